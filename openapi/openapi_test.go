@@ -1,0 +1,330 @@
+package openapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+
+	"github.com/servicefabric-go/backup/openapi"
+)
+
+func TestMain(m *testing.M) {
+	// The text/plain answers of a cluster are JSON; a validator has to be told.
+	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.JSONBodyDecoder)
+	os.Exit(m.Run())
+}
+
+func load(t *testing.T, data []byte) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// Both documents are valid, and so is every example in them.
+func TestDocumentsAreValid(t *testing.T) {
+	for name, data := range map[string][]byte{"Documented": openapi.Documented, "Runtime": openapi.Runtime} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := load(t, data).Validate(t.Context(),
+				openapi3.EnableExamplesValidation(),
+				openapi3.EnableSchemaDefaultsValidation(), openapi3.EnableMultiError())
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestDocumentedOperations(t *testing.T) {
+	t.Parallel()
+	parameters := map[string][]string{}
+	for path, item := range load(t, openapi.Documented).Paths.Map() {
+		for method, op := range item.Operations() {
+			key := op.OperationID + ": " + method + " " + path
+			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
+				parameters[key] = append(parameters[key], p.Value.Name)
+			}
+			if op.Responses.Default() == nil {
+				t.Errorf("%s has no default response", key)
+			}
+		}
+	}
+	lists := []string{"api-version", "timeout", "Latest", "StartDateTimeFilter", "EndDateTimeFilter", "ContinuationToken", "MaxResults"}
+	want := map[string][]string{
+		"BackupPartition: POST /Partitions/{partitionId}/$/Backup":                      {"partitionId", "BackupTimeout", "api-version", "timeout"},
+		"GetPartitionBackupProgress: GET /Partitions/{partitionId}/$/GetBackupProgress": {"partitionId", "api-version", "timeout"},
+		"GetPartitionBackupList: GET /Partitions/{partitionId}/$/GetBackups":            append([]string{"partitionId"}, lists...),
+		"GetServiceBackupList: GET /Services/{serviceId}/$/GetBackups":                  append([]string{"serviceId"}, lists...),
+	}
+	if diff := cmp.Diff(want, parameters); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Schemas say what a reader, and a validator that knows less than kin-openapi, needs to know.
+func TestSchemasAreComplete(t *testing.T) {
+	t.Parallel()
+	doc := load(t, openapi.Documented)
+	for name, ref := range doc.Components.Schemas {
+		s := ref.Value
+		if s.Description == "" {
+			t.Errorf("%s has no description", name)
+		}
+		for _, v := range s.Enum {
+			if !strings.Contains(s.Description, "- `"+v.(string)+"`: ") {
+				t.Errorf("%s: the description does not explain %q", name, v)
+			}
+		}
+		for prop, p := range s.Properties {
+			if p.Value.Description == "" {
+				t.Errorf("%s.%s has no description", name, prop)
+			}
+			if secret := strings.HasSuffix(prop, "Password") || prop == "ConnectionString"; secret != (p.Value.Format == "password" && p.Value.WriteOnly) {
+				t.Errorf("%s.%s: a secret, and only a secret, is a password and write-only", name, prop)
+			}
+		}
+		if (s.Format == "uuid" || s.Format == "int64" && s.Type.Is("string")) && s.Pattern == "" {
+			t.Errorf("%s has a format but no pattern", name)
+		}
+		if s.Discriminator == nil {
+			continue
+		}
+		if len(s.Properties) > 0 {
+			t.Errorf("%s is a union with properties of its own", name)
+		}
+		if len(s.Discriminator.Mapping) != len(s.OneOf) {
+			t.Errorf("%s: %d kinds are mapped, %d are members", name, len(s.Discriminator.Mapping), len(s.OneOf))
+		}
+		for kind, target := range s.Discriminator.Mapping {
+			member := doc.Components.Schemas[filepath.Base(target.Ref)].Value
+			d := s.Discriminator.PropertyName
+			if !slices.Contains(member.Required, d) || !slices.Equal(member.Properties[d].Value.Enum, []any{kind}) {
+				t.Errorf("%s: %s does not require its %s", name, kind, d)
+			}
+		}
+	}
+}
+
+// Every entry of the overlay says why it is there, and hides nothing.
+func TestOverlayGivesReasons(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("runtime.overlay.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct {
+		Actions []struct{ Target, Description string }
+	}
+	if err := yaml.Unmarshal(data, &overlay); err != nil {
+		t.Fatal(err)
+	}
+	if len(overlay.Actions) == 0 {
+		t.Fatal("no actions")
+	}
+	for _, a := range overlay.Actions {
+		if a.Description == "" {
+			t.Errorf("%s has no description", a.Target)
+		}
+	}
+}
+
+// The documented examples, as HTTP: the request as printed and the answer as printed are what the
+// document says, under both documents.
+func TestDocumentedExchanges(t *testing.T) {
+	files, err := filepath.Glob("testdata/documented/*.http")
+	if err != nil || len(files) != 14 {
+		t.Fatalf("%d transcripts, %v", len(files), err)
+	}
+	for profile, data := range map[string][]byte{"Documented": openapi.Documented, "Runtime": openapi.Runtime} {
+		doc := load(t, data)
+		if got := len(doc.Components.Examples); got != len(files) {
+			t.Errorf("%s has %d examples", profile, got)
+		}
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".http")
+			t.Run(profile+"/"+name, func(t *testing.T) {
+				req, resp := readExchange(t, file)
+				checkExchange(t, doc, req, resp)
+
+				// The named example of the document is the body of the exchange.
+				body := resp.Body
+				if req.Method == http.MethodPost {
+					body = req.Body
+				}
+				var got any
+				if err := json.NewDecoder(body).Decode(&got); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(doc.Components.Examples[name].Value.Value, got); diff != "" {
+					t.Errorf("the named example differs (-document +transcript):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// Answers of a 6.4 cluster are right under Runtime. Under Documented each is wrong in the place
+// that the overlay describes.
+func TestReconstructedAnswers(t *testing.T) {
+	const (
+		progress = "GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress?api-version=6.4"
+		list     = "GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackups?api-version=6.4"
+		backup   = "POST /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/Backup?api-version=6.4"
+	)
+	for _, tt := range []struct {
+		file, request, status, contentType string
+		documented                         string // what the documented profile complains about; "" if nothing
+	}{
+		{"progress_never_requested", progress, "200 OK", "application/json; charset=utf-8", "not nullable"},
+		{"progress_accepted", progress, "200 OK", "application/json; charset=utf-8", "/LsnOfLastBackupRecord"},
+		{"progress_success", progress, "200 OK", "application/json; charset=utf-8", "/LsnOfLastBackupRecord"},
+		{"progress_failure", progress, "200 OK", "application/json; charset=utf-8", "/LsnOfLastBackupRecord"},
+		{"progress_timeout", progress, "200 OK", "application/json; charset=utf-8", "/LsnOfLastBackupRecord"},
+		{"list_page_azure_token", list, "200 OK", "application/json; charset=utf-8", ""},
+		{"error_backup_in_progress", backup, "409 Conflict", "text/plain; charset=utf-8", "Content-Type"},
+		{"error_backup_not_enabled", list, "404 Not Found", "text/plain; charset=utf-8", "Content-Type"},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			t.Parallel()
+			body, err := os.ReadFile("testdata/reconstructed/" + tt.file + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			exchange := func() (*http.Request, *http.Response) {
+				return parseExchange(t, tt.request+" HTTP/1.1\nHost: localhost\n\nHTTP/1.1 "+tt.status+
+					"\nContent-Type: "+tt.contentType+"\nConnection: close\n\n"+string(body))
+			}
+			req, resp := exchange()
+			if err := validate(t, load(t, openapi.Runtime), req, resp); err != nil {
+				t.Errorf("Runtime: %v", err)
+			}
+			req, resp = exchange()
+			err = validate(t, load(t, openapi.Documented), req, resp)
+			if tt.documented == "" {
+				if err != nil {
+					t.Errorf("Documented: %v", err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), tt.documented) {
+				t.Errorf("Documented: got %v, want an error about %s", err, tt.documented)
+			}
+		})
+	}
+	t.Run("all are tested", func(t *testing.T) {
+		files, _ := filepath.Glob("testdata/reconstructed/*.json")
+		if len(files) != 8 {
+			t.Errorf("%d files", len(files))
+		}
+	})
+}
+
+// readExchange reads a request and its answer from a file, both with their bodies in memory.
+func readExchange(t *testing.T, file string) (*http.Request, *http.Response) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseExchange(t, string(data))
+}
+
+func parseExchange(t *testing.T, exchange string) (*http.Request, *http.Response) {
+	t.Helper()
+	r := bufio.NewReader(strings.NewReader(exchange))
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Body = buffered(t, req.Body)
+	resp, err := http.ReadResponse(r, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body = buffered(t, resp.Body)
+	if rest, _ := io.ReadAll(r); len(rest) > 0 {
+		t.Errorf("%d bytes follow the answer", len(rest))
+	}
+	return req, resp
+}
+
+func buffered(t *testing.T, body io.ReadCloser) io.ReadCloser {
+	t.Helper()
+	data, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return io.NopCloser(bytes.NewReader(data))
+}
+
+func checkExchange(t *testing.T, doc *openapi3.T, req *http.Request, resp *http.Response) {
+	t.Helper()
+	if err := validate(t, doc, req, resp); err != nil {
+		t.Error(err)
+	}
+}
+
+// validate checks an exchange against a document. The bodies can be read again afterwards.
+func validate(t *testing.T, doc *openapi3.T, req *http.Request, resp *http.Response) error {
+	t.Helper()
+	route, params := findRoute(t, doc, req)
+	options := &openapi3filter.Options{
+		MultiError:            true,
+		IncludeResponseStatus: true,
+		SkipSettingDefaults:   true, // the request must stay as it was sent
+		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+	}
+	input := &openapi3filter.RequestValidationInput{
+		Request: req, PathParams: params, QueryParams: req.URL.Query(), Route: route, Options: options,
+	}
+	// The progress, backup and error bodies of the tests carry no request body of note; a missing
+	// one is allowed.
+	if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	defer func() { resp.Body = io.NopCloser(bytes.NewReader(body)) }()
+	output := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: resp.StatusCode, Header: resp.Header, Options: options,
+	}
+	output.SetBodyBytes(body)
+	return openapi3filter.ValidateResponse(context.WithoutCancel(t.Context()), output)
+}
+
+// findRoute finds the operation of a request. A service id spans several segments of the path, which
+// no router of kin-openapi can match: what stands between the first segment and "/$/" is the id.
+func findRoute(t *testing.T, doc *openapi3.T, req *http.Request) (*routers.Route, map[string]string) {
+	t.Helper()
+	id, action, _ := strings.Cut(req.URL.Path, "/$/")
+	collection, id, _ := strings.Cut(strings.TrimPrefix(id, "/"), "/")
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		item := doc.Paths.Value(path)
+		name := path[strings.Index(path, "{")+1 : strings.Index(path, "}")]
+		if path == "/"+collection+"/{"+name+"}/$/"+action && item.GetOperation(req.Method) != nil {
+			return &routers.Route{
+				Spec: doc, Path: path, PathItem: item, Method: req.Method, Operation: item.GetOperation(req.Method),
+			}, map[string]string{name: id}
+		}
+	}
+	t.Fatalf("no operation for %s %s", req.Method, req.URL.Path)
+	return nil, nil
+}
