@@ -1,0 +1,43 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ReadError reads the code and the message of an error from the body of an answer, as far as it is
+// JSON: wrapped in an "Error" as the document says, flat as in the progress of a backup, or with
+// just a message as ASP.NET Web API writes it. A body that breaks off gives what stood before the
+// break; a body that is not JSON gives nothing.
+func ReadError(body []byte) (code, message string) {
+	dec := jsontext.NewDecoder(bytes.NewReader(body), Tolerant)
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return "", ""
+	}
+	for {
+		name, err := dec.ReadToken()
+		if err != nil || name.Kind() != '"' {
+			return code, message
+		}
+		switch text := name.String(); {
+		case strings.EqualFold(text, "Error") && dec.PeekKind() == '{':
+			// Read on inside; the object that is around it has nothing else to say.
+			if _, err := dec.ReadToken(); err != nil {
+				return code, message
+			}
+		case strings.EqualFold(text, "Code") && isScalar(dec.PeekKind()):
+			code, err = readScalar(dec, '"', '0')
+		case strings.EqualFold(text, "Message") && dec.PeekKind() == '"':
+			message, err = readScalar(dec, '"')
+		default:
+			err = dec.SkipValue()
+		}
+		if err != nil {
+			return code, message
+		}
+	}
+}
+
+func isScalar(k jsontext.Kind) bool { return k == '"' || k == '0' }
