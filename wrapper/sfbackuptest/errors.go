@@ -1,0 +1,205 @@
+package sfbackuptest
+
+import (
+	"cmp"
+	"net/http"
+	"strconv"
+)
+
+// failure is an answer that is an error. Who makes it decides its form on the
+// wire, see [failure.write].
+type failure struct {
+	status  int
+	form    failureForm
+	code    string
+	message string
+
+	// hresult, if not zero, is sent in place of the code.
+	hresult uint32
+
+	// reason is the reason phrase of an error that has no other content.
+	// Empty: the code.
+	reason string
+}
+
+type failureForm int
+
+const (
+	// backupServiceForm: a FabricError that the backup service calls
+	// text/plain, because it writes it as a string.
+	backupServiceForm failureForm = iota
+
+	// gatewayForm: a FabricError as application/json.
+	gatewayForm
+
+	// frameworkForm: the object of a single Message that the backup service's
+	// framework makes when the service does not catch an error itself.
+	frameworkForm
+
+	// reasonForm: no body. The code is in the status line, as the reason
+	// phrase.
+	reasonForm
+)
+
+// Errors of the backup service, with the texts of 6.4.
+var (
+	errAPIVersion = &failure{
+		status:  http.StatusBadRequest,
+		code:    "E_INVALIDARG",
+		message: "Invalid API Version",
+	}
+	errArguments = &failure{
+		status:  http.StatusBadRequest,
+		code:    "E_INVALIDARG",
+		message: "Invalid Arguments.",
+	}
+	errArgument = &failure{
+		status:  http.StatusBadRequest,
+		code:    "E_INVALIDARG",
+		message: "Invalid argument",
+	}
+	errPartitionFormat = &failure{
+		status:  http.StatusInternalServerError,
+		hresult: 0x80131537, // COR_E_FORMAT, for which there is no name
+		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
+	}
+	errPartitionNotFound = &failure{
+		status:  http.StatusNotFound,
+		code:    "FABRIC_E_PARTITION_NOT_FOUND",
+		message: "The operation failed because the requested partition does not exist.",
+	}
+	errServiceDoesNotExist = &failure{
+		status:  http.StatusNotFound,
+		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
+		message: "Service does not exist.",
+	}
+	errStateless = &failure{
+		status:  http.StatusBadRequest,
+		code:    "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
+		message: "Not applicable for stateless or non persisted stateful services.",
+	}
+	errBackupNotEnabled = &failure{
+		status:  http.StatusNotFound,
+		code:    "FABRIC_E_BACKUP_NOT_ENABLED",
+		message: "Backup has not been configured/ enabled for this specific partition/ service/ application.",
+	}
+	errBackupInProgress = &failure{
+		status:  http.StatusConflict,
+		code:    "FABRIC_E_BACKUP_IN_PROGRESS",
+		message: "Backup already in Progress",
+	}
+
+	// errPage is what becomes of an error while a page is put together: the
+	// code that reports it writes into a list that is still empty.
+	errPage = &failure{
+		status:  http.StatusBadRequest,
+		code:    "E_INVALIDARG",
+		message: indexOutOfRange,
+	}
+
+	// errEnumeration is the same mistake when everything was asked for.
+	errEnumeration = &failure{
+		status:  http.StatusInternalServerError,
+		code:    "E_UNEXPECTED",
+		message: indexOutOfRange + " ,\r\n",
+	}
+
+	// errServiceTimeout is a timeout parameter that the backup service stumbles over
+	// before it begins to report errors of its own.
+	errServiceTimeout = &failure{
+		status:  http.StatusInternalServerError,
+		form:    frameworkForm,
+		code:    "E_INVALIDARG",
+		message: "An error has occurred.",
+	}
+)
+
+const indexOutOfRange = "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
+
+// Errors of the gateway and of what it uses to forward a request.
+var (
+	errNoHandler = &failure{
+		status:  http.StatusNotFound,
+		form:    reasonForm,
+		code:    "FABRIC_E_DOES_NOT_EXIST",
+		message: "Nothing is served under this path.",
+		reason:  "NotFound",
+	}
+	errNoTemplate = &failure{
+		status:  http.StatusBadRequest,
+		form:    gatewayForm,
+		code:    "E_INVALIDARG",
+		message: "The request does not fit the operation.",
+	}
+	errGatewayTimeout = &failure{
+		status:  http.StatusBadRequest,
+		form:    reasonForm,
+		code:    "FABRIC_E_INVALID_ADDRESS",
+		message: "The value of Timeout is not a number.",
+	}
+	errBodyTooLarge = &failure{
+		status:  http.StatusRequestEntityTooLarge,
+		form:    reasonForm,
+		code:    "E_INVALIDARG",
+		message: "The body is larger than 4 MiB.",
+		reason:  http.StatusText(http.StatusRequestEntityTooLarge),
+	}
+	errBodyGarbled = &failure{
+		status: http.StatusGatewayTimeout,
+		form:   reasonForm,
+		code:   "FABRIC_E_TIMEOUT",
+	}
+)
+
+// invalidRequest is the error for arguments that the backup service cannot
+// read or that are out of range.
+func invalidRequest(message string) *failure {
+	return &failure{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
+}
+
+// unsupportedMediaType is the error for a body that is not said to be JSON.
+func unsupportedMediaType(message string) *failure {
+	return &failure{
+		status:  http.StatusUnsupportedMediaType,
+		form:    frameworkForm,
+		code:    "E_INVALIDARG",
+		message: message,
+	}
+}
+
+// write sends the error as the cluster does.
+func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
+	form := f.form
+	if c.fabricErrorsOnly {
+		form = gatewayForm
+	}
+	if f.form == backupServiceForm && f.status == http.StatusNotFound {
+		// Tells the gateway that a thing does not exist, where it would
+		// otherwise look for the backup service elsewhere.
+		w.Header().Set("X-ServiceFabric", "ResourceNotFound")
+	}
+	switch form {
+	case reasonForm:
+		writeStatusLine(w, r, f.status, cmp.Or(f.reason, f.code))
+	case frameworkForm:
+		body := append(appendString([]byte(`{"Message":`), f.message), '}')
+		writeBody(w, f.status, jsonType, body)
+	case gatewayForm:
+		writeBody(w, f.status, jsonType, f.fabricError())
+	case backupServiceForm:
+		writeBody(w, f.status, "text/plain; charset=utf-8", f.fabricError())
+	}
+}
+
+// fabricError returns the error as a FabricError.
+func (f *failure) fabricError() []byte {
+	body := []byte(`{"Error":{"Code":`)
+	if f.hresult != 0 {
+		body = strconv.AppendUint(body, uint64(f.hresult), 10)
+	} else {
+		body = appendString(body, f.code)
+	}
+	body = append(body, `,"Message":`...)
+	body = appendString(body, f.message)
+	return append(body, "}}"...)
+}

@@ -1,0 +1,244 @@
+package sfbackuptest
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// This file writes the JSON of the answers by hand, because its details are
+// what the package is about: the order of the members, nulls that are there or
+// not, and numbers that are text.
+
+const jsonType = "application/json; charset=utf-8"
+
+// timeFormat is how times are written: UTC, whole seconds, never a fraction.
+const timeFormat = "2006-01-02T15:04:05Z"
+
+// appendBackup appends a BackupInfo, the item of a list.
+func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
+	b = append(b, `{"BackupId":`...)
+	b = appendUUID(b, r.ID)
+	b = append(b, `,"BackupChainId":`...)
+	b = appendUUID(b, r.ChainID)
+	b = append(b, `,"ApplicationName":`...)
+	b = appendString(b, p.service.application)
+	if !c.fullRecords && p.service.manifestVersion != "" {
+		b = append(b, `,"ServiceManifestVersion":`...)
+		b = appendString(b, p.service.manifestVersion)
+	}
+	b = append(b, `,"ServiceName":`...)
+	b = appendString(b, p.service.name)
+	b = append(b, `,"PartitionInformation":`...)
+	b = appendPartition(b, c, p)
+	b = append(b, `,"BackupLocation":`...)
+	b = appendString(b, p.location(r))
+	b = append(b, `,"BackupType":`...)
+	b = appendString(b, string(r.Type))
+	b = append(b, `,"EpochOfLastBackupRecord":`...)
+	b = appendEpoch(b, r)
+	b = append(b, `,"LsnOfLastBackupRecord":`...)
+	b = appendInt64Text(b, r.LSN)
+	b = append(b, `,"CreationTimeUtc":`...)
+	b = appendTime(b, r.Time)
+	b = append(b, `,"FailureError":null`...)
+	if c.fullRecords {
+		b = append(b, `,"ServiceManifestVersion":`...)
+		if p.service.manifestVersion == "" {
+			b = append(b, "null"...)
+		} else {
+			b = appendString(b, p.service.manifestVersion)
+		}
+	}
+	return append(b, '}')
+}
+
+// appendPartition appends a PartitionInformation. The member that tells the
+// kind is first in 6.4; the documents have it behind the keys.
+func appendPartition(b []byte, c *conduct, p *partition) []byte {
+	b = append(b, '{')
+	if c.fullRecords {
+		b = appendKind(b, p)
+		b = append(b, ',')
+	}
+	switch p.kind {
+	case PartitionKindInt64Range:
+		b = append(b, `"LowKey":`...)
+		b = appendInt64Text(b, p.low)
+		b = append(b, `,"HighKey":`...)
+		b = appendInt64Text(b, p.high)
+		b = append(b, ',')
+	case PartitionKindNamed:
+		b = append(b, `"Name":`...)
+		b = appendString(b, p.name)
+		b = append(b, ',')
+	case PartitionKindSingleton:
+	}
+	if !c.fullRecords {
+		b = appendKind(b, p)
+		b = append(b, ',')
+	}
+	b = append(b, `"Id":`...)
+	b = appendUUID(b, p.id)
+	return append(b, '}')
+}
+
+func appendKind(b []byte, p *partition) []byte {
+	return appendString(append(b, `"ServicePartitionKind":`...), string(p.kind))
+}
+
+// appendProgress appends the BackupProgressInfo of the partition's latest
+// request.
+func appendProgress(b []byte, c *conduct, p *partition, now time.Time) []byte {
+	switch {
+	case p.latest == nil && c.fullRecords:
+		return append(b, "null"...)
+	case p.latest == nil:
+		// The documents do not say what a partition answers that was never
+		// asked for a backup. Their state for "none" is the nearest thing to
+		// an answer, and it is a valid one.
+		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
+	case c.fullRecords:
+		return appendProgress64(b, p, now)
+	default:
+		return appendProgressDocumented(b, p, now)
+	}
+}
+
+// appendProgress64 appends a progress with all its members. Those that are not
+// set have the zero values of their .NET types, also for a backup that failed,
+// and the LSN is a number.
+func appendProgress64(b []byte, p *partition, now time.Time) []byte {
+	state := p.latest.state(now)
+	var r *record
+	if state == stateSuccess {
+		r = p.latest.record
+	}
+	b = append(b, `{"BackupState":`...)
+	b = appendString(b, string(state))
+	if r == nil {
+		b = append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...)
+		b = appendUUID(b, uuid.Nil)
+		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
+	} else {
+		b = append(b, `,"TimeStampUtc":`...)
+		b = appendTime(b, r.Time)
+		b = append(b, `,"BackupId":`...)
+		b = appendUUID(b, r.ID)
+		b = append(b, `,"BackupLocation":`...)
+		b = appendString(b, p.location(r))
+		b = append(b, `,"EpochOfLastBackupRecord":`...)
+		b = appendEpoch(b, r)
+		b = append(b, `,"LsnOfLastBackupRecord":`...)
+		b = strconv.AppendInt(b, r.LSN, 10)
+	}
+	b = append(b, `,"FailureError":`...)
+	b = appendFailure(b, p.latest, state)
+	return append(b, '}')
+}
+
+// appendProgressDocumented appends a progress that has only what it knows.
+func appendProgressDocumented(b []byte, p *partition, now time.Time) []byte {
+	request := p.latest
+	state := request.state(now)
+	b = append(b, `{"BackupState":`...)
+	b = appendString(b, string(state))
+	switch state {
+	case stateSuccess:
+		r := request.record
+		b = append(b, `,"TimeStampUtc":`...)
+		b = appendTime(b, r.Time)
+		b = append(b, `,"BackupId":`...)
+		b = appendUUID(b, r.ID)
+		b = append(b, `,"BackupLocation":`...)
+		b = appendString(b, p.location(r))
+		b = append(b, `,"EpochOfLastBackupRecord":`...)
+		b = appendEpoch(b, r)
+		b = append(b, `,"LsnOfLastBackupRecord":`...)
+		b = appendInt64Text(b, r.LSN)
+		b = append(b, `,"FailureError":null`...)
+	case stateFailure, stateTimeout:
+		ended := request.ends
+		if state == stateTimeout {
+			ended = request.expires
+		}
+		b = append(b, `,"TimeStampUtc":`...)
+		b = appendTime(b, ended)
+		b = append(b, `,"FailureError":`...)
+		b = appendFailure(b, request, state)
+	case stateInvalid, stateAccepted, stateInProgress:
+		// Only the state has a value.
+	}
+	return append(b, '}')
+}
+
+// appendFailure appends the error that a backup ended with. Unlike the error
+// of an answer it is not wrapped in another object.
+func appendFailure(b []byte, r *request, state backupState) []byte {
+	code, message := r.code, r.message
+	switch state {
+	case stateFailure:
+	case stateTimeout:
+		code, message = "FABRIC_E_TIMEOUT", "The request of backup has timed out."
+	case stateInvalid, stateAccepted, stateInProgress, stateSuccess:
+		return append(b, "null"...)
+	}
+	b = append(b, `{"Code":`...)
+	b = appendString(b, code)
+	b = append(b, `,"Message":`...)
+	b = appendString(b, message)
+	return append(b, '}')
+}
+
+func appendEpoch(b []byte, r *record) []byte {
+	b = append(b, `{"DataLossVersion":`...)
+	b = appendInt64Text(b, r.DataLossVersion)
+	b = append(b, `,"ConfigurationVersion":`...)
+	b = appendInt64Text(b, r.ConfigurationVersion)
+	return append(b, '}')
+}
+
+// appendInt64Text appends a number as a string, because it may be larger than
+// a JavaScript number can tell from the next one.
+func appendInt64Text(b []byte, n int64) []byte {
+	b = append(b, '"')
+	b = strconv.AppendInt(b, n, 10)
+	return append(b, '"')
+}
+
+func appendUUID(b []byte, id uuid.UUID) []byte {
+	b = append(b, '"')
+	b = append(b, id.String()...)
+	return append(b, '"')
+}
+
+func appendTime(b []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(b, `"`+timeFormat+`"`)
+}
+
+// appendString appends a string with the escapes that the cluster's JSON
+// writer uses: it leaves '<', '>', '&' and everything beyond ASCII as it is,
+// except for the three other line ends of Unicode.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r < ' ', r == '\u0085', r == '\u2028', r == '\u2029':
+			b = append(b, '\\', 'u', hex[r>>12&0xf], hex[r>>8&0xf], hex[r>>4&0xf], hex[r&0xf])
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}

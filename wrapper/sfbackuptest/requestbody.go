@@ -1,0 +1,133 @@
+package sfbackuptest
+
+import (
+	"encoding/json"
+	"mime"
+	"slices"
+	"strings"
+)
+
+// storageKind is a kind of storage by what the backup service requires of it.
+type storageKind struct {
+	required []string
+	optional []string
+}
+
+// storageKinds are the kinds by the value of StorageKind.
+var storageKinds = map[string]storageKind{
+	"AzureBlobStore": {
+		required: []string{"ConnectionString", "ContainerName"},
+	},
+	"FileShare": {
+		required: []string{"Path"},
+		optional: []string{"PrimaryUserName", "PrimaryPassword", "SecondaryUserName", "SecondaryPassword"},
+	},
+	"DsmsAzureBlobStore": {
+		required: []string{"StorageCredentialsSourceLocation", "ContainerName"},
+	},
+	managedIdentityKind: {
+		required: []string{"ManagedIdentityType", "BlobServiceUri", "ContainerName"},
+		optional: []string{"ManagedIdentityClientId"},
+	},
+}
+
+const managedIdentityKind = "ManagedIdentityAzureBlobStore"
+
+// storage reads the body of a backup request and reports whether it names a
+// storage. No body, {} and a null all mean the storage of the policy. What is
+// in a storage is checked for its form only: a wrong password shows when the
+// backup is made.
+//
+// The messages name members and never quote what is in them.
+func (b *binder) storage(cl *call) (named bool, failed *failure) {
+	if len(cl.body) == 0 {
+		return false, nil
+	}
+	if failed := checkContentType(cl.contentType); failed != nil {
+		return false, failed
+	}
+	var description map[string]json.RawMessage
+	if err := json.Unmarshal(cl.body, &description); err != nil {
+		b.fail("backupStorage", "The body is not a JSON object.")
+		return false, nil
+	}
+	raw := member(description, "BackupStorage")
+	if isNull(raw) {
+		return false, nil
+	}
+	var storage map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &storage); err != nil {
+		b.fail("backupStorage.BackupStorage", "The value is not a JSON object.")
+		return false, nil
+	}
+	b.checkStorage(storage)
+	return true, nil
+}
+
+func (b *binder) checkStorage(storage map[string]json.RawMessage) {
+	const path = "backupStorage.BackupStorage."
+	// The kind chooses the type before the framework binds the members, and
+	// is the only member whose name must match letter by letter.
+	name, ok := text(storage["StorageKind"])
+	kind, known := storageKinds[name]
+	if !ok || !known || name == managedIdentityKind && !b.conduct.managedIdentity {
+		b.fail(path+"StorageKind", "The StorageKind field is missing or not of a known kind.")
+		return
+	}
+	for _, field := range kind.required {
+		switch value, ok := text(member(storage, field)); {
+		case !ok:
+			b.fail(path+field, "The "+field+" field is not a string.")
+		case value == "":
+			b.fail(path+field, "The "+field+" field is required.")
+		case field == "ManagedIdentityType" && !slices.Contains([]string{"VMSS", "Cluster"}, value):
+			b.fail(path+field, "The "+field+" field is not of a known type.")
+		}
+	}
+	for _, field := range append([]string{"FriendlyName"}, kind.optional...) {
+		if _, ok := text(member(storage, field)); !ok {
+			b.fail(path+field, "The "+field+" field is not a string.")
+		}
+	}
+}
+
+// checkContentType returns the framework's error for a body that it has no
+// reader for. Without a content type it does not guess JSON.
+func checkContentType(contentType string) *failure {
+	if contentType == "" {
+		return unsupportedMediaType("The request contains an entity body but no Content-Type header. " +
+			"The inferred media type 'application/octet-stream' is not supported for this resource.")
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil || mediaType != "application/json" && mediaType != "text/json" {
+		return unsupportedMediaType("The request entity's media type is not supported for this resource.")
+	}
+	return nil
+}
+
+// member returns a member of an object by its name, in any case of letters if
+// there is none that matches exactly. It is nil if there is no such member.
+func member(object map[string]json.RawMessage, name string) json.RawMessage {
+	if value, ok := object[name]; ok {
+		return value
+	}
+	for key, value := range object {
+		if strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return nil
+}
+
+// text returns a member that is a string; one that is missing or null is empty.
+func text(raw json.RawMessage) (value string, ok bool) {
+	if isNull(raw) {
+		return "", true
+	}
+	err := json.Unmarshal(raw, &value)
+	return value, err == nil
+}
+
+func isNull(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null"
+}

@@ -1,0 +1,28 @@
+package sfbackuptest
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/google/uuid"
+)
+
+// newSource returns the numbers that belong to one thing of the cluster. Each
+// thing has its own, named by what it is, so that its numbers depend neither
+// on the other things nor on the order in which concurrent requests arrive.
+func newSource(seed uint64, name string) *rand.PCG {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // a hash never fails to write
+	return rand.NewPCG(seed, h.Sum64())
+}
+
+// newUUID returns an identity that looks like every other random one.
+func newUUID(source *rand.PCG) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], source.Uint64())
+	binary.BigEndian.PutUint64(id[8:], source.Uint64())
+	id[6] = id[6]&0x0f | 0x40 // version 4
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
+	return id
+}
