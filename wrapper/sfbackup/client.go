@@ -1,0 +1,141 @@
+package sfbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// apiVersion is the one version that the document allows. Servers answer lower ones, and previews,
+// with an error.
+const apiVersion = "6.4"
+
+// A Client talks to the HTTP gateway of one cluster. It is safe for concurrent use and starts no
+// goroutine that outlives a call.
+type Client struct {
+	server    string // where the paths of the API begin, with a trailing slash
+	basePath  string // the escaped path in it
+	http      *http.Client
+	id        string // names this client in the traces of the gateway
+	serviceID func(ServiceName) string
+}
+
+// NewClient returns a client for the cluster whose HTTP gateway is at endpoint, a URL with a scheme
+// and a host such as "http://localhost:19080". A path is kept, for gateways that stand behind one;
+// a query, a fragment or a password in it is an error.
+//
+// NewClient sends nothing. All its mistakes are reported at once, joined.
+func NewClient(endpoint string, opts ...Option) (*Client, error) {
+	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed}
+	server, err := parseEndpoint(endpoint)
+	errs := []error{err}
+	for _, o := range opts {
+		if o == nil {
+			errs = append(errs, errors.New("an option is nil"))
+			continue
+		}
+		errs = append(errs, o.apply(&s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("sfbackup: NewClient: %w", err)
+	}
+	return &Client{
+		server:    server.String(),
+		basePath:  server.EscapedPath(),
+		http:      s.assemble(),
+		id:        uuid.NewString(),
+		serviceID: s.serviceID,
+	}, nil
+}
+
+// parseEndpoint checks an endpoint and returns it in the form that the request builders take. Its
+// errors do not repeat the endpoint, which may hold a secret just where it is wrong.
+func parseEndpoint(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		return nil, errors.New("the endpoint is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New(`the endpoint has to begin with "http://" or "https://"`)
+	case u.Hostname() == "":
+		return nil, errors.New("the endpoint has no host")
+	case u.User != nil:
+		return nil, errors.New("the endpoint holds user information")
+	case u.RawQuery != "" || u.ForceQuery:
+		return nil, errors.New("the endpoint has a query")
+	case strings.Contains(endpoint, "#"):
+		return nil, errors.New("the endpoint has a fragment")
+	}
+	return u.JoinPath("/"), nil
+}
+
+// do sends the request of an operation and returns the answer if its status is want. Any other
+// answer is an *APIError. The caller closes the body.
+func (c *Client) do(ctx context.Context, operation string, req *http.Request, want ...int) (*http.Response, error) {
+	requestID := uuid.NewString()
+	req = req.WithContext(withOperation(ctx, operation))
+	// The gateway reads the two parts apart in its traces.
+	req.Header.Set("X-ServiceFabricRequestId", c.id+":"+requestID)
+	req.Header.Set("X-ServiceFabricClientType", clientType)
+	// The server still has its XML writer.
+	req.Header.Set("Accept", "application/json")
+
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, callError(ctx, operation, err)
+	}
+	if slices.Contains(want, resp.StatusCode) {
+		return resp, nil
+	}
+	defer closeBody(resp)
+	return nil, newAPIError(operation, resp, requestID)
+}
+
+// callError is the error of an operation that failed without an answer, or within one.
+func callError(ctx context.Context, operation string, err error) error {
+	if ctx.Err() != nil {
+		// What broke, broke because the caller gave up.
+		err = contextError(ctx)
+	}
+	// A URL holds continuation tokens, and can be long: the operation says more.
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return fmt.Errorf("sfbackup: %s: %w", operation, err)
+}
+
+// contextError says why a context is done, so that both the cause that its owner gave and the plain
+// context error are found in it.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// closeBody ends an answer that was read as far as it matters. The little that may be left is read
+// too, because the connection can then be used again.
+func closeBody(resp *http.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	_ = resp.Body.Close()
+}
+
+// clientType tells the kind of client, in the form that the clients of Microsoft have.
+const clientType = "GoClientlib-" + runtime.GOOS
+
+// requireID checks the identity of a partition.
+func requireID(partition uuid.UUID) error {
+	if partition == uuid.Nil {
+		return errors.New("the partition id is not set")
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package sfbackup_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+func TestNewClientReportsEveryMistake(t *testing.T) {
+	t.Parallel()
+	_, err := sfbackup.NewClient("localhost:19080",
+		sfbackup.WithHTTPClient(nil), sfbackup.WithLogger(nil), sfbackup.WithUserAgent(""), nil)
+	for _, want := range []string{
+		"sfbackup: NewClient: ", `has to begin with "http://"`, "WithHTTPClient", "WithLogger", "WithUserAgent", "an option is nil",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	if _, err := sfbackup.NewClient("http://localhost", sfbackup.WithUserAgent("a\nb")); err == nil {
+		t.Error("no error for a user agent of two lines")
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{ // "" is an error
+		"":                            "",
+		"localhost":                   "",
+		"localhost:19080":             "",
+		"//localhost:19080":           "",
+		"ftp://localhost":             "",
+		"http://":                     "",
+		"http://:19080":               "",
+		"http://localhost:x":          "",
+		"http://localhost?a=s3cret":   "",
+		"http://localhost?":           "",
+		"http://localhost#s3cret":     "",
+		"http://localhost#":           "",
+		"http://s3cret:pw@localhost":  "",
+		"http://localhost:19080":      "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups",
+		"https://sf.example.com/":     "https://sf.example.com/Services/CalcApp/CalcService/$/GetBackups",
+		"http://[::1]:19080":          "http://[::1]:19080/Services/CalcApp/CalcService/$/GetBackups",
+		"https://gateway/sf/cluster/": "https://gateway/sf/cluster/Services/CalcApp/CalcService/$/GetBackups",
+		"https://gateway/sf%2Fa":      "https://gateway/sf%2Fa/Services/CalcApp/CalcService/$/GetBackups",
+	} {
+		sent := &answers{list: []answer{ok(`{"Items":[]}`)}}
+		client, err := sfbackup.NewClient(endpoint, sfbackup.WithHTTPClient(&http.Client{Transport: sent}))
+		if want == "" {
+			if err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%q: got %v", endpoint, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", endpoint, err)
+			continue
+		}
+		if _, err := client.ServiceBackupsPage(t.Context(), calcService, nil); err != nil {
+			t.Errorf("%q: %v", endpoint, err)
+		}
+		if got, _, _ := strings.Cut(sent.requests[0].URL.String(), "?"); got != want {
+			t.Errorf("%q: sent to %s, want %s", endpoint, got, want)
+		}
+	}
+}
+
+// The whole request of a start, as it leaves.
+func TestRequestAsSent(t *testing.T) {
+	t.Parallel()
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = fmt.Sprintf("%s %s\nlength %d, chunked %v\n", r.Method, r.RequestURI, r.ContentLength, r.TransferEncoding != nil)
+		for _, name := range []string{"Content-Type", "Accept", "User-Agent", "X-ServiceFabricClientType", "X-ServiceFabricRequestId", "Expect"} {
+			got += name + ": " + strings.Join(r.Header[http.CanonicalHeaderKey(name)], ", ") + "\n"
+		}
+		got += string(body)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer server.Close()
+	client, err := sfbackup.NewClient(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Fatal(err)
+	}
+	const id = `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`
+	want := regexp.MustCompile(`^POST /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/\$/Backup\?api-version=6\.4
+length 2, chunked false
+Content-Type: application/json
+Accept: application/json
+User-Agent: servicefabric-go-backup
+X-ServiceFabricClientType: GoClientlib-[a-z0-9]+
+X-ServiceFabricRequestId: ` + id + `:` + id + `
+Expect: 
+\{\}$`)
+	if !want.MatchString(got) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestTimeoutOfTheServer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		deadline time.Duration // 0: none
+		want     string
+	}{
+		{0, ""},
+		{time.Millisecond, "1"},
+		{90*time.Second + 999*time.Millisecond, "90"},
+		{math.MaxInt64, "2147483"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			if tt.deadline > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+				defer cancel()
+			}
+			sent := &answers{list: []answer{{status: "202 Accepted"}, ok(`{"Items":[]}`), ok(`{}`)}}
+			client := newClient(t, sent)
+			if err := client.BackupPartition(ctx, partition1, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.PartitionBackupsPage(ctx, partition1, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.BackupProgress(ctx, partition1); err != nil {
+				t.Fatal(err)
+			}
+			for _, req := range sent.requests {
+				if got := strings.Join(req.URL.Query()["timeout"], ","); got != tt.want {
+					t.Errorf("%s: timeout %q, want %q", req.URL.Path, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestBackupTimeout(t *testing.T) {
+	t.Parallel()
+	for timeout, want := range map[time.Duration]string{
+		0:                             "",
+		1:                             "1",
+		time.Minute:                   "1",
+		time.Minute + 1:               "2",
+		time.Hour:                     "60",
+		35791 * time.Minute:           "35791",
+		35791*time.Minute + 1:         "error",
+		math.MaxInt64:                 "error",
+		-1:                            "error",
+		-time.Duration(math.MaxInt64): "error",
+	} {
+		sent := &answers{list: []answer{{status: "202 Accepted"}}}
+		err := newClient(t, sent).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Timeout: timeout})
+		if want == "error" {
+			if err == nil || len(sent.requests) > 0 {
+				t.Errorf("%v: got %v, sent %d", timeout, err, len(sent.requests))
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v: %v", timeout, err)
+		} else if got := strings.Join(sent.requests[0].URL.Query()["BackupTimeout"], ","); got != want {
+			t.Errorf("%v: BackupTimeout %q, want %q", timeout, got, want)
+		}
+	}
+}
+
+func TestNilPartition(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, neverSent(t))
+	const want = "the partition id is not set"
+	if err := client.BackupPartition(t.Context(), uuid.Nil, nil); err == nil || err.Error() != "sfbackup: BackupPartition: "+want {
+		t.Errorf("BackupPartition: %v", err)
+	}
+	if _, err := client.BackupProgress(t.Context(), uuid.Nil); err == nil || err.Error() != "sfbackup: GetPartitionBackupProgress: "+want {
+		t.Errorf("BackupProgress: %v", err)
+	}
+	if _, err := client.WaitForBackup(t.Context(), uuid.Nil, nil); err == nil {
+		t.Error("WaitForBackup: no error")
+	}
+	if _, err := client.BackupAndWait(t.Context(), uuid.Nil, nil, nil); err == nil {
+		t.Error("BackupAndWait: no error")
+	}
+}
+
+// What the caller passes in stays as it is, and its middleware sees the requests.
+func TestCallersClientIsCopied(t *testing.T) {
+	t.Parallel()
+	sent := &answers{list: []answer{{status: "202 Accepted"}}}
+	caller := &http.Client{Transport: sent, Timeout: time.Minute}
+	before := *caller
+	client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(caller), sfbackup.WithUserAgent("operator/1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if caller.Transport != before.Transport || caller.CheckRedirect != nil || caller.Timeout != before.Timeout {
+		t.Error("the caller's client was changed")
+	}
+	if got := sent.requests[0].UserAgent(); got != "operator/1.0" {
+		t.Errorf("user agent %q", got)
+	}
+}
+
+// A request is not sent on to wherever an answer points: it may carry a password.
+func TestRedirectsAreRefused(t *testing.T) {
+	t.Parallel()
+	redirect := answer{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
+	sent := &answers{list: []answer{redirect}}
+	err := newClient(t, sent).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
+		Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "pw"},
+	})
+	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
+	if !ok || apiErr.StatusCode != http.StatusTemporaryRedirect || len(sent.requests) != 1 {
+		t.Errorf("got %v after %d requests", err, len(sent.requests))
+	}
+}
+
+// The client's own transport over a real socket: HTTP/1.1, connections used again.
+func TestOwnTransport(t *testing.T) {
+	t.Parallel()
+	cluster := sfbackuptest.NewCluster()
+	remotes := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		remotes[r.RemoteAddr] = true
+		if r.ProtoMajor != 1 {
+			t.Errorf("the request is %s", r.Proto)
+		}
+		cluster.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	client, err := sfbackup.NewClient(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if got, err := collect(client.ServiceBackups(t.Context(), calcService, nil)); len(got) != 5 || err != nil {
+			t.Errorf("got %d backups, %v", len(got), err)
+		}
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
+			t.Error(err)
+		}
+		if _, err := client.BackupProgress(t.Context(), id1); !errors.Is(err, sfbackup.CodePartitionNotFound) {
+			t.Error(err)
+		}
+	}
+	if len(remotes) != 1 {
+		t.Errorf("%d connections", len(remotes))
+	}
+}
+
+// An error without an answer names the operation and neither the URL nor its query.
+func TestTransportErrors(t *testing.T) {
+	t.Parallel()
+	errBroken := errors.New("connection reset by peer")
+	client := newClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errBroken }))
+	_, err := client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
+	if !errors.Is(err, errBroken) || err.Error() != "sfbackup: GetPartitionBackupList: connection reset by peer" {
+		t.Errorf("got %v", err)
+	}
+
+	errCause := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errCause)
+	_, err = client.BackupProgress(ctx, partition1)
+	if !errors.Is(err, errCause) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+
+	// A body that breaks off.
+	client = newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp := ok("").response(req)
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"BackupState":`), brokenReader{errBroken}))
+		return resp, nil
+	}))
+	if _, err = client.BackupProgress(t.Context(), partition1); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+	if _, err = client.PartitionBackupsPage(t.Context(), partition1, nil); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type brokenReader struct{ err error }
+
+func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			switch a.Key {
+			case slog.TimeKey, "duration", "request_id":
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	errBroken := errors.New("broken")
+	fail := false
+	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		if fail {
+			return nil, errBroken
+		}
+		return answer{status: "202 Accepted"}.response(req), nil
+	}), sfbackup.WithLogger(logger))
+	storage := &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "s3cret"}
+	if err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: storage}); err != nil {
+		t.Fatal(err)
+	}
+	fail = true
+	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
+	want := `level=DEBUG msg="sfbackup: request" operation=BackupPartition method=POST endpoint=http://localhost:19080 status=202
+level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupList method=GET endpoint=http://localhost:19080 error=broken
+`
+	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Error(diff)
+	}
+
+	quiet := newClient(t, &answers{list: []answer{{status: "202 Accepted"}}}, sfbackup.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := quiet.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Error(err)
+	}
+}

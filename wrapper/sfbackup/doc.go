@@ -1,0 +1,50 @@
+// Package sfbackup is a client for the backup API of Azure Service Fabric: it starts the backup of
+// a partition, follows it to its end, and lists the backups of a partition or of a service.
+//
+//	client, err := sfbackup.NewClient("http://localhost:19080")
+//	...
+//	progress, err := client.BackupAndWait(ctx, partition, nil, nil)
+//	...
+//	for backup, err := range client.PartitionBackups(ctx, partition, nil) {
+//		...
+//	}
+//
+// # Starting and waiting
+//
+// A started backup is only accepted. Whether it was taken shows in its progress, wrong storage
+// credentials included, so use [Client.BackupAndWait] unless something else waits. A backup that
+// ends in any other way than success is a [*BackupFailedError].
+//
+// The server knows one backup for each partition, the latest that was asked for, and no identity
+// that ties a progress to the call that started it. Starting a second one while the first runs is
+// the error [CodeBackupInProgress]; [WaitOptions] can join the running one instead. After an error
+// that leaves it open whether the backup was started, look at [Client.BackupProgress] before trying
+// again. Backups that a policy takes on a schedule do not appear in the progress, only in lists.
+//
+// # Lists
+//
+// Lists stream: the first backup reaches the loop before the last has left the server, pages are
+// asked for as the loop goes on, and leaving the loop ends the transfer. The server promises no
+// order; sort by [Backup.CreationTimeUTC] where it matters. A list holds what lies in the storage
+// of the backup policies in force: a partition without a policy is the error [CodeBackupNotEnabled],
+// and backups that were sent to a storage of their own are not in it.
+//
+// # Errors
+//
+// Every answer that is not a success is an [*APIError]. Decide by its code, not by its status,
+// because the layers of a cluster disagree about the latter:
+//
+//	if errors.Is(err, sfbackup.CodePartitionNotFound) { ... }
+//
+// Arguments are checked before anything is sent.
+//
+// # Time
+//
+// Only the context limits how long a call takes. Its deadline is also told to the server. Be
+// generous: the gateway of a cluster holds a request for up to two minutes while the backup service
+// moves between nodes.
+//
+// The client tells the truth about what clusters answer where it differs from what the
+// documentation promises; openapi/README.md in the repository lists the differences with their
+// sources.
+package sfbackup

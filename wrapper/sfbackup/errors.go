@@ -1,0 +1,231 @@
+package sfbackup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// ErrNoBackup is the error of a progress of a partition for which no backup was ever requested.
+// Periodic backups of a policy do not count.
+var ErrNoBackup = errors.New("no backup was ever requested for this partition")
+
+// An ErrorCode names an error of the server. The set is open: newer servers have codes that are not
+// listed here, and a code that the server has no name for is a number.
+//
+// A code is an error itself, so that errors.Is(err, code) finds it in an [*APIError], a
+// [*FabricError] and a [*BackupFailedError].
+type ErrorCode string
+
+// Error returns the code.
+func (c ErrorCode) Error() string { return string(c) }
+
+// The codes that the four operations answer with, and those of failed backups. The server's own
+// spelling is used where the documentation has another.
+const (
+	// CodeInvalidArgument: the server refused a parameter or the request body.
+	CodeInvalidArgument ErrorCode = "E_INVALIDARG"
+	// CodeAccessDenied: the caller lacks the role. Starting a backup needs an administrator.
+	CodeAccessDenied ErrorCode = "E_ACCESSDENIED"
+	// CodeUnexpected: the server failed, for example to list its storage.
+	CodeUnexpected ErrorCode = "E_UNEXPECTED"
+	// CodePartitionNotFound: there is no such partition.
+	CodePartitionNotFound ErrorCode = "FABRIC_E_PARTITION_NOT_FOUND"
+	// CodeServiceNotFound: there is no such service, or, when the message is empty, the cluster has
+	// no backup service.
+	CodeServiceNotFound ErrorCode = "FABRIC_E_SERVICE_DOES_NOT_EXIST"
+	// CodeApplicationNotFound: there is no such application.
+	CodeApplicationNotFound ErrorCode = "FABRIC_E_APPLICATION_NOT_FOUND"
+	// CodeBackupNotEnabled: no backup policy applies, and the request names no storage.
+	CodeBackupNotEnabled ErrorCode = "FABRIC_E_BACKUP_NOT_ENABLED"
+	// CodeBackupInProgress: the backup requested before has not ended.
+	CodeBackupInProgress ErrorCode = "FABRIC_E_BACKUP_IN_PROGRESS"
+	// CodeRestoreInProgress: the partition is being restored.
+	CodeRestoreInProgress ErrorCode = "FABRIC_E_RESTORE_IN_PROGRESS"
+	// CodeStatelessService: the service has no state to back up.
+	CodeStatelessService ErrorCode = "FABRIC_E_INVALID_FOR_STATELESS_SERVICES"
+	// CodeTimeout: a request, or a backup, took too long.
+	CodeTimeout ErrorCode = "FABRIC_E_TIMEOUT"
+	// CodeNotPrimary: the backup service is moving to another node.
+	CodeNotPrimary ErrorCode = "FABRIC_E_NOT_PRIMARY"
+	// CodeCopierUnexpected: a backup could not be copied to its storage.
+	CodeCopierUnexpected ErrorCode = "FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR"
+	// CodeCopierTimeout: copying a backup to its storage took too long.
+	CodeCopierTimeout ErrorCode = "FABRIC_E_BACKUPCOPIER_TIMEOUT"
+	// CodeCopierAccessDenied: the storage refused the credentials.
+	CodeCopierAccessDenied ErrorCode = "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED"
+)
+
+// A FabricError says why a backup failed.
+type FabricError struct {
+	Code    ErrorCode
+	Message string // for people; the wording may change
+}
+
+// Error returns the code and the message in one line.
+func (e *FabricError) Error() string { return joinCode(e.Code, e.Message) }
+
+// Unwrap returns the code.
+func (e *FabricError) Unwrap() error { return asError(e.Code) }
+
+// An APIError is an answer of the server, or of something before it, that is not a success.
+type APIError struct {
+	Operation  string // the operation's name in the documentation
+	StatusCode int    // of HTTP
+	// Code is empty when the answer has none, as that of a load balancer.
+	Code ErrorCode
+	// Message is for people and may be empty; the wording may change.
+	Message string
+	// RequestID is what the client called the request; the gateway writes it to its traces.
+	RequestID string
+	// RetryAfter is how long the server asks to wait before another try; 0 if it does not say.
+	RetryAfter time.Duration
+}
+
+// Error returns one line: the operation, the status, the code and the message.
+func (e *APIError) Error() string {
+	what := joinCode(e.Code, e.Message)
+	if e.Code == "" {
+		what = http.StatusText(e.StatusCode)
+		if e.Message != "" {
+			what = strings.TrimPrefix(what+": ", ": ") + oneLine(e.Message)
+		}
+	}
+	return strings.TrimSpace(fmt.Sprintf("sfbackup: %s: %d %s", e.Operation, e.StatusCode, what))
+}
+
+// Unwrap returns the code.
+func (e *APIError) Unwrap() error { return asError(e.Code) }
+
+// A BackupFailedError is a backup that ended without success: in the state
+// [BackupStateFailure], or [BackupStateTimeout].
+//
+// After a timeout the backup may have been completed all the same; then it appears in the list of
+// the partition, while its progress stays as it is.
+type BackupFailedError struct {
+	Progress *Progress
+}
+
+// Error returns one line: the state and the reason.
+func (e *BackupFailedError) Error() string {
+	s := "sfbackup: the backup ended with " + string(e.Progress.BackupState)
+	if e.Progress.FailureError != nil {
+		s += ": " + e.Progress.FailureError.Error()
+	}
+	return s
+}
+
+// Unwrap returns the reason, if there is one.
+func (e *BackupFailedError) Unwrap() error {
+	if e.Progress.FailureError == nil {
+		return nil
+	}
+	return e.Progress.FailureError
+}
+
+// maxErrorBody is how much of an error's body is read. The server's are much shorter.
+const maxErrorBody = 64 << 10
+
+// newAPIError makes the error of an answer, whatever its body is: JSON under any content type, a
+// page for people, half of something, or nothing at all.
+func newAPIError(operation string, resp *http.Response, requestID string) *APIError {
+	// What cannot be read cannot say more; the status is an error enough.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	code, message := wire.ReadError(body)
+	// The reverse proxy of the gateway answers with an empty body and the code as the reason phrase;
+	// its security layer, with a sentence as the reason phrase.
+	reason := strings.TrimSpace(strings.TrimPrefix(resp.Status, strconv.Itoa(resp.StatusCode)))
+	switch {
+	case code == "" && isCode(reason):
+		code = reason
+	case code == "" && message == "" && reason != http.StatusText(resp.StatusCode):
+		message = reason
+	}
+	return &APIError{
+		Operation:  operation,
+		StatusCode: resp.StatusCode,
+		Code:       ErrorCode(code),
+		Message:    message,
+		RequestID:  requestID,
+		RetryAfter: retryAfter(resp),
+	}
+}
+
+// isCode reports whether a reason phrase is the name of an error: E_ABORT, FABRIC_E_TIMEOUT.
+func isCode(s string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(s, "FABRIC_"), "E_") &&
+		!strings.ContainsFunc(s, func(r rune) bool {
+			return r != '_' && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+		})
+}
+
+// maxRetryAfter keeps a nonsensical Retry-After from stopping a client for good.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the Retry-After header, which is a number of seconds or a date.
+func retryAfter(resp *http.Response) time.Duration {
+	value := resp.Header.Get("Retry-After")
+	if value == "" {
+		return 0
+	}
+	var d time.Duration
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		d = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		d = time.Until(at)
+	}
+	return min(max(d, 0), maxRetryAfter)
+}
+
+// newFabricError converts the reason of a failure; nil stays nil.
+func newFabricError(w *generated.FabricErrorError) *FabricError {
+	if w == nil {
+		return nil
+	}
+	return &FabricError{Code: ErrorCode(w.Code), Message: w.Message}
+}
+
+func wireFabricError(e *FabricError) *generated.FabricErrorError {
+	if e == nil {
+		return nil
+	}
+	return &generated.FabricErrorError{Code: wire.Symbol(e.Code), Message: e.Message}
+}
+
+func asError(code ErrorCode) error {
+	if code == "" {
+		return nil
+	}
+	return code
+}
+
+func joinCode(code ErrorCode, message string) string {
+	if message = oneLine(message); code == "" || message == "" {
+		return string(code) + message
+	}
+	return string(code) + ": " + message
+}
+
+// maxMessage is how much of a server's message an error shows, in bytes.
+const maxMessage = 300
+
+// oneLine makes a message fit for an error: one line, and not a page.
+func oneLine(message string) string {
+	message = strings.Join(strings.Fields(strings.ToValidUTF8(message, "\uFFFD")), " ")
+	if len(message) <= maxMessage {
+		return message
+	}
+	cut := maxMessage
+	for !utf8.RuneStart(message[cut]) {
+		cut--
+	}
+	return message[:cut] + "…"
+}

@@ -1,0 +1,136 @@
+package sfbackup_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+// The names of the documentation's examples, which are those of a cluster without options.
+var (
+	partition1 = uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
+	partition2 = uuid.MustParse("81645ec7-d260-4c59-9533-8f129bde8e83")
+)
+
+const calcService sfbackup.ServiceName = "fabric:/CalcApp/CalcService"
+
+// roundTripper is a function as a transport: for answers that no cluster gives.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// newClient returns a client that sends through a transport.
+func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
+	t.Helper()
+	opts = append([]sfbackup.Option{sfbackup.WithHTTPClient(&http.Client{Transport: transport})}, opts...)
+	client, err := sfbackup.NewClient("http://localhost:19080", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// newClusterClient returns a client of a cluster in memory that no one else uses.
+func newClusterClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster) {
+	t.Helper()
+	cluster := sfbackuptest.NewCluster(opts...)
+	return newClient(t, cluster.Transport()), cluster
+}
+
+// answer is a canned answer.
+type answer struct {
+	status      string // "404 Not Found"
+	contentType string
+	header      http.Header
+	body        string
+}
+
+func (a answer) response(req *http.Request) *http.Response {
+	header := a.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if a.contentType != "" {
+		header.Set("Content-Type", a.contentType)
+	}
+	code := 0
+	for _, digit := range a.status[:3] {
+		code = code*10 + int(digit-'0')
+	}
+	return &http.Response{
+		Status: a.status, StatusCode: code, Header: header, Request: req,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: int64(len(a.body)),
+	}
+}
+
+// answers is a transport that gives one answer after the other, and the last one for good. It keeps
+// what it was sent.
+type answers struct {
+	list     []answer
+	requests []*http.Request
+	bodies   [][]byte
+}
+
+func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		req.Body.Close()
+	}
+	a.requests = append(a.requests, req)
+	a.bodies = append(a.bodies, body)
+	next := a.list[min(len(a.requests), len(a.list))-1]
+	return next.response(req), nil
+}
+
+const jsonType = "application/json; charset=utf-8"
+
+func ok(body string) answer { return answer{status: "200 OK", contentType: jsonType, body: body} }
+
+// collect reads a list to its end.
+func collect(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Backup, err error) {
+	for b, e := range seq {
+		if e != nil {
+			if err != nil {
+				panic("a list goes on after an error")
+			}
+			err = e
+			continue
+		}
+		backups = append(backups, b)
+	}
+	return backups, err
+}
+
+// neverSent is a transport that fails the test when something is sent.
+func neverSent(t testing.TB) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		t.Errorf("%s %s was sent", req.Method, req.URL)
+		return answer{status: "500 Internal Server Error"}.response(req), nil
+	})
+}
+
+// page returns the JSON of a page of backups with these identities.
+func page(token string, ids ...uuid.UUID) string {
+	var b bytes.Buffer
+	b.WriteString(`{"Items":[`)
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`{"BackupId":"` + id.String() + `","CreationTimeUtc":"2018-01-01T09:00:55Z"}`)
+	}
+	b.WriteString(`],"ContinuationToken":` + token + `}`)
+	return b.String()
+}

@@ -1,0 +1,38 @@
+package sfbackup
+
+import (
+	"fmt"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// What the server answers can be kept as JSON in the form of the documentation, and read again.
+
+// MarshalJSON writes a progress as the documentation has it. What is not set is left out.
+func (p Progress) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireProgress(&p)) }
+
+// UnmarshalJSON reads what MarshalJSON writes, and what servers send.
+func (p *Progress) UnmarshalJSON(data []byte) error {
+	var w generated.BackupProgressInfo
+	if err := jsonv2.Unmarshal(data, &w, wire.Tolerant); err != nil {
+		return fmt.Errorf("sfbackup: Progress: %w", err)
+	}
+	*p = *newProgress(&w)
+	return nil
+}
+
+// MarshalJSON writes a backup as the documentation has it. What is not set is left out.
+func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup(&b)) }
+
+// UnmarshalJSON reads what MarshalJSON writes, and what servers send.
+func (b *Backup) UnmarshalJSON(data []byte) error {
+	var w generated.BackupInfo
+	if err := jsonv2.Unmarshal(data, &w, wire.Tolerant); err != nil {
+		return fmt.Errorf("sfbackup: Backup: %w", err)
+	}
+	*b = newBackup(&w)
+	return nil
+}

@@ -1,0 +1,79 @@
+package sfbackup
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// An Option changes a client that [NewClient] makes.
+type Option interface {
+	apply(*settings) error
+}
+
+// settings is what options change.
+type settings struct {
+	httpClient *http.Client // nil: a client of our own
+	logger     *slog.Logger // nil: none
+	userAgent  string
+	serviceID  func(ServiceName) string
+}
+
+type optionFunc func(*settings) error
+
+func (f optionFunc) apply(s *settings) error { return f(s) }
+
+// WithHTTPClient sends requests through a copy of the given client: its transport, jar and timeout
+// hold for every request. A timeout of the client also ends the transfer of a long list, so prefer
+// contexts. Redirects are refused unless the client has a CheckRedirect of its own.
+//
+// Without this option the client uses a transport of its own with HTTP/1.1, which is what the
+// gateway of a cluster speaks, and the proxy of the environment.
+func WithHTTPClient(client *http.Client) Option {
+	return optionFunc(func(s *settings) error {
+		if client == nil {
+			return errors.New("WithHTTPClient: the client is nil")
+		}
+		s.httpClient = client
+		return nil
+	})
+}
+
+// WithLogger logs every request at level debug, with its operation, status, duration, endpoint and
+// request id. Queries, headers and bodies are never logged.
+func WithLogger(logger *slog.Logger) Option {
+	return optionFunc(func(s *settings) error {
+		if logger == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		s.logger = logger
+		return nil
+	})
+}
+
+const defaultUserAgent = "servicefabric-go-backup"
+
+// WithUserAgent sets the User-Agent header, by default "servicefabric-go-backup".
+func WithUserAgent(userAgent string) Option {
+	return optionFunc(func(s *settings) error {
+		if userAgent == "" {
+			return errors.New("WithUserAgent: the user agent is empty")
+		}
+		if strings.ContainsFunc(userAgent, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return errors.New("WithUserAgent: the user agent holds a control character")
+		}
+		s.userAgent = userAgent
+		return nil
+	})
+}
+
+// WithTildeServiceID separates the levels of a service name by '~' in the path of a request, as the
+// documentation describes it for version 6.0 and later. The default is '/': it is what the examples
+// of the documentation use, and the only form that every server whose source is known understands.
+func WithTildeServiceID() Option {
+	return optionFunc(func(s *settings) error {
+		s.serviceID = ServiceName.tilded
+		return nil
+	})
+}

@@ -1,0 +1,116 @@
+package sfbackup
+
+import (
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// PartitionKind is the partitioning scheme of a service. The set is open.
+type PartitionKind string
+
+// The partition kinds of the documentation.
+const (
+	PartitionKindInvalid    PartitionKind = "Invalid" // not a kind
+	PartitionKindInt64Range PartitionKind = "Int64Range"
+	PartitionKindNamed      PartitionKind = "Named"
+	PartitionKindSingleton  PartitionKind = "Singleton"
+)
+
+// PartitionInformation is a partition, described by its partitioning scheme: one of
+// [*Int64RangePartition], [*NamedPartition], [*SingletonPartition] and [*UnknownPartition].
+//
+//sumtype:decl
+type PartitionInformation interface {
+	// PartitionID returns the identity of the partition.
+	PartitionID() uuid.UUID
+	// Kind returns the partitioning scheme.
+	Kind() PartitionKind
+
+	partitionInformation() // seals the union
+}
+
+// An Int64RangePartition holds the keys from LowKey to HighKey, both included.
+type Int64RangePartition struct {
+	ID              uuid.UUID
+	LowKey, HighKey int64
+}
+
+// A NamedPartition has a name that is unique within its service.
+type NamedPartition struct {
+	ID   uuid.UUID
+	Name string
+}
+
+// A SingletonPartition is the only one of its service.
+type SingletonPartition struct {
+	ID uuid.UUID
+}
+
+// An UnknownPartition is of a kind that this package does not know, or has none.
+type UnknownPartition struct {
+	ID      uuid.UUID       // zero if it is not where the known kinds have it
+	RawKind PartitionKind   // as the server wrote it
+	Raw     json.RawMessage // the whole value, byte for byte
+}
+
+// PartitionID implements [PartitionInformation].
+func (p *Int64RangePartition) PartitionID() uuid.UUID { return p.ID }
+
+// PartitionID implements [PartitionInformation].
+func (p *NamedPartition) PartitionID() uuid.UUID { return p.ID }
+
+// PartitionID implements [PartitionInformation].
+func (p *SingletonPartition) PartitionID() uuid.UUID { return p.ID }
+
+// PartitionID implements [PartitionInformation].
+func (p *UnknownPartition) PartitionID() uuid.UUID { return p.ID }
+
+// Kind returns [PartitionKindInt64Range].
+func (*Int64RangePartition) Kind() PartitionKind { return PartitionKindInt64Range }
+
+// Kind returns [PartitionKindNamed].
+func (*NamedPartition) Kind() PartitionKind { return PartitionKindNamed }
+
+// Kind returns [PartitionKindSingleton].
+func (*SingletonPartition) Kind() PartitionKind { return PartitionKindSingleton }
+
+// Kind returns RawKind.
+func (p *UnknownPartition) Kind() PartitionKind { return p.RawKind }
+
+func (*Int64RangePartition) partitionInformation() {}
+func (*NamedPartition) partitionInformation()      {}
+func (*SingletonPartition) partitionInformation()  {}
+func (*UnknownPartition) partitionInformation()    {}
+
+// newPartition is never nil, so that a caller's loop need not ask.
+func newPartition(w *generated.PartitionInformation) PartitionInformation {
+	switch w.Kind {
+	case wire.PartitionInt64Range:
+		return &Int64RangePartition{ID: w.ID, LowKey: int64(w.LowKey), HighKey: int64(w.HighKey)}
+	case wire.PartitionNamed:
+		return &NamedPartition{ID: w.ID, Name: w.Name}
+	case wire.PartitionSingleton:
+		return &SingletonPartition{ID: w.ID}
+	}
+	return &UnknownPartition{ID: w.ID, RawKind: PartitionKind(w.Kind), Raw: json.RawMessage(w.Raw)}
+}
+
+func wirePartition(p PartitionInformation) generated.PartitionInformation {
+	switch p := p.(type) {
+	case *Int64RangePartition:
+		return generated.PartitionInformation{
+			Kind: wire.PartitionInt64Range, ID: p.ID, LowKey: wire.Int64(p.LowKey), HighKey: wire.Int64(p.HighKey),
+		}
+	case *NamedPartition:
+		return generated.PartitionInformation{Kind: wire.PartitionNamed, ID: p.ID, Name: p.Name}
+	case *SingletonPartition:
+		return generated.PartitionInformation{Kind: wire.PartitionSingleton, ID: p.ID}
+	case *UnknownPartition:
+		return generated.PartitionInformation{Kind: wire.Symbol(p.RawKind), ID: p.ID, Raw: []byte(p.Raw)}
+	}
+	return generated.PartitionInformation{}
+}

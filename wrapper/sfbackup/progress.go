@@ -1,0 +1,146 @@
+package sfbackup
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// BackupState is the state of a backup that was requested. The set is open.
+type BackupState string
+
+// The states of the documentation.
+const (
+	BackupStateInvalid    BackupState = "Invalid"          // not a state
+	BackupStateAccepted   BackupState = "Accepted"         // not triggered yet
+	BackupStateInProgress BackupState = "BackupInProgress" // under way
+	BackupStateSuccess    BackupState = "Success"          // final
+	BackupStateFailure    BackupState = "Failure"          // final
+	BackupStateTimeout    BackupState = "Timeout"          // final; the backup may be completed all the same
+)
+
+// Final reports whether a backup has ended: with success, failure or a timeout.
+func (s BackupState) Final() bool {
+	return s == BackupStateSuccess || s == BackupStateFailure || s == BackupStateTimeout
+}
+
+// Progress is the progress of the latest backup that was requested for a partition. Unless the
+// backup ended with success, only BackupState and FailureError are set.
+type Progress struct {
+	BackupState             BackupState
+	TimeStampUTC            time.Time // zero until the backup ended; servers of 6.4 set it for success only
+	BackupID                uuid.UUID
+	BackupLocation          string // relative to the root of the storage; its form depends on the storage
+	EpochOfLastBackupRecord Epoch
+	LSNOfLastBackupRecord   int64        // logical sequence number
+	FailureError            *FabricError // nil unless the backup failed
+}
+
+// An Epoch orders the records of a partition before the logical sequence number does. Values can be
+// negative.
+type Epoch struct{ DataLossVersion, ConfigurationVersion int64 }
+
+// BackupProgress returns the progress of the latest backup that was requested for a partition, or
+// [ErrNoBackup] if there was none. That the backup failed is no error here.
+func (c *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Progress, error) {
+	progress, _, err := c.progress(ctx, partition)
+	return progress, err
+}
+
+// maxProgressBody is how long the description of a progress can be. Real ones are below 1 KiB.
+const maxProgressBody = 1 << 20
+
+// progress also returns how long the server asks to wait before the next call.
+func (c *Client) progress(ctx context.Context, partition uuid.UUID) (*Progress, time.Duration, error) {
+	const operation = "GetPartitionBackupProgress"
+	if err := requireID(partition); err != nil {
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+	}
+	req, err := generated.NewGetPartitionBackupProgressRequest(c.server, partition,
+		&generated.GetPartitionBackupProgressParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+	}
+	resp, err := c.do(ctx, operation, req, http.StatusOK, http.StatusNoContent)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer closeBody(resp)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProgressBody+1))
+	if err != nil {
+		return nil, 0, callError(ctx, operation, err)
+	}
+	progress, err := decodeProgress(body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+	}
+	return progress, retryAfter(resp), nil
+}
+
+// decodeProgress reads the body of a progress. A server that was never asked for a backup answers
+// with the JSON value null; nothing at all is taken for the same.
+func decodeProgress(body []byte) (*Progress, error) {
+	if len(body) > maxProgressBody {
+		return nil, errors.New("the progress is longer than 1 MiB")
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 || string(body) == "null" {
+		return nil, ErrNoBackup
+	}
+	var w generated.BackupProgressInfo
+	if err := jsonv2.Unmarshal(body, &w, wire.Tolerant); err != nil {
+		return nil, fmt.Errorf("the answer is not the progress of a backup: %w", err)
+	}
+	return newProgress(&w), nil
+}
+
+func newProgress(w *generated.BackupProgressInfo) *Progress {
+	return &Progress{
+		BackupState:             BackupState(w.BackupState),
+		TimeStampUTC:            w.TimeStampUTC.Time,
+		BackupID:                w.BackupID,
+		BackupLocation:          w.BackupLocation,
+		EpochOfLastBackupRecord: newEpoch(w.EpochOfLastBackupRecord),
+		LSNOfLastBackupRecord:   int64(w.LSNOfLastBackupRecord),
+		FailureError:            newFabricError(w.FailureError),
+	}
+}
+
+func wireProgress(p *Progress) *generated.BackupProgressInfo {
+	return &generated.BackupProgressInfo{
+		BackupState:             wire.Symbol(p.BackupState),
+		TimeStampUTC:            wire.Time{Time: p.TimeStampUTC},
+		BackupID:                p.BackupID,
+		BackupLocation:          p.BackupLocation,
+		EpochOfLastBackupRecord: wireEpoch(p.EpochOfLastBackupRecord),
+		LSNOfLastBackupRecord:   wire.Int64(p.LSNOfLastBackupRecord),
+		FailureError:            wireFabricError(p.FailureError),
+	}
+}
+
+// newEpoch reads both the names of an epoch's fields and those they had in 6.2. One answer has
+// either.
+func newEpoch(w generated.BackupEpoch) Epoch {
+	return Epoch{
+		DataLossVersion:      int64(cmp.Or(w.DataLossVersion, w.DataLossNumber)),
+		ConfigurationVersion: int64(cmp.Or(w.ConfigurationVersion, w.ConfigurationNumber)),
+	}
+}
+
+func wireEpoch(e Epoch) generated.BackupEpoch {
+	return generated.BackupEpoch{
+		DataLossVersion:      wire.Int64(e.DataLossVersion),
+		ConfigurationVersion: wire.Int64(e.ConfigurationVersion),
+	}
+}

@@ -1,0 +1,72 @@
+package sfbackup
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+)
+
+// A Secret is a connection string or a password. It does not show its value when it is printed,
+// logged or marshalled, not even as part of a struct; only the request that carries it does.
+// Convert it to a string to get at the value.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String returns "[redacted]".
+func (Secret) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (Secret) GoString() string { return redacted }
+
+// Format writes "[redacted]" for every verb and flag.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue returns "[redacted]".
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns "[redacted]", for JSON and every other encoding of text.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// The storages print themselves. Left to itself fmt prints what a pointer in a struct points to only
+// where the verb does not fit, and then asks no method of the secrets in it.
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// Format prints the kind of the storage, whatever the verb is. What an unknown kind holds may be
+// secret.
+func (s *UnknownStorage) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// MarshalText returns what Format prints, for JSON and every other encoding of text.
+func (s *UnknownStorage) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
+
+func printStorage(w io.Writer, s BackupStorage) {
+	v := reflect.ValueOf(s)
+	if v.IsNil() {
+		fmt.Fprint(w, "<nil>")
+		return
+	}
+	v = v.Elem()
+	fmt.Fprint(w, v.Type().Name(), "{")
+	for i := range v.NumField() {
+		if i > 0 {
+			fmt.Fprint(w, ", ")
+		}
+		fmt.Fprint(w, v.Type().Field(i).Name, ": ")
+		switch value := v.Field(i).Interface().(type) {
+		case Secret:
+			fmt.Fprint(w, value)
+		case json.RawMessage:
+			fmt.Fprint(w, Secret(value))
+		default:
+			fmt.Fprintf(w, "%q", value)
+		}
+	}
+	fmt.Fprint(w, "}")
+}

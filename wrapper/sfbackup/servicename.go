@@ -1,0 +1,51 @@
+package sfbackup
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A ServiceName is the full name of a service, "fabric:/CalcApp/CalcService". Operations take every
+// form that [ParseServiceName] takes.
+type ServiceName string
+
+// serviceScheme begins every full name.
+const serviceScheme = "fabric:/"
+
+// ParseServiceName reads the name of a service with or without its scheme, and with its levels
+// separated by '/' or by '~': "fabric:/CalcApp/CalcService", "CalcApp/CalcService" and
+// "CalcApp~CalcService" are the same. The result is the full name.
+func ParseServiceName(name string) (ServiceName, error) {
+	id := name
+	if len(id) >= len(serviceScheme) && strings.EqualFold(id[:len(serviceScheme)], serviceScheme) {
+		id = id[len(serviceScheme):]
+	}
+	id = strings.ReplaceAll(id, "~", "/")
+	switch {
+	case name == "":
+		return "", errors.New("the service name is empty")
+	case !utf8.ValidString(name):
+		return "", fmt.Errorf("the service name %q is not UTF-8", name)
+	case strings.ContainsFunc(id, func(r rune) bool { return r == '?' || r == '\\' || unicode.IsControl(r) }):
+		return "", fmt.Errorf("the service name %q holds a character that no name has", name)
+	}
+	for segment := range strings.SplitSeq(id, "/") {
+		switch segment {
+		case "":
+			// Also the trailing slash, with which the gateway cuts the name in the wrong place.
+			return "", fmt.Errorf("the service name %q has an empty part", name)
+		case ".", "..", "$":
+			// The first two would be resolved like a path, and the gateway takes the third for the
+			// end of the name.
+			return "", fmt.Errorf("the service name %q has the part %q", name, segment)
+		}
+	}
+	return ServiceName(serviceScheme + id), nil
+}
+
+// slashed and tilded return the service id of a full name, in the two forms it can have in a path.
+func (n ServiceName) slashed() string { return strings.TrimPrefix(string(n), serviceScheme) }
+func (n ServiceName) tilded() string  { return strings.ReplaceAll(n.slashed(), "/", "~") }

@@ -1,0 +1,278 @@
+package sfbackup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// StorageKind is the kind of a backup storage. The set is open.
+type StorageKind string
+
+// The storage kinds of the documentation.
+const (
+	StorageKindInvalid                       StorageKind = "Invalid" // not a kind
+	StorageKindFileShare                     StorageKind = "FileShare"
+	StorageKindAzureBlobStore                StorageKind = "AzureBlobStore"
+	StorageKindDsmsAzureBlobStore            StorageKind = "DsmsAzureBlobStore"
+	StorageKindManagedIdentityAzureBlobStore StorageKind = "ManagedIdentityAzureBlobStore"
+)
+
+// ManagedIdentityType says which managed identity reaches a storage. The set is open.
+type ManagedIdentityType string
+
+// The managed identity types of the documentation.
+const (
+	ManagedIdentityTypeInvalid ManagedIdentityType = "Invalid" // not a type
+	ManagedIdentityTypeVMSS    ManagedIdentityType = "VMSS"    // of the virtual machine scale set
+	ManagedIdentityTypeCluster ManagedIdentityType = "Cluster" // of the Service Fabric cluster
+)
+
+// BackupStorage is where a backup is stored: one of [*AzureBlobStore], [*FileShare],
+// [*DsmsAzureBlobStore], [*ManagedIdentityAzureBlobStore] and [*UnknownStorage].
+//
+// A server checks the form of a storage when a backup is started, but uses it only later: wrong
+// credentials show up as a failed backup.
+//
+//sumtype:decl
+type BackupStorage interface {
+	// Kind returns the kind of the storage.
+	Kind() StorageKind
+
+	backupStorage() // seals the union
+}
+
+// An AzureBlobStore is a container of Azure blob storage, reached with a connection string.
+type AzureBlobStore struct {
+	FriendlyName     string // for people; may be empty
+	ConnectionString Secret
+	ContainerName    string
+}
+
+// A FileShare is a file share that all nodes of the cluster reach. Without a primary user name the
+// server writes to it as the account that it runs as; it tries the secondary credentials when the
+// primary ones are refused.
+type FileShare struct {
+	FriendlyName      string // for people; may be empty
+	Path              string // UNC, `\\server\share`
+	PrimaryUserName   string
+	PrimaryPassword   Secret
+	SecondaryUserName string
+	SecondaryPassword Secret
+}
+
+// A DsmsAzureBlobStore is a container of Azure blob storage whose credentials are kept by dSMS.
+type DsmsAzureBlobStore struct {
+	FriendlyName                     string // for people; may be empty
+	StorageCredentialsSourceLocation string // the URL of the credentials
+	ContainerName                    string
+}
+
+// A ManagedIdentityAzureBlobStore is a container of Azure blob storage, reached with a managed
+// identity. Servers of 6.4 do not know this kind.
+type ManagedIdentityAzureBlobStore struct {
+	FriendlyName            string // for people; may be empty
+	ManagedIdentityType     ManagedIdentityType
+	ManagedIdentityClientID string // of a user-assigned identity; empty for the system-assigned one
+	BlobServiceURI          string // the URL of the blob service
+	ContainerName           string
+}
+
+// An UnknownStorage is of a kind that this package does not know. It is sent byte for byte as Raw
+// says.
+type UnknownStorage struct {
+	RawKind StorageKind     // what Raw has as its StorageKind
+	Raw     json.RawMessage // the whole object; printed and marshalled as a Secret is
+}
+
+// Kind returns [StorageKindAzureBlobStore].
+func (*AzureBlobStore) Kind() StorageKind { return StorageKindAzureBlobStore }
+
+// Kind returns [StorageKindFileShare].
+func (*FileShare) Kind() StorageKind { return StorageKindFileShare }
+
+// Kind returns [StorageKindDsmsAzureBlobStore].
+func (*DsmsAzureBlobStore) Kind() StorageKind { return StorageKindDsmsAzureBlobStore }
+
+// Kind returns [StorageKindManagedIdentityAzureBlobStore].
+func (*ManagedIdentityAzureBlobStore) Kind() StorageKind {
+	return StorageKindManagedIdentityAzureBlobStore
+}
+
+// Kind returns RawKind.
+func (s *UnknownStorage) Kind() StorageKind { return s.RawKind }
+
+func (*AzureBlobStore) backupStorage()                {}
+func (*FileShare) backupStorage()                     {}
+func (*DsmsAzureBlobStore) backupStorage()            {}
+func (*ManagedIdentityAzureBlobStore) backupStorage() {}
+func (*UnknownStorage) backupStorage()                {}
+
+// ParseBackupStorage reads a storage from JSON in the form of the documentation, as a request body
+// has it under "BackupStorage": for configuration files. A kind that this package does not know
+// becomes an [*UnknownStorage]. Whether required properties are there is checked when the storage is
+// used. Errors do not repeat values.
+func ParseBackupStorage(data []byte) (BackupStorage, error) {
+	s, err := parseStorage(data)
+	if err != nil {
+		return nil, fmt.Errorf("sfbackup: ParseBackupStorage: %w", err)
+	}
+	return s, nil
+}
+
+func parseStorage(data []byte) (BackupStorage, error) {
+	raw := jsontext.Value(data).Clone()
+	if !raw.IsValid() || raw.Kind() != '{' {
+		return nil, errors.New("the storage is not a JSON object")
+	}
+	var head struct {
+		Kind wire.Symbol `json:"StorageKind"`
+	}
+	if err := decodeStorage(raw, &head); err != nil {
+		return nil, err
+	}
+	switch kind := StorageKind(head.Kind); kind {
+	case "":
+		return nil, errors.New("the storage has no StorageKind")
+	case StorageKindAzureBlobStore:
+		var w generated.AzureBlobBackupStorageDescription
+		err := decodeStorage(raw, &w)
+		return &AzureBlobStore{w.FriendlyName, Secret(w.ConnectionString), w.ContainerName}, err
+	case StorageKindFileShare:
+		var w generated.FileShareBackupStorageDescription
+		err := decodeStorage(raw, &w)
+		return &FileShare{
+			w.FriendlyName, w.Path,
+			w.PrimaryUserName, Secret(w.PrimaryPassword),
+			w.SecondaryUserName, Secret(w.SecondaryPassword),
+		}, err
+	case StorageKindDsmsAzureBlobStore:
+		var w generated.DsmsAzureBlobBackupStorageDescription
+		err := decodeStorage(raw, &w)
+		return &DsmsAzureBlobStore{w.FriendlyName, w.StorageCredentialsSourceLocation, w.ContainerName}, err
+	case StorageKindManagedIdentityAzureBlobStore:
+		var w generated.ManagedIdentityAzureBlobBackupStorageDescription
+		err := decodeStorage(raw, &w)
+		return &ManagedIdentityAzureBlobStore{
+			w.FriendlyName, ManagedIdentityType(w.ManagedIdentityType),
+			w.ManagedIdentityClientID, w.BlobServiceURI, w.ContainerName,
+		}, err
+	default:
+		return &UnknownStorage{RawKind: kind, Raw: json.RawMessage(raw)}, nil
+	}
+}
+
+// decodeStorage decodes into a generated struct. Its error names the property and nothing of the
+// value, which may be a secret.
+func decodeStorage(raw jsontext.Value, v any) error {
+	err := jsonv2.Unmarshal(raw, v)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.JSONPointer != "" {
+		return fmt.Errorf("%s has the wrong type", strings.TrimPrefix(string(e.JSONPointer), "/"))
+	}
+	return errors.New("the storage is not what its kind says")
+}
+
+// appendStorage appends the JSON of a storage, its kind first.
+func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
+	if reflect.ValueOf(s).IsNil() { // all members are pointers
+		return nil, fmt.Errorf("the storage is a nil %s", typeName(s))
+	}
+	kind := wire.Symbol(s.Kind())
+	var w any
+	var required []field
+	switch s := s.(type) {
+	case *AzureBlobStore:
+		required = []field{{"ConnectionString", string(s.ConnectionString)}, {"ContainerName", s.ContainerName}}
+		w = generated.AzureBlobBackupStorageDescription{
+			StorageKind:      kind,
+			FriendlyName:     s.FriendlyName,
+			ConnectionString: string(s.ConnectionString),
+			ContainerName:    s.ContainerName,
+		}
+	case *FileShare:
+		required = []field{{"Path", s.Path}}
+		w = generated.FileShareBackupStorageDescription{
+			StorageKind:       kind,
+			FriendlyName:      s.FriendlyName,
+			Path:              s.Path,
+			PrimaryUserName:   s.PrimaryUserName,
+			PrimaryPassword:   string(s.PrimaryPassword),
+			SecondaryUserName: s.SecondaryUserName,
+			SecondaryPassword: string(s.SecondaryPassword),
+		}
+	case *DsmsAzureBlobStore:
+		required = []field{{"StorageCredentialsSourceLocation", s.StorageCredentialsSourceLocation}, {"ContainerName", s.ContainerName}}
+		w = generated.DsmsAzureBlobBackupStorageDescription{
+			StorageKind:                      kind,
+			FriendlyName:                     s.FriendlyName,
+			StorageCredentialsSourceLocation: s.StorageCredentialsSourceLocation,
+			ContainerName:                    s.ContainerName,
+		}
+	case *ManagedIdentityAzureBlobStore:
+		required = []field{{"ManagedIdentityType", string(s.ManagedIdentityType)}, {"BlobServiceURI", s.BlobServiceURI}, {"ContainerName", s.ContainerName}}
+		w = generated.ManagedIdentityAzureBlobBackupStorageDescription{
+			StorageKind:             kind,
+			FriendlyName:            s.FriendlyName,
+			ManagedIdentityType:     wire.Symbol(s.ManagedIdentityType),
+			ManagedIdentityClientID: s.ManagedIdentityClientID,
+			BlobServiceURI:          s.BlobServiceURI,
+			ContainerName:           s.ContainerName,
+		}
+	case *UnknownStorage:
+		return appendUnknown(b, s)
+	}
+	if err := require(required); err != nil {
+		return nil, fmt.Errorf("%s: %w", typeName(s), err)
+	}
+	encoded, err := jsonv2.Marshal(w)
+	if err != nil {
+		// The text of the error may quote the value.
+		return nil, fmt.Errorf("%s: a value is not UTF-8", typeName(s))
+	}
+	return append(b, encoded...), nil
+}
+
+// appendUnknown appends a storage of an unknown kind as it came. An encoder would reformat it.
+func appendUnknown(b []byte, s *UnknownStorage) ([]byte, error) {
+	parsed, err := parseStorage(s.Raw)
+	if err != nil {
+		return nil, fmt.Errorf("UnknownStorage: Raw: %w", err)
+	}
+	if parsed.Kind() != s.RawKind {
+		return nil, errors.New("UnknownStorage: RawKind is not the StorageKind of Raw")
+	}
+	return append(b, s.Raw...), nil
+}
+
+// A field is a field of a storage that the server requires.
+type field struct{ name, value string }
+
+// require checks that fields are set.
+func require(fields []field) error {
+	var missing []string
+	for _, f := range fields {
+		if f.value == "" {
+			missing = append(missing, f.name)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return errors.New("not set: " + strings.Join(missing, ", "))
+}
+
+// typeName returns the name of the type of a storage, without its package.
+func typeName(s BackupStorage) string {
+	return strings.TrimPrefix(fmt.Sprintf("%T", s), "*sfbackup.")
+}

@@ -1,0 +1,115 @@
+package sfbackup
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// assemble builds the HTTP client through which requests travel. What the caller passed in is
+// copied and stays as it is.
+//
+// A request passes the round trippers in this order, and its answer in the reverse one:
+//
+//	user agent → log → transport
+//
+// The log is the last before the transport, so that it shows what is really sent.
+func (s *settings) assemble() *http.Client {
+	client := http.Client{}
+	if s.httpClient != nil {
+		client = *s.httpClient
+	}
+	if client.CheckRedirect == nil {
+		// The gateway never redirects. Whoever does is not the cluster, and must not be sent a
+		// request with a storage's password in it. The answer itself becomes the error.
+		client.CheckRedirect = func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}
+	}
+	next := client.Transport
+	if next == nil {
+		next = http.DefaultTransport
+		if s.httpClient == nil {
+			next = newTransport()
+		}
+	}
+	if s.logger != nil {
+		next = &logTransport{next, s.logger}
+	}
+	next = &userAgentTransport{next, s.userAgent}
+	client.Transport = next
+	return &client
+}
+
+// newTransport returns the transport of clients that are given none.
+func newTransport() *http.Transport {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok { // somebody replaced it
+		return &http.Transport{Proxy: http.ProxyFromEnvironment, Protocols: http1Only()}
+	}
+	t = t.Clone()
+	t.Protocols = http1Only()
+	return t
+}
+
+// http1Only is the protocol of the gateway. It asks for a client certificate by renegotiating,
+// which HTTP/2 forbids.
+func http1Only() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
+}
+
+// userAgentTransport sets the User-Agent header.
+type userAgentTransport struct {
+	next      http.RoundTripper
+	userAgent string
+}
+
+func (t *userAgentTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", t.userAgent)
+	return t.next.RoundTrip(req)
+}
+
+// logTransport logs every request when its answer begins.
+type logTransport struct {
+	next   http.RoundTripper
+	logger *slog.Logger
+}
+
+func (t *logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	if !t.logger.Enabled(ctx, slog.LevelDebug) {
+		return t.next.RoundTrip(req)
+	}
+	start := time.Now()
+	resp, err := t.next.RoundTrip(req)
+	attrs := []slog.Attr{
+		slog.String("operation", operationOf(ctx)),
+		slog.String("method", req.Method),
+		slog.String("endpoint", req.URL.Scheme+"://"+req.URL.Host),
+		slog.String("request_id", req.Header.Get("X-ServiceFabricRequestId")),
+		slog.Duration("duration", time.Since(start)),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	} else {
+		attrs = append(attrs, slog.Int("status", resp.StatusCode))
+	}
+	t.logger.LogAttrs(ctx, slog.LevelDebug, "sfbackup: request", attrs...)
+	return resp, err
+}
+
+// operationKey is the key of the context value that names the operation of a request.
+type operationKey struct{}
+
+func withOperation(ctx context.Context, operation string) context.Context {
+	return context.WithValue(ctx, operationKey{}, operation)
+}
+
+func operationOf(ctx context.Context) string {
+	operation, _ := ctx.Value(operationKey{}).(string)
+	return operation
+}

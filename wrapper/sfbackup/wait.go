@@ -1,0 +1,157 @@
+package sfbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// WaitOptions says how to wait for a backup. A nil or zero WaitOptions is the default.
+type WaitOptions struct {
+	// MinDelay is the time from the first look at the progress to the second; 0 is 2 seconds. Each
+	// further one is about twice as long, up to MaxDelay; 0 is 30 seconds, or MinDelay if that is
+	// longer. A server that asks for more time gets it. The server itself looks after a running
+	// backup every 30 seconds, so short delays gain little.
+	MinDelay, MaxDelay time.Duration
+	// OnProgress is called with every progress that is read, the last one included, on the goroutine
+	// that waits. Its error ends the wait and is returned as it is.
+	OnProgress func(*Progress) error
+	// JoinRunning lets BackupAndWait wait for a backup that runs already, instead of failing with
+	// CodeBackupInProgress. The result is then that of the running backup, which may have another
+	// storage and another timeout. WaitForBackup ignores it.
+	JoinRunning bool
+}
+
+const (
+	defaultMinDelay = 2 * time.Second
+	defaultMaxDelay = 30 * time.Second
+)
+
+// WaitForBackup waits until the latest backup that was requested for a partition has ended. It
+// looks at the progress at once, and then again and again until the context ends.
+//
+// Success returns the progress. A failure and a timeout of the backup return it with a
+// [*BackupFailedError]. Every other error comes with the last progress that was read, if any; when
+// the context ended, the error names the last state and wraps the cause of the context. A partition
+// without any requested backup is [ErrNoBackup].
+func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
+	w, err := newWait(opts)
+	if err != nil {
+		return nil, fmt.Errorf("sfbackup: WaitForBackup: %w", err)
+	}
+	var last *Progress
+	for {
+		progress, ask, err := c.progress(ctx, partition)
+		if progress != nil {
+			last = progress
+		}
+		switch {
+		case ctx.Err() != nil:
+			return last, waitError(ctx, partition, last)
+		case err != nil:
+			if ask = comeBackLater(err); ask == 0 {
+				return last, err
+			}
+		default:
+			if w.onProgress != nil {
+				if err := w.onProgress(progress); err != nil {
+					return progress, err
+				}
+			}
+			if progress.BackupState == BackupStateSuccess {
+				return progress, nil
+			}
+			if progress.BackupState.Final() {
+				return progress, &BackupFailedError{Progress: progress}
+			}
+		}
+		timer := time.NewTimer(max(w.next(), ask))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return last, waitError(ctx, partition, last)
+		case <-timer.C:
+		}
+	}
+}
+
+// BackupAndWait starts a backup as [Client.BackupPartition] does and waits for it as
+// [Client.WaitForBackup] does.
+func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *BackupOptions, w *WaitOptions) (*Progress, error) {
+	if _, err := newWait(w); err != nil { // before anything is sent
+		return nil, fmt.Errorf("sfbackup: BackupAndWait: %w", err)
+	}
+	err := c.BackupPartition(ctx, partition, b)
+	if err != nil && (w == nil || !w.JoinRunning || !errors.Is(err, CodeBackupInProgress)) {
+		return nil, err
+	}
+	return c.WaitForBackup(ctx, partition, w)
+}
+
+// wait is the schedule of one wait.
+type wait struct {
+	base, min, max time.Duration
+	onProgress     func(*Progress) error
+}
+
+func newWait(opts *WaitOptions) (*wait, error) {
+	if opts == nil {
+		opts = &WaitOptions{}
+	}
+	w := &wait{min: opts.MinDelay, max: opts.MaxDelay, onProgress: opts.OnProgress}
+	if w.min < 0 || w.max < 0 {
+		return nil, errors.New("a delay is negative")
+	}
+	if w.min == 0 {
+		w.min = defaultMinDelay
+		if w.max > 0 {
+			w.min = min(w.min, w.max)
+		}
+	}
+	if w.max == 0 {
+		w.max = max(defaultMaxDelay, w.min)
+	}
+	if w.min > w.max {
+		return nil, fmt.Errorf("MinDelay %v is longer than MaxDelay %v", w.min, w.max)
+	}
+	w.base = w.min
+	return w, nil
+}
+
+// next returns the delay before the next look. It is up to a quarter longer than it would be, or at
+// the end of the range shorter, so that many waits that began together spread out.
+func (w *wait) next() time.Duration {
+	base := w.base
+	w.base = w.max
+	if base <= w.max/2 {
+		w.base = 2 * base
+	}
+	delay := base + rand.N(base/4+1) //nolint:gosec // spreading needs no secrecy
+	if delay > w.max {
+		delay = max(w.max-(delay-base), w.min)
+	}
+	return delay
+}
+
+// comeBackLater returns how long an answer asks to wait before the same question is asked again; 0
+// if it does not. Too many requests and a service that is not there for now say so by Retry-After.
+func comeBackLater(err error) time.Duration {
+	e, ok := errors.AsType[*APIError](err)
+	if !ok || e.StatusCode != http.StatusTooManyRequests && e.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	return e.RetryAfter
+}
+
+func waitError(ctx context.Context, partition uuid.UUID, last *Progress) error {
+	state := "no state read"
+	if last != nil {
+		state = fmt.Sprintf("last state %s", last.BackupState)
+	}
+	return fmt.Errorf("sfbackup: waiting for the backup of partition %s: %s: %w", partition, state, contextError(ctx))
+}
