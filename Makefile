@@ -1,0 +1,71 @@
+# Everything that is done with this repository. The first target explains the others.
+
+GO       ?= go
+FUZZTIME ?= 10s
+
+# The tools, pinned. They are fetched when they are first used.
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes -p node@22.21.1 -p @redocly/cli@2.77.0 redocly
+
+DOCUMENT := openapi/backup.yaml
+OVERLAY  := openapi/runtime.overlay.yaml
+RUNTIME  := openapi/runtime.gen.yaml
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Start a cluster in memory, back up a partition, list its backups
+	$(GO) run ./examples/quickstart
+
+.PHONY: test
+test: ## Run all tests with the race detector, and the examples that need no cluster
+	$(GO) test -race ./...
+	$(GO) build -o /dev/null ./examples/...
+	$(GO) run ./examples/quickstart >/dev/null
+
+.PHONY: generate
+generate: ## Write runtime.gen.yaml and package generated from the document and its overlay
+	$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp || { rm -f $(RUNTIME).tmp; exit 1; }
+	mv $(RUNTIME).tmp $(RUNTIME)
+	$(GO) tool oapi-codegen -config openapi/oapi-codegen.yaml $(RUNTIME)
+
+.PHONY: check-generated
+check-generated: generate ## Fail if what is generated is not what is committed
+	@test -z "$$(git status --porcelain -- $(RUNTIME) generated)" || { \
+		git --no-pager diff --stat -- $(RUNTIME) generated; \
+		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
+
+.PHONY: lint
+lint: ## Lint the Go code and both documents
+	$(GOLANGCI_LINT) run
+	$(REDOCLY) lint --config openapi/redocly.yaml $(DOCUMENT) $(RUNTIME)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 10s) each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the micro-benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: cover
+cover: ## Show the statement coverage of the client
+	$(GO) test -coverpkg ./wrapper/sfbackup,./internal/wire -coverprofile coverage.out ./wrapper/... ./internal/wire
+	$(GO) tool cover -func coverage.out | awk '$$3 != "100.0%"'
+	@rm -f coverage.out
+
+.PHONY: check
+check: ## Run everything that has to pass before a change lands
+	$(GO) mod tidy -diff
+	$(MAKE) check-generated
+	$(GO) vet ./...
+	$(MAKE) lint
+	$(MAKE) test
+	$(MAKE) fuzz FUZZTIME=$(FUZZTIME)

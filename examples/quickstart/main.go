@@ -1,0 +1,172 @@
+// Command quickstart backs up one partition and lists its backups, chain by chain.
+//
+//	go run ./examples/quickstart                                    # against a cluster in memory
+//	go run ./examples/quickstart -endpoint URL -partition ID        # against a real cluster
+//
+// It exits with 0 when the backup was taken, with 1 when it was not, and with 2 when it was called
+// wrongly.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	endpoint := flags.String("endpoint", "", "the `URL` of a cluster's HTTP gateway; without it, a cluster in memory")
+	id := flags.String("partition", "", "the `ID` of the partition to back up")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0 || (*endpoint == "") != (*id == ""):
+		fmt.Fprintln(stderr, "quickstart: give -endpoint and -partition, or nothing at all")
+		return 2
+	}
+
+	var partition uuid.UUID
+	if *endpoint == "" {
+		cluster := newCluster()
+		address, shutdown, err := serve(cluster)
+		if err != nil {
+			fmt.Fprintln(stderr, "quickstart:", err)
+			return 1
+		}
+		defer shutdown()
+		fmt.Fprintf(stdout, "a cluster in memory answers at %s\n", address)
+		*endpoint, partition = address, cluster.Partitions()[0]
+	} else {
+		var err error
+		if partition, err = uuid.Parse(*id); err != nil {
+			fmt.Fprintln(stderr, "quickstart: -partition:", err)
+			return 2
+		}
+	}
+
+	client, err := sfbackup.NewClient(*endpoint)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if err := backup(ctx, client, partition, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// backup takes a backup and shows what there is then.
+func backup(ctx context.Context, client *sfbackup.Client, partition uuid.UUID, out io.Writer) error {
+	fmt.Fprintf(out, "backing up partition %s\n", partition)
+	start := time.Now()
+	var state sfbackup.BackupState
+	progress, err := client.BackupAndWait(ctx, partition, nil, &sfbackup.WaitOptions{
+		MinDelay: 500 * time.Millisecond, // to see the states of a short backup
+		OnProgress: func(p *sfbackup.Progress) error {
+			if p.BackupState != state {
+				state = p.BackupState
+				fmt.Fprintf(out, "  %5.1f s  %s\n", time.Since(start).Seconds(), state)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "backup %s reaches LSN %d and lies at\n  %s\n",
+		progress.BackupID, progress.LSNOfLastBackupRecord, progress.BackupLocation)
+
+	var backups []sfbackup.Backup
+	for b, err := range client.PartitionBackups(ctx, partition, nil) {
+		if err != nil {
+			return err
+		}
+		backups = append(backups, b)
+	}
+	return printChains(out, backups)
+}
+
+// printChains prints backups chain by chain, the oldest first.
+func printChains(out io.Writer, backups []sfbackup.Backup) error {
+	// The server promises no order.
+	slices.SortFunc(backups, func(a, b sfbackup.Backup) int {
+		return cmp.Or(a.CreationTimeUTC.Compare(b.CreationTimeUTC), cmp.Compare(a.LSNOfLastBackupRecord, b.LSNOfLastBackupRecord))
+	})
+	var order []uuid.UUID
+	chains := map[uuid.UUID][]sfbackup.Backup{}
+	for _, b := range backups {
+		if chains[b.BackupChainID] == nil {
+			order = append(order, b.BackupChainID)
+		}
+		chains[b.BackupChainID] = append(chains[b.BackupChainID], b)
+	}
+	fmt.Fprintf(out, "\n%d backups in %d chains\n\n", len(backups), len(chains))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CHAIN\tTYPE\tTIME (UTC)\tLSN\tLOCATION")
+	for _, id := range order {
+		name := id.String()[:8]
+		for _, b := range chains[id] {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n",
+				name, b.BackupType, b.CreationTimeUTC.Format(time.DateTime), b.LSNOfLastBackupRecord, b.BackupLocation)
+			name = ""
+		}
+	}
+	return table.Flush()
+}
+
+// newCluster returns a cluster with a partition that has been backed up every eight hours, a full
+// backup each day.
+func newCluster() *sfbackuptest.Cluster {
+	yesterday := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
+	return sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
+		Name:            "fabric:/CalcApp/CalcService",
+		ManifestVersion: "1.0.0",
+		Partitions: []sfbackuptest.Partition{{
+			Kind:    sfbackuptest.PartitionKindInt64Range,
+			Backups: sfbackuptest.Chain(yesterday.Add(-21*time.Hour), 8*time.Hour, 3, 5),
+		}},
+	}))
+}
+
+// serve lets a handler answer on a free port of this machine until shutdown is called.
+func serve(handler http.Handler) (address string, shutdown func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends with http.ErrServerClosed
+	}()
+	return "http://" + listener.Addr().String(), func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}
