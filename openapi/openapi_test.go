@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -142,6 +143,36 @@ func TestOverlayGivesReasons(t *testing.T) {
 	for _, a := range overlay.Actions {
 		if a.Description == "" {
 			t.Errorf("%s has no description", a.Target)
+		}
+	}
+}
+
+// The tests that the README names, one for each fact that has no place in a document, are there.
+func TestReadmeNamesTests(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../wrapper/*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests []byte
+	for _, file := range append(files, "openapi_test.go") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, data...)
+	}
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllSubmatch(readme, -1)
+	if len(names) < 15 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, name := range names {
+		if !bytes.Contains(tests, append(append([]byte("func "), name[1]...), '(')) {
+			t.Errorf("there is no %s", name[1])
 		}
 	}
 }
