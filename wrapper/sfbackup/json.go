@@ -9,10 +9,11 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// What the server answers can be kept as JSON in the form of the documentation, and read again.
+// What the server answers can be kept as JSON in the form of the documentation, and read again. What
+// was read tolerantly is written so too: an unknown partition may hold anything that was read.
 
 // MarshalJSON writes a progress as the documentation has it. What is not set is left out.
-func (p Progress) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireProgress(&p)) }
+func (p Progress) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireProgress(&p), wire.Tolerant) }
 
 // UnmarshalJSON reads what MarshalJSON writes, and what servers send.
 func (p *Progress) UnmarshalJSON(data []byte) error {
@@ -25,7 +26,7 @@ func (p *Progress) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON writes a backup as the documentation has it. What is not set is left out.
-func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup(&b)) }
+func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup(&b), wire.Tolerant) }
 
 // UnmarshalJSON reads what MarshalJSON writes, and what servers send.
 func (b *Backup) UnmarshalJSON(data []byte) error {
