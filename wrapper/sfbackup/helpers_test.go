@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/servicefabric-go/backup/openapi"
+	"github.com/servicefabric-go/backup/openapi/contract"
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
@@ -26,8 +28,38 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// newClient returns a client that sends through a transport.
+// The contract that everything in these tests is held to.
+var (
+	documented = mustValidate(openapi.Documented)
+	runtime    = mustValidate(openapi.Runtime)
+)
+
+func mustValidate(document []byte) *contract.Validator {
+	v, err := contract.New(document)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// newClient returns a client that sends through a transport, for answers that keep to no contract.
+// What is sent keeps to it all the same, storages of unknown kinds apart.
 func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
+	t.Helper()
+	requests := runtime.Without(contract.RuleDiscriminator)
+	return newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		checked := req.Clone(req.Context())
+		if req.GetBody != nil {
+			checked.Body, _ = req.GetBody()
+		}
+		if err := requests.CheckRequest(checked); err != nil {
+			t.Errorf("%s %s:\n%v", req.Method, req.URL, err)
+		}
+		return transport.RoundTrip(req)
+	}), opts...)
+}
+
+func newUncheckedClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
 	t.Helper()
 	opts = append([]sfbackup.Option{sfbackup.WithHTTPClient(&http.Client{Transport: transport})}, opts...)
 	client, err := sfbackup.NewClient("http://localhost:19080", opts...)
@@ -37,11 +69,21 @@ func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Optio
 	return client
 }
 
-// newClusterClient returns a client of a cluster in memory that no one else uses.
+// newClusterClient returns a client of a cluster in memory that no one else uses, and that answers
+// as a 6.4 cluster does. Every exchange is checked.
 func newClusterClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster) {
 	t.Helper()
 	cluster := sfbackuptest.NewCluster(opts...)
-	return newClient(t, cluster.Transport()), cluster
+	return newUncheckedClient(t, contract.ForTest(t, runtime, cluster.Transport())), cluster
+}
+
+// newDocumentedClient is the same with a cluster that answers as the documentation says, which is
+// right under both documents.
+func newDocumentedClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster) {
+	t.Helper()
+	cluster := sfbackuptest.NewCluster(append(opts, sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented))...)
+	transport := contract.ForTest(t, documented, contract.ForTest(t, runtime, cluster.Transport()))
+	return newUncheckedClient(t, transport), cluster
 }
 
 // answer is a canned answer.

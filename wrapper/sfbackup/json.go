@@ -13,7 +13,9 @@ import (
 // was read tolerantly is written so too: an unknown partition may hold anything that was read.
 
 // MarshalJSON writes a progress as the documentation has it. What is not set is left out.
-func (p Progress) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireProgress(&p), wire.Tolerant) }
+func (p Progress) MarshalJSON() ([]byte, error) {
+	return jsonv2.Marshal(wireProgress(&p), wire.Tolerant)
+}
 
 // UnmarshalJSON reads what MarshalJSON writes, and what servers send.
 func (p *Progress) UnmarshalJSON(data []byte) error {

@@ -50,14 +50,15 @@ func manyServices() []sfbackuptest.Option {
 // Every page size gives the same backups, in both profiles and with tokens of both forms.
 func TestListsPage(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	type newClient = func(testing.TB, ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster)
+	for profile, newClient := range map[string]newClient{"Cluster64": newClusterClient, "Documented": newDocumentedClient} {
 		for _, size := range []int{0, 1, 2, 7, 22, 1000} {
-			client, cluster := newClusterClient(t, append(manyServices(), sfbackuptest.WithProfile(profile))...)
+			client, cluster := newClient(t, manyServices()...)
 			opts := &sfbackup.ListOptions{PageSize: size}
 
 			got, err := collect(client.ServiceBackups(t.Context(), "fabric:/Shop/Orders/Archive", opts))
 			if err != nil {
-				t.Errorf("%v, pages of %d: %v", profile, size, err)
+				t.Errorf("%s, pages of %d: %v", profile, size, err)
 			}
 			var want []uuid.UUID
 			for _, id := range []uuid.UUID{id1, id2, id3} {
@@ -66,12 +67,12 @@ func TestListsPage(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(want, ids(got)); diff != "" {
-				t.Errorf("%v, pages of %d:\n%s", profile, size, diff)
+				t.Errorf("%s, pages of %d:\n%s", profile, size, diff)
 			}
 
 			got, err = collect(client.PartitionBackups(t.Context(), id2, opts))
 			if err != nil || len(got) != 7 {
-				t.Errorf("%v, pages of %d: %d backups of the partition, %v", profile, size, len(got), err)
+				t.Errorf("%s, pages of %d: %d backups of the partition, %v", profile, size, len(got), err)
 			}
 		}
 	}

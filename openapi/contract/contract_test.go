@@ -1,0 +1,706 @@
+package contract_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/servicefabric-go/backup/openapi"
+	"github.com/servicefabric-go/backup/openapi/contract"
+)
+
+const (
+	onPartition = "/Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/"
+	progressOf  = "GET " + onPartition + "GetBackupProgress?api-version=6.4"
+	listOf      = "GET " + onPartition + "GetBackups?api-version=6.4"
+	accepted    = "202 Accepted\nContent-Length: 0\n\n"
+	done        = "200 OK\nContent-Type: application/json\n\n" + `{"BackupState":"Success"}`
+	empty       = "200 OK\nContent-Type: application/json; charset=utf-8\n\n" + `{"Items":[]}`
+)
+
+// post returns a request that starts a backup.
+func post(body string) string {
+	return fmt.Sprintf("POST %sBackup?api-version=6.4 HTTP/1.1\nHost: h\nContent-Type: application/json\nContent-Length: %d\n\n%s", onPartition, len(body), body)
+}
+
+// answered completes a request line, or a request, and puts an answer behind it.
+func answered(request, answer string) string {
+	if !strings.Contains(request, "\n") {
+		request += " HTTP/1.1\nHost: h\n\n"
+	}
+	return request + "HTTP/1.1 " + answer
+}
+
+// ok is a success with a JSON body.
+func ok(body string) string { return "200 OK\nContent-Type: application/json\n\n" + body }
+
+// lines returns the violations of an error, one line each.
+func lines(err error) []string {
+	var list []string
+	for _, v := range contract.Violations(err) {
+		list = append(list, v.Error())
+	}
+	return list
+}
+
+// Each rule, by an exchange that breaks it: every mistake is named, once, and nothing else is.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	both := []string{"Documented", "Runtime"}
+	validators := map[string]*contract.Validator{
+		"Documented": newValidator(t, openapi.Documented), "Runtime": newValidator(t, openapi.Runtime),
+	}
+	for _, tt := range []struct {
+		name     string
+		profiles []string
+		exchange string
+		want     []string
+	}{
+		// Where a request goes to
+		{"a service with slashes", both, answered("GET /Services/App/Sub/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"a service with tildes", both, answered("GET /Services/App~Sub~Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"a service with an escaped slash", both, answered("GET /Services/App%2FSvc/$/GetBackups?api-version=6.4", empty), nil},
+		{"an escaped dollar", both, answered("GET /Services/App/Svc/%24/GetBackups?api-version=6.4", empty), nil},
+		{"behind a gateway's path", both, answered("GET /sf/cluster1/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"an absolute URL", both, answered("GET http://h:19080/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{
+			"another path", both, answered("GET /Nodes?api-version=6.4", "200 OK\n\n"),
+			[]string{"no operation: request path: operation: no operation of the document has this path"},
+		},
+		{
+			"a path that ends early", both, answered("GET /Services/$/GetBackups?api-version=6.4", "200 OK\n\n"),
+			[]string{"no operation: request path: operation: no operation of the document has this path"},
+		},
+		{
+			"another case", both, answered("GET /partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/getbackups?api-version=6.4", empty),
+			[]string{"GetPartitionBackupList: request path: path-case: expected /Partitions/{partitionId}/$/GetBackups, found the same in another case"},
+		},
+		{
+			"a slash at the end", both, answered("GET /Services/App/Svc/$/GetBackups/?api-version=6.4", empty),
+			[]string{"GetServiceBackupList: request path: trailing-slash: expected /Services/{serviceId}/$/GetBackups, found a slash after it"},
+		},
+		{
+			"another method", both, answered("PUT "+onPartition+"Backup?api-version=6.4", accepted),
+			[]string{`BackupPartition: request path: method: expected POST, found "PUT"`},
+		},
+		{
+			"a service without a name", both, answered("GET /Services/App//Svc/$/GetBackups?api-version=6.4", empty),
+			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected ^[^/~]+([/~][^/~]+)*$, found a string of 8 bytes`},
+		},
+		{
+			"a partition that is none", both, answered("GET /Partitions/P0/$/GetBackups?api-version=6.4", empty),
+			[]string{"GetPartitionBackupList: request path.partitionId: uuid: expected a UUID, found a string of 2 bytes"},
+		},
+
+		// Parameters
+		{
+			"no version", both, answered("GET "+onPartition+"GetBackups", empty),
+			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found none"},
+		},
+		{
+			"another version", both, answered("GET "+onPartition+"GetBackups?api-version=6.2-preview", empty),
+			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found \"6.2-preview\""},
+		},
+		{
+			"an unknown parameter, one in another case, one twice", both, answered(listOf+"&PageSize=2&Timeout=5&Latest=true&Latest=False", empty),
+			[]string{
+				"GetPartitionBackupList: request query.Latest: repeated-parameter: expected one value, found 2",
+				"GetPartitionBackupList: request query.PageSize: undocumented-parameter: expected no parameter of this name",
+				"GetPartitionBackupList: request query.Timeout: undocumented-parameter: expected the name timeout",
+			},
+		},
+		{
+			"parameters of other types", both, answered(listOf+"&MaxResults=two&Latest=1&StartDateTimeFilter=2018-01-01T00:00:00", empty),
+			[]string{
+				`GetPartitionBackupList: request query.Latest: type: expected true or false, found "1"`,
+				`GetPartitionBackupList: request query.MaxResults: int64: expected a whole number, found "two"`,
+				"GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected a date and time with its zone, found a string of 19 bytes",
+			},
+		},
+		{
+			"parameters out of bounds",
+			[]string{"Documented"},
+			answered(listOf+"&MaxResults=-1&timeout=0", empty),
+			[]string{
+				"GetPartitionBackupList: request query.MaxResults: bounds: expected at least 0, found the number -1",
+				"GetPartitionBackupList: request query.timeout: bounds: expected at least 1 and at most 4294967295, found the number 0",
+			},
+		},
+		{"what the document allows", []string{"Documented"}, answered(listOf+"&MaxResults=2147483648&timeout=4294967295", empty), nil},
+		{
+			"and clusters do not",
+			[]string{"Runtime"},
+			answered(listOf+"&MaxResults=2147483648&timeout=4294967295", empty),
+			[]string{
+				"GetPartitionBackupList: request query.MaxResults: int64: expected an int32, found the number 2147483648",
+				"GetPartitionBackupList: request query.timeout: int64: expected an int32, found the number 4294967295",
+			},
+		},
+		{
+			"a query that is none", both, answered(listOf+"&a=%zz", empty),
+			[]string{"GetPartitionBackupList: request query: undocumented-parameter: the query is not encoded as a form"},
+		},
+
+		// Request bodies
+		{"no body", both, answered("POST "+onPartition+"Backup?api-version=6.4", accepted), nil},
+		{
+			"a body where none belongs", both,
+			answered("GET "+onPartition+"GetBackups?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", empty),
+			[]string{"GetPartitionBackupList: request: undocumented-body: expected no body, found 2 bytes"},
+		},
+		{
+			"a body without a type", both,
+			answered("POST "+onPartition+"Backup?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", accepted),
+			[]string{"BackupPartition: request header.Content-Type: content-type: expected application/json, found none"},
+		},
+		{
+			"an unknown storage", both, answered(post(`{"BackupStorage":{"StorageKind":"Tape","Key":"s3cret"}}`), accepted),
+			[]string{`BackupPartition: request /BackupStorage/StorageKind: discriminator: expected one of AzureBlobStore, DsmsAzureBlobStore, FileShare, ManagedIdentityAzureBlobStore, found "Tape"`},
+		},
+		{
+			"a storage without a kind", both, answered(post(`{"BackupStorage":{"Path":"s3cret"}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/StorageKind: required: expected the property, found none"},
+		},
+		{
+			"a storage with everything wrong", both,
+			answered(post(`{"Storage":1,"BackupStorage":{"StorageKind":"AzureBlobStore","connectionString":"s3cret","ContainerName":"","FriendlyName":null}}`), accepted),
+			[]string{
+				"BackupPartition: request /BackupStorage/ConnectionString: required: expected the property, found none",
+				"BackupPartition: request /BackupStorage/ContainerName: bounds: expected at least 1 characters, found a string of 0 bytes",
+				"BackupPartition: request /BackupStorage/FriendlyName: null: expected a value, found null",
+				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property of this name, found a string of 6 bytes",
+				"BackupPartition: request /Storage: undocumented-property: expected no property of this name, found the number 1",
+			},
+		},
+		{
+			"a property that only clusters know",
+			[]string{"Documented"},
+			answered(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","ManagedIdentityClientId":"i","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityClientId: undocumented-property: expected no property of this name, found a string of 1 bytes"},
+		},
+		{
+			"an enumeration's value", both,
+			answered(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=s3cret==","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityType: enum: expected one of Invalid, VMSS, Cluster, found a string of 19 bytes"},
+		},
+
+		// Answers as a whole
+		{
+			"a status that is not documented", both, answered(post("{}"), "200 OK\nContent-Length: 0\n\n"),
+			[]string{"BackupPartition: response status: undocumented-status: expected 202 or a failure, found 200"},
+		},
+		{
+			"a body where none is documented", both, answered(post("{}"), "202 Accepted\nContent-Type: application/json\n\n{}"),
+			[]string{"BackupPartition: response: undocumented-body: expected no body, found 2 bytes"},
+		},
+		{
+			"no body", both, answered(progressOf, "200 OK\nContent-Length: 0\n\n"),
+			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
+		},
+		{
+			"no body of an error",
+			[]string{"Documented"},
+			answered(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"),
+			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
+		},
+		{"no body of an error, as clusters answer", []string{"Runtime"}, answered(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"), nil},
+		{
+			"another type", both, answered(progressOf, "200 OK\nContent-Type: text/html\n\n<html>"),
+			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found "text/html"`},
+		},
+		{
+			"no type, and wrong in more than that", both, answered(progressOf, "200 OK\n\n"+`{"BackupState":"Lost"}`),
+			[]string{
+				`GetPartitionBackupProgress: response /BackupState: enum: expected one of Invalid, Accepted, BackupInProgress, Success, Failure, Timeout, found "Lost"`,
+				"GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found none",
+			},
+		},
+		{
+			"a type that is none", both, answered(progressOf, "200 OK\nContent-Type: ;;\n\n<html>"),
+			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found ";;"`},
+		},
+		{
+			"bytes after the value", both, answered(progressOf, ok(`{"BackupState":"Success"} {}`)),
+			[]string{"GetPartitionBackupProgress: response: trailing-bytes: expected the end after 25 bytes, found more"},
+		},
+		{
+			"half a value", both, answered(progressOf, ok(`{"BackupState":"Succ`)),
+			[]string{"GetPartitionBackupProgress: response: json: expected JSON, found a mistake after 14 bytes"},
+		},
+		{
+			"keys that come twice", both, answered(listOf, ok(`{"Items":[{"BackupType":"Full","BackupType":"Full"}],"Items":[{"BackupType":"Full"}]}`)),
+			[]string{
+				"GetPartitionBackupList: response /Items/0/BackupType: duplicate-key: expected the key once, found it again",
+				"GetPartitionBackupList: response /Items: duplicate-key: expected the key once, found it again",
+			},
+		},
+
+		// Values in answers
+		{
+			"null",
+			[]string{"Documented"},
+			answered(progressOf, ok(`null`)),
+			[]string{"GetPartitionBackupProgress: response: null: expected a value, found null"},
+		},
+		{"null, as clusters answer", []string{"Runtime"}, answered(progressOf, ok(`null`)), nil},
+		{
+			"what a 6.4 cluster answers",
+			[]string{"Documented"},
+			answered(progressOf, ok(`{"BackupState":"Accepted","TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":"00000000-0000-0000-0000-000000000000","BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0,"FailureError":null}`)),
+			[]string{
+				"GetPartitionBackupProgress: response /BackupLocation: null: expected a value, found null",
+				"GetPartitionBackupProgress: response /EpochOfLastBackupRecord: null: expected a value, found null",
+				"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: type: expected a string, found the number 0",
+			},
+		},
+		{
+			"formats", both,
+			answered(listOf, ok(`{"Items":[{"BackupId":"{3a056ac9-7206-43c3-8424-6f6103003eba}","CreationTimeUtc":"2018-02-30T00:00:00Z","LsnOfLastBackupRecord":"9223372036854775808",
+				"EpochOfLastBackupRecord":{"DataLossVersion":"1e3"},"PartitionInformation":{"ServicePartitionKind":"Int64Range","LowKey":5}}]}`)),
+			[]string{
+				`GetPartitionBackupList: response /Items/0/BackupId: uuid: expected a UUID, found "{3a056ac9-7206-43c3-8424-6f6103003eba}"`,
+				`GetPartitionBackupList: response /Items/0/CreationTimeUtc: date-time: expected a date and time with its zone, found "2018-02-30T00:00:00Z"`,
+				`GetPartitionBackupList: response /Items/0/EpochOfLastBackupRecord/DataLossVersion: int64: expected an int64, found "1e3"`,
+				`GetPartitionBackupList: response /Items/0/LsnOfLastBackupRecord: int64: expected an int64, found "9223372036854775808"`,
+				"GetPartitionBackupList: response /Items/0/PartitionInformation/LowKey: type: expected a string, found the number 5",
+			},
+		},
+		{
+			"a number that no int64 holds",
+			[]string{"Runtime"},
+			answered(progressOf, ok(`{"LsnOfLastBackupRecord":9223372036854775808}`)),
+			[]string{"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: int64: expected an int64, found the number 9223372036854775808"},
+		},
+		{
+			"neither a number nor its text",
+			[]string{"Runtime"},
+			answered(progressOf, ok(`{"LsnOfLastBackupRecord":{}}`)),
+			[]string{"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: one-of: expected one of 2 documented forms, found an object"},
+		},
+		{
+			"kinds of partitions", both,
+			answered(listOf, ok(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring"}},{"PartitionInformation":{}},{"PartitionInformation":{"ServicePartitionKind":7}},{"PartitionInformation":"P0"},{"PartitionInformation":{"ServicePartitionKind":"Named","LowKey":"1"}}]}`)),
+			[]string{
+				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found "Ring"`,
+				"GetPartitionBackupList: response /Items/1/PartitionInformation/ServicePartitionKind: required: expected the property, found none",
+				"GetPartitionBackupList: response /Items/2/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found the number 7",
+				"GetPartitionBackupList: response /Items/3/PartitionInformation: type: expected an object, found \"P0\"",
+				"GetPartitionBackupList: response /Items/4/PartitionInformation/LowKey: undocumented-property: expected no property of this name, found a string of 1 bytes",
+			},
+		},
+		{
+			"an error as the backup service writes it",
+			[]string{"Documented"},
+			answered(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"m"}}`),
+			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found "text/plain; charset=utf-8"`},
+		},
+		{
+			"errors as clusters answer",
+			[]string{"Runtime"},
+			answered(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":2148734263,"Message":"m"}}`), nil,
+		},
+		{"an error of Web API", []string{"Runtime"}, answered(progressOf, "500 Internal Server Error\nContent-Type: application/json\n\n"+`{"Message":"An error has occurred."}`), nil},
+		{"an error for people", []string{"Runtime"}, answered(progressOf, "503 Service Unavailable\nContent-Type: text/html\n\n<html>"), nil},
+		{
+			"an error without a code",
+			[]string{"Documented"},
+			answered(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Message":"m"},"Time":1}`),
+			[]string{
+				"GetPartitionBackupProgress: response /Error/Code: required: expected the property, found none",
+				"GetPartitionBackupProgress: response /Time: undocumented-property: expected no property of this name, found the number 1",
+			},
+		},
+	} {
+		for _, profile := range tt.profiles {
+			t.Run(tt.name+"/"+profile, func(t *testing.T) {
+				t.Parallel()
+				req, resp := readExchange(t, tt.exchange)
+				v := validators[profile]
+				got := lines(v.CheckRequest(req))
+				if len(got) == 0 || !strings.Contains(got[0], "operation") && !strings.Contains(got[0], ": method: ") {
+					got = append(got, lines(v.CheckResponse(req, resp))...)
+				}
+				slices.Sort(got)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Error(diff)
+				}
+				for _, line := range got {
+					if strings.Contains(line, "s3cret") || strings.Contains(line, "\n") {
+						t.Errorf("shown: %s", line)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Rules are switched off one by one.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	exchange := answered(listOf+"&PageSize=2", ok(`{"Count":1,"Items":[{"BackupId":"?"}]}`))
+	count := func(v *contract.Validator) int {
+		req, resp := readExchange(t, exchange)
+		return len(lines(v.CheckRequest(req))) + len(lines(v.CheckResponse(req, resp)))
+	}
+	if got := count(v); got != 3 {
+		t.Errorf("%d violations", got)
+	}
+	if got := count(v.Without(contract.RuleParameter, contract.RuleProperty)); got != 1 {
+		t.Errorf("%d violations without two rules", got)
+	}
+	if got := count(v.Without(contract.RuleParameter).Without(contract.RuleProperty, contract.RuleUUID)); got != 1 {
+		// The pattern beside the format says the same, and is another rule.
+		t.Errorf("%d violations without three rules", got)
+	}
+	if got := count(v); got != 3 {
+		t.Errorf("%d violations afterwards", got)
+	}
+}
+
+func TestNewRefusesWhatIsNoDocument(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{"", "{", "openapi: 3.0.3", "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {'200': {description: d}}}}}"} {
+		if _, err := contract.New([]byte(document)); err == nil || !strings.HasPrefix(err.Error(), "contract: ") {
+			t.Errorf("%q: got %v", document, err)
+		}
+	}
+}
+
+// The same answer through every seam gives the same violations, and passes unchanged.
+func TestSeams(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	const body = `{"BackupState":"Lost"}`
+	const want = `GetPartitionBackupProgress: response /BackupState: enum: expected one of Invalid, Accepted, BackupInProgress, Success, Failure, Timeout, found "Lost"`
+	fake := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, body) //nolint:errcheck // a test
+	})
+	get := func(client *http.Client, url string) string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+onPartition+"GetBackupProgress?api-version=6.4", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+
+	t.Run("Handler", func(t *testing.T) {
+		t.Parallel()
+		reported := make(chan error, 1)
+		server := httptest.NewServer(v.Handler(fake, func(_ *http.Request, err error) { reported <- err }))
+		defer server.Close()
+		if got := get(server.Client(), server.URL); got != body {
+			t.Errorf("got %s", got)
+		}
+		if got := lines(<-reported); !slices.Equal(got, []string{want}) {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("Transport", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(fake)
+		defer server.Close()
+		var got []string
+		client := &http.Client{Transport: v.Transport(server.Client().Transport, func(_ *http.Request, err error) { got = append(got, lines(err)...) })}
+		if body2 := get(client, server.URL); body2 != body || !slices.Equal(got, []string{want}) {
+			t.Errorf("got %s, %q", body2, got)
+		}
+	})
+	t.Run("ForTest", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewServer(fake)
+		defer server.Close()
+		tb := &recordingTB{}
+		get(&http.Client{Transport: contract.ForTest(tb, v, nil)}, server.URL)
+		if diff := cmp.Diff([]string{"GET " + onPartition + "GetBackupProgress, 200:\n\t" + want}, tb.errors); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("Recording", func(t *testing.T) {
+		t.Parallel()
+		har := func(content string) string {
+			return `{"log":{"version":"1.2","entries":[
+				{"request":{"method":"GET","url":"http://h` + onPartition + `GetBackups?api-version=6.4","headers":[]},
+				 "response":{"status":200,"headers":[{"name":"content-type","value":"application/json"}],"content":{"text":"{\"Items\":[]}"}}},
+				{"request":{"method":"GET","url":"http://h` + onPartition + `GetBackupProgress?api-version=6.4","headers":[]},
+				 "response":{"status":200,"headers":[{"name":"Content-Encoding","value":"gzip"}],"content":` + content + `}},
+				{"request":{"method":"POST","url":"http://h` + onPartition + `Backup?api-version=6.4","headers":[],"postData":{"mimeType":"application/json","text":"{}"}},
+				 "response":{"status":0,"headers":[],"content":{}}}]}}`
+		}
+		for _, content := range []string{
+			`{"mimeType":"application/json","text":"{\"BackupState\":\"Lost\"}"}`,
+			`{"mimeType":"application/json","encoding":"base64","text":"eyJCYWNrdXBTdGF0ZSI6Ikxvc3QifQ=="}`,
+		} {
+			err := v.Recording(strings.NewReader(har(content)))
+			if err == nil || err.Error() != "entry 1: "+want || !slices.Equal(lines(err), []string{want}) {
+				t.Errorf("got %v", err)
+			}
+		}
+		for _, broken := range []string{"", "[]", `{"log":{"entries":[{"request":{"method":"GET","url":"%"}}]}}`, har(`{"encoding":"base64","text":"?"}`)} {
+			if err := v.Recording(strings.NewReader(broken)); err == nil {
+				t.Errorf("no error for %.40s", broken)
+			}
+		}
+	})
+}
+
+type recordingTB struct{ errors []string }
+
+func (*recordingTB) Helper() {}
+func (r *recordingTB) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// An answer streams through the transport, and one that is closed early is not judged by its half.
+func TestTransportStreams(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	body, w := io.Pipe()
+	tb := &recordingTB{}
+	client := &http.Client{Transport: contract.ForTest(tb, v, roundTripper(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ContentLength: -1, Request: req,
+		}, nil
+	}))}
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+onPartition+"GetBackups?api-version=6.4", nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.WriteString(w, `{"Items":[`) //nolint:errcheck // the reader sees it
+	half := make([]byte, 10)
+	if _, err := io.ReadFull(resp.Body, half); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(tb.errors) > 0 {
+		t.Errorf("reported: %q", tb.errors)
+	}
+	for _, i := range v.Coverage().Items {
+		if i.Name == "GetPartitionBackupList" && i.Value == "200" && i.Count != 1 {
+			t.Errorf("counted %d times", i.Count)
+		}
+	}
+}
+
+// A request is reported although it gets no answer, and its body arrives.
+func TestTransportWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	tb := &recordingTB{}
+	errBroken := errors.New("broken")
+	client := &http.Client{Transport: contract.ForTest(tb, newValidator(t, openapi.Documented), roundTripper(func(req *http.Request) (*http.Response, error) {
+		if data, _ := io.ReadAll(req.Body); string(data) != "{}" {
+			t.Errorf("the body is %q", data)
+		}
+		return nil, errBroken
+	}))}
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://h"+onPartition+"Backup?api-version=6.4", strings.NewReader("{}"))
+	if _, err := client.Do(req); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+	want := []string{"POST " + onPartition + "Backup, no answer:\n\tBackupPartition: request header.Content-Type: content-type: expected application/json, found none"}
+	if diff := cmp.Diff(want, tb.errors); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The handler behind Handler can do what it can do without it.
+func TestHandlerPassesEverythingOn(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	serve := func(handler http.HandlerFunc, body io.Reader) (*httptest.ResponseRecorder, []string) {
+		var got []string
+		w := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, onPartition+"Backup?api-version=6.4", body)
+		req.Header.Set("Content-Type", "application/json")
+		v.Handler(handler, func(_ *http.Request, err error) { got = append(got, lines(err)...) }).ServeHTTP(w, req)
+		return w, got
+	}
+	w, got := serve(func(w http.ResponseWriter, r *http.Request) {
+		if data, _ := io.ReadAll(r.Body); string(data) != "{}" {
+			t.Errorf("the body is %q", data)
+		}
+		r.URL.Path = "/elsewhere"
+		w.WriteHeader(http.StatusAccepted)
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+	}, strings.NewReader("{}"))
+	if w.Code != http.StatusAccepted || !w.Flushed || got != nil {
+		t.Errorf("got %d, %q", w.Code, got)
+	}
+	if _, got = serve(func(http.ResponseWriter, *http.Request) {}, http.NoBody); len(got) != 1 || !strings.Contains(got[0], "found 200") {
+		t.Errorf("an answer that is left to net/http: %q", got)
+	}
+	if _, got = serve(func(w http.ResponseWriter, _ *http.Request) {
+		w.(http.Flusher).Flush()
+		w.Write([]byte("<html>")) //nolint:errcheck // a test
+	}, http.NoBody); len(got) != 1 {
+		t.Errorf("a flush before anything else: %q", got)
+	}
+
+	errBroken := errors.New("broken")
+	if _, got = serve(func(w http.ResponseWriter, r *http.Request) {
+		if data, err := io.ReadAll(r.Body); !errors.Is(err, errBroken) || string(data) != "{" {
+			t.Errorf("a body that breaks off arrives as %q, %v", data, err)
+		}
+		r.Body.Close()
+		w.WriteHeader(http.StatusBadRequest)
+	}, io.MultiReader(strings.NewReader("{"), errReader{errBroken})); len(got) != 1 || !strings.Contains(got[0], "request: json") {
+		t.Errorf("a request that breaks off: %q", got)
+	}
+
+	// Who takes over the connection answers alone.
+	server := httptest.NewServer(v.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()                                                    //nolint:errcheck // a test
+		io.WriteString(rw, "HTTP/1.1 299 Taken\r\nConnection: close\r\n\r\n") //nolint:errcheck // a test
+		rw.Flush()                                                            //nolint:errcheck // a test
+	}), func(_ *http.Request, err error) { t.Errorf("reported: %v", err) }))
+	defer server.Close()
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+onPartition+"GetBackups?api-version=6.4", nil)
+	resp, err := server.Client().Do(req)
+	if err != nil || resp.StatusCode != 299 {
+		t.Errorf("got %v, %v", resp, err)
+	}
+	resp.Body.Close()
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestBodiesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	errBroken := errors.New("broken")
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, onPartition+"Backup?api-version=6.4", errReader{errBroken})
+	if err := v.CheckRequest(req); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+	req, resp := readExchange(t, answered(progressOf, done))
+	resp.Body = io.NopCloser(errReader{errBroken})
+	if err := v.CheckResponse(req, resp); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+	post := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://h"+onPartition+"Backup?api-version=6.4", errReader{errBroken})
+	transport := v.Transport(roundTripper(func(*http.Request) (*http.Response, error) { panic("sent") }), nil)
+	if _, err := transport.RoundTrip(post); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What was exercised is counted, and what was not is named.
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	all := len(v.Coverage().Items)
+	if missing := len(v.Coverage().Missing()); missing != all || all < 30 {
+		t.Errorf("%d items, %d missing", all, missing)
+	}
+	for _, exchange := range []string{
+		answered(post(`{"BackupStorage":{"StorageKind":"FileShare","Path":"p"}}`), accepted),
+		answered(progressOf, done),
+		answered(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Code":"E"}}`),
+		answered(listOf, ok(`{"Items":[{"BackupType":"Full","PartitionInformation":{"ServicePartitionKind":"Named","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}}]}`)),
+	} {
+		req, resp := readExchange(t, exchange)
+		if err := errors.Join(v.CheckRequest(req), v.Without(contract.RuleUUID).CheckResponse(req, resp)); err != nil {
+			t.Error(err)
+		}
+	}
+	var seen []string
+	for _, i := range v.Coverage().Items {
+		if i.Count > 0 {
+			seen = append(seen, strings.TrimSpace(fmt.Sprintf("%s %s %s", i.Kind, i.Name, i.Value))+fmt.Sprintf(" ×%d", i.Count))
+		}
+	}
+	want := []string{
+		"operation BackupPartition ×1",
+		"operation GetPartitionBackupList ×1",
+		"operation GetPartitionBackupProgress ×2",
+		"status BackupPartition 202 ×1",
+		"status GetPartitionBackupList 200 ×1",
+		"status GetPartitionBackupProgress 200 ×1",
+		"status GetPartitionBackupProgress 4xx ×1",
+		"union BackupStorageDescription FileShare ×1",
+		"union PartitionInformation Named ×1",
+		"enum BackupState Success ×1",
+		"enum BackupStorageKind FileShare ×1",
+		"enum BackupType Full ×1",
+		"enum ServicePartitionKind Named ×1",
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Error(diff)
+	}
+	table := v.Coverage().String()
+	for _, line := range []string{
+		"KIND       NAME                        VALUE                          SEEN\n",
+		"operation  GetServiceBackupList                                       never\n",
+		"enum       BackupState                 Success                        1\n",
+	} {
+		if !strings.Contains(table, line) {
+			t.Errorf("no %q in\n%s", line, table)
+		}
+	}
+	if len(v.Coverage().Missing()) != all-len(want) {
+		t.Error("what was seen is missing")
+	}
+}
+
+func TestViolations(t *testing.T) {
+	t.Parallel()
+	if contract.Violations(nil) != nil || contract.Violations(errors.New("x")) != nil {
+		t.Error("violations of other errors")
+	}
+	v := &contract.Violation{Rule: contract.RuleType, Where: contract.InResponse, Message: "m"}
+	err := errors.Join(fmt.Errorf("a: %w", v), errors.Join(v, errors.New("x")))
+	if got := contract.Violations(err); len(got) != 2 || got[0] != v {
+		t.Errorf("got %v", got)
+	}
+	if got := v.Error(); got != "no operation: response: type: m" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A compressed answer that nobody asked for is named, and checked all the same.
+func TestCompressedAnswer(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	req, resp := readExchange(t, answered(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: gzip\n\n"))
+	resp.Body = io.NopCloser(bytes.NewReader(gzipped(t, `{"BackupState":"Lost"}`)))
+	got := lines(v.CheckResponse(req, resp))
+	if len(got) != 2 || !strings.Contains(got[0], "/BackupState: enum") || got[1] != `GetPartitionBackupProgress: response header.Content-Encoding: content-encoding: expected none, found "gzip"` {
+		t.Errorf("got %q", got)
+	}
+	_, resp = readExchange(t, answered(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: br\n\nx"))
+	if got := lines(v.CheckResponse(req, resp)); len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+}
