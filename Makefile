@@ -3,6 +3,9 @@
 GO       ?= go
 FUZZTIME ?= 10s
 
+# The race detector needs a C compiler. Where there is none the tests run without it.
+RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
 # The tools, pinned. They are fetched when they are first used.
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes -p node@22.21.1 -p @redocly/cli@2.77.0 redocly
@@ -21,7 +24,8 @@ demo: ## Start a cluster in memory, back up a partition, list its backups
 
 .PHONY: test
 test: ## Run all tests with the race detector, and the examples that need no cluster
-	$(GO) test -race ./...
+	@test -n '$(RACE)' || echo 'There is no C compiler: the tests run without the race detector.'
+	$(GO) test $(RACE) ./...
 	$(GO) build -o /dev/null ./examples/...
 	$(GO) run ./examples/quickstart >/dev/null
 

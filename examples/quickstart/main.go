@@ -3,8 +3,8 @@
 //	go run ./examples/quickstart                                    # against a cluster in memory
 //	go run ./examples/quickstart -endpoint URL -partition ID        # against a real cluster
 //
-// It exits with 0 when the backup was taken, with 1 when it was not, and with 2 when it was called
-// wrongly.
+// It exits with 0 when the backup ended with success, with 1 when it did not or was not waited for to
+// its end, and with 2 when it was called wrongly. Interrupting it does not stop the backup.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -29,7 +30,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -37,6 +38,10 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, "Backs up one partition and lists its backups: of a cluster in memory, or of the given one.\n\n")
+		flags.PrintDefaults()
+	}
 	endpoint := flags.String("endpoint", "", "the `URL` of a cluster's HTTP gateway; without it, a cluster in memory")
 	id := flags.String("partition", "", "the `ID` of the partition to back up")
 	switch err := flags.Parse(args); {
@@ -44,13 +49,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() > 0 || (*endpoint == "") != (*id == ""):
+	case flags.NArg() > 0 || flags.NFlag()%2 != 0: // a flag that is given empty is a mistake, not a demonstration
 		fmt.Fprintln(stderr, "quickstart: give -endpoint and -partition, or nothing at all")
 		return 2
 	}
 
 	var partition uuid.UUID
-	if *endpoint == "" {
+	if flags.NFlag() == 0 {
 		cluster := newCluster()
 		address, shutdown, err := serve(cluster)
 		if err != nil {
@@ -62,8 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		*endpoint, partition = address, cluster.Partitions()[0]
 	} else {
 		var err error
-		if partition, err = uuid.Parse(*id); err != nil {
-			fmt.Fprintln(stderr, "quickstart: -partition:", err)
+		if partition, err = uuid.Parse(*id); err != nil || partition == uuid.Nil {
+			fmt.Fprintf(stderr, "quickstart: -partition: %q is not the identity of a partition\n", *id)
 			return 2
 		}
 	}

@@ -109,7 +109,9 @@ func TestUsage(t *testing.T) {
 		{"-nonsense", 2, "-partition ID"},
 		{"argument", 2, "or nothing at all"},
 		{"-endpoint http://localhost", 2, "or nothing at all"},
-		{"-endpoint http://localhost -partition P0", 2, "-partition: invalid UUID"},
+		{"-endpoint http://localhost -partition P0", 2, `-partition: "P0" is not the identity`},
+		{"-endpoint= -partition=", 2, "is not the identity"},
+		{"-endpoint http://localhost -partition 00000000-0000-0000-0000-000000000000", 2, "is not the identity"},
 		{"-endpoint localhost -partition 1daae3f5-7fd6-42e9-b1ba-8c05f873994d", 2, `has to begin with "http://"`},
 	} {
 		var stdout, stderr bytes.Buffer

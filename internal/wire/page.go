@@ -81,11 +81,14 @@ func (p *Page[T]) next(item *T) error {
 
 func (p *Page[T]) begin() error {
 	tok, err := p.dec.ReadToken()
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Errorf("the answer is not a page of backups: %w", unexpected(err))
+	}
 	if err != nil {
 		return unexpected(err)
 	}
 	if tok.Kind() != '{' {
-		return fmt.Errorf("a page is an object, not JSON %v", tok.Kind())
+		return fmt.Errorf("the answer is not a page of backups but JSON %v", tok.Kind())
 	}
 	p.state = inPage
 	return nil
@@ -141,7 +144,7 @@ func (p *Page[T]) end() error {
 	if p.other && !p.known {
 		// Most likely somebody else's answer. Taken for an empty page it would say that there are
 		// no backups.
-		return errors.New("the object is not a page of backups")
+		return errors.New("the answer is not a page of backups but another object")
 	}
 	_, err := p.dec.ReadToken()
 	if err == nil {

@@ -86,10 +86,10 @@ func TestPageBreaksOff(t *testing.T) {
 func TestPagesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for data, want := range map[string]string{
-		`null`:                        "a page is an object",
-		`[]`:                          "a page is an object",
-		`<html>`:                      "invalid character '<'",
-		`{"Error":{}}`:                "not a page of backups",
+		`null`:                        "not a page of backups but JSON null",
+		`[]`:                          "not a page of backups but JSON [",
+		`<html>`:                      "not a page of backups: jsontext: invalid character '<'",
+		`{"Error":{}}`:                "not a page of backups but another object",
 		`{"Items":7}`:                 "the items are an array",
 		`{"Items":[null]}`:            "item 0 is null",
 		`{"Items":[{"N":1},7]}`:       "item 1: ",

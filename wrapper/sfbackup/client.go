@@ -18,8 +18,8 @@ import (
 // with an error.
 const apiVersion = "6.4"
 
-// A Client talks to the HTTP gateway of one cluster. It is safe for concurrent use and starts no
-// goroutine that outlives a call.
+// A Client talks to the HTTP gateway of one cluster. [NewClient] makes it. It is safe for concurrent
+// use and starts no goroutine that outlives a call.
 type Client struct {
 	server    string // where the paths of the API begin, with a trailing slash
 	basePath  string // the escaped path in it
@@ -80,10 +80,10 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 // do sends the request of an operation and returns the answer if its status is want. Any other
 // answer is an *APIError. The caller closes the body.
 func (c *Client) do(ctx context.Context, operation string, req *http.Request, want ...int) (*http.Response, error) {
-	requestID := uuid.NewString()
 	req = req.WithContext(withOperation(ctx, operation))
-	// The gateway reads the two parts apart in its traces.
-	req.Header.Set("X-ServiceFabricRequestId", c.id+":"+requestID)
+	// The client and the request; the gateway reads the two apart in its traces.
+	requestID := c.id + ":" + uuid.NewString()
+	req.Header.Set("X-ServiceFabricRequestId", requestID)
 	req.Header.Set("X-ServiceFabricClientType", clientType)
 	// The server still has its XML writer.
 	req.Header.Set("Accept", "application/json")
@@ -96,7 +96,12 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 		return resp, nil
 	}
 	defer closeBody(resp)
-	return nil, newAPIError(operation, resp, requestID)
+	apiErr := newAPIError(operation, resp, requestID)
+	if resp.StatusCode < http.StatusBadRequest && apiErr.Message == "" {
+		// Somebody else than the gateway: a proxy, or a page to sign in.
+		apiErr.Message = fmt.Sprintf("expected status %d", want[0])
+	}
+	return nil, apiErr
 }
 
 // callError is the error of an operation that failed without an answer, or within one.

@@ -50,9 +50,10 @@ const (
 	CodeBackupInProgress ErrorCode = "FABRIC_E_BACKUP_IN_PROGRESS"
 	// CodeRestoreInProgress: the partition is being restored.
 	CodeRestoreInProgress ErrorCode = "FABRIC_E_RESTORE_IN_PROGRESS"
-	// CodeStatelessService: the service has no state to back up.
+	// CodeStatelessService: the service has no state, so there is no list of backups. Starting a
+	// backup of it is accepted all the same, and ends in a timeout.
 	CodeStatelessService ErrorCode = "FABRIC_E_INVALID_FOR_STATELESS_SERVICES"
-	// CodeTimeout: a request, or a backup, took too long.
+	// CodeTimeout: a request took too long, in an APIError; or a backup did, in a BackupFailedError.
 	CodeTimeout ErrorCode = "FABRIC_E_TIMEOUT"
 	// CodeNotPrimary: the backup service is moving to another node.
 	CodeNotPrimary ErrorCode = "FABRIC_E_NOT_PRIMARY"
@@ -80,11 +81,13 @@ func (e *FabricError) Unwrap() error { return asError(e.Code) }
 type APIError struct {
 	Operation  string // the operation's name in the documentation
 	StatusCode int    // of HTTP
-	// Code is empty when the answer has none, as that of a load balancer.
+	// Code is empty when the answer has none: that of a load balancer, or the 403 with which the
+	// gateway refuses a certificate or a token.
 	Code ErrorCode
 	// Message is for people and may be empty; the wording may change.
 	Message string
-	// RequestID is what the client called the request; the gateway writes it to its traces.
+	// RequestID is what the client called the request in its X-ServiceFabricRequestId header; the
+	// gateway writes it to its traces.
 	RequestID string
 	// RetryAfter is how long the server asks to wait before another try; 0 if it does not say.
 	RetryAfter time.Duration

@@ -138,8 +138,8 @@ func TestAPIErrors(t *testing.T) {
 		{
 			"a success of another kind",
 			answer{status: "206 Partial Content", contentType: jsonType, body: `{"BackupState":"Success"}`},
-			sfbackup.APIError{StatusCode: 206},
-			"206 Partial Content",
+			sfbackup.APIError{StatusCode: 206, Message: "expected status 200"},
+			"206 Partial Content: expected status 200",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,7 +153,8 @@ func TestAPIErrors(t *testing.T) {
 			if diff := cmp.Diff(&tt.want, got, cmpopts.IgnoreFields(sfbackup.APIError{}, "RequestID")); diff != "" {
 				t.Error(diff)
 			}
-			if uuid.Validate(got.RequestID) != nil {
+			client, request, _ := strings.Cut(got.RequestID, ":")
+			if uuid.Validate(client) != nil || uuid.Validate(request) != nil {
 				t.Errorf("request id %q", got.RequestID)
 			}
 			if want := "sfbackup: GetPartitionBackupProgress: " + tt.text; err.Error() != want {

@@ -48,11 +48,13 @@ type ListOptions struct {
 	Latest bool
 	// Since and Until are the range of time, both included; zero is no limit. The server compares
 	// whole seconds, so the client asks for a range that is wide enough and leaves out what is not
-	// within the exact one.
+	// within the exact one. Backups carry the server's clock, cut to whole seconds: to find one that
+	// was just taken, let Since be a little earlier than its start.
 	Since, Until time.Time
-	// PageSize is how many backups the server puts into one page; 0, all into one. Servers of 6.4
-	// fail on empty storages when pages have a size, so set it only where it is needed. It is not
-	// needed to keep memory low.
+	// PageSize is how many backups the server puts into one page; 0, all into one. With a size,
+	// servers of 6.4 answer with CodeInvalidArgument where a page would be empty: when the storage,
+	// or the range of time, has no more backups. So set it only where it is needed. It is not needed
+	// to keep memory low.
 	PageSize int
 	// ContinuationToken is where to go on, from a Page of the same list.
 	ContinuationToken string

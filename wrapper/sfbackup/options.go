@@ -30,6 +30,10 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 //
 // Without this option the client uses a transport of its own with HTTP/1.1, which is what the
 // gateway of a cluster speaks, and the proxy of the environment.
+//
+// A secured cluster asks for the client's certificate only after it has read the request, by
+// renegotiating. A transport for it needs what the example shows: RenegotiateOnceAsClient, TLS 1.2 and
+// HTTP/1.1.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(s *settings) error {
 		if client == nil {

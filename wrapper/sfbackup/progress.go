@@ -17,7 +17,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// BackupState is the state of a backup that was requested. The set is open.
+// BackupState is the state of a backup that was requested. The set is open, and "" is an answer
+// without a state.
 type BackupState string
 
 // The states of the documentation.

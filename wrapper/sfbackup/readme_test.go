@@ -38,7 +38,7 @@ func Example() {
 	case errors.Is(err, sfbackup.CodeBackupInProgress):
 		log.Fatal("another backup of this partition is running")
 	case ended:
-		log.Fatal("the backup was not taken: ", failed.Progress.FailureError)
+		log.Fatal("the backup ended with ", failed.Progress.BackupState, ": ", failed.Progress.FailureError)
 	case err != nil:
 		log.Fatal(err) // what is not known here is in its text
 	}

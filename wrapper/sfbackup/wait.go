@@ -36,9 +36,13 @@ const (
 // looks at the progress at once, and then again and again until the context ends.
 //
 // Success returns the progress. A failure and a timeout of the backup return it with a
-// [*BackupFailedError]. Every other error comes with the last progress that was read, if any; when
-// the context ended, the error names the last state and wraps the cause of the context. A partition
-// without any requested backup is [ErrNoBackup].
+// [*BackupFailedError]. A state that this package does not know is waited on.
+//
+// Every other error ends the wait and not the backup, which goes on in the cluster; wait again to
+// learn what became of it. Only an answer with status 429 or 503 that says when to come back is
+// waited out. The last progress that was read, if any, comes with the error. When the context ended,
+// the error names the last state and wraps the cause of the context. A partition without any
+// requested backup is [ErrNoBackup].
 func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
 	w, err := newWait(opts)
 	if err != nil {
@@ -81,7 +85,8 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 }
 
 // BackupAndWait starts a backup as [Client.BackupPartition] does and waits for it as
-// [Client.WaitForBackup] does.
+// [Client.WaitForBackup] does. Nil options are the defaults. To tell an error of the start from one
+// of the wait, call the two one after the other.
 func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *BackupOptions, w *WaitOptions) (*Progress, error) {
 	if _, err := newWait(w); err != nil { // before anything is sent
 		return nil, fmt.Errorf("sfbackup: BackupAndWait: %w", err)
