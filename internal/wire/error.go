@@ -28,9 +28,9 @@ func ReadError(body []byte) (code, message string) {
 				return code, message
 			}
 		case strings.EqualFold(text, "Code") && isScalar(dec.PeekKind()):
-			code, err = readScalar(dec, '"', '0')
+			code, err = readText(dec)
 		case strings.EqualFold(text, "Message") && dec.PeekKind() == '"':
-			message, err = readScalar(dec, '"')
+			message, err = readText(dec)
 		default:
 			err = dec.SkipValue()
 		}
@@ -41,3 +41,12 @@ func ReadError(body []byte) (code, message string) {
 }
 
 func isScalar(k jsontext.Kind) bool { return k == '"' || k == '0' }
+
+// readText reads a string or a number.
+func readText(dec *jsontext.Decoder) (string, error) {
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return "", err
+	}
+	return tok.String(), nil
+}

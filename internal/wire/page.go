@@ -6,20 +6,24 @@ import (
 	"io"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Page reads one page of a list, an object with Items and a ContinuationToken in any order, item by
-// item: an item is there before the rest of the page has arrived, and none is kept.
-type Page[T any] struct {
-	dec   *jsontext.Decoder
-	state pageState
-	items int // how many items were read
-	token string
-	known bool // Items or ContinuationToken were there
-	other bool // something else was there
-	err   error
+// item: an item is there before the rest of the page has arrived, and none is kept. P is *T.
+type Page[T any, P interface {
+	*T
+	Object
+}] struct {
+	input  *limitedReader
+	dec    *jsontext.Decoder
+	shared *sharedStrings
+	state  pageState
+	items  int // how many items were read
+	token  string
+	known  bool // Items or ContinuationToken were there
+	other  bool // something else was there
+	err    error
 }
 
 type pageState int
@@ -31,30 +35,30 @@ const (
 )
 
 // NewPage returns a reader of the page that r holds.
-func NewPage[T any](r io.Reader) *Page[T] {
-	return &Page[T]{dec: jsontext.NewDecoder(r, Tolerant)}
+func NewPage[T any, P interface {
+	*T
+	Object
+}](r io.Reader) *Page[T, P] {
+	input := &limitedReader{r: r}
+	return &Page[T, P]{input: input, dec: jsontext.NewDecoder(input, Tolerant), shared: newSharedStrings()}
 }
 
-// Next returns the next item. At the end of a page that was read to its last byte it returns
+// Next reads the next item. At the end of a page that was read to its last byte it returns
 // [io.EOF]; any other error says what is wrong with the page, and is returned again from then on.
-func (p *Page[T]) Next() (T, error) {
-	var item T
+func (p *Page[T, P]) Next(item *T) error {
 	if p.err == nil {
-		p.err = p.next(&item)
+		p.err = p.next(item)
 	}
-	if p.err != nil {
-		var zero T
-		return zero, p.err
-	}
-	return item, nil
+	return p.err
 }
 
 // ContinuationToken returns what to pass on to get the next page, "" on the last one. It is known
 // once Next has returned [io.EOF].
-func (p *Page[T]) ContinuationToken() string { return p.token }
+func (p *Page[T, P]) ContinuationToken() string { return p.token }
 
-func (p *Page[T]) next(item *T) error {
+func (p *Page[T, P]) next(item *T) error {
 	for {
+		p.input.begin(p.dec.InputOffset())
 		switch p.state {
 		case beforePage:
 			if err := p.begin(); err != nil {
@@ -79,7 +83,7 @@ func (p *Page[T]) next(item *T) error {
 	}
 }
 
-func (p *Page[T]) begin() error {
+func (p *Page[T, P]) begin() error {
 	tok, err := p.dec.ReadToken()
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return fmt.Errorf("the answer is not a page of backups: %w", unexpected(err))
@@ -94,24 +98,44 @@ func (p *Page[T]) begin() error {
 	return nil
 }
 
-func (p *Page[T]) item(item *T) error {
-	if p.dec.PeekKind() == 'n' {
-		return fmt.Errorf("item %d is null", p.items)
+func (p *Page[T, P]) item(item *T) error {
+	value, err := p.value()
+	if err != nil {
+		return fmt.Errorf("item %d: %w", p.items, err)
 	}
-	if err := json.UnmarshalDecode(p.dec, item); err != nil {
-		return fmt.Errorf("item %d: %w", p.items, unexpected(err))
+	if value[0] != '{' {
+		return fmt.Errorf("item %d: %w", p.items, unexpectedKind(value))
+	}
+	var zero T
+	*item = zero
+	if err := fillOwn(value, P(item), p.shared); err != nil {
+		return fmt.Errorf("item %d: %w", p.items, err)
 	}
 	p.items++
 	return nil
 }
 
+// value reads the next value, within the limits.
+func (p *Page[T, P]) value() ([]byte, error) {
+	value, err := p.dec.ReadValue()
+	if err != nil {
+		return nil, unexpected(err)
+	}
+	if tooDeep(value) {
+		return nil, errTooDeep
+	}
+	return value, nil
+}
+
 // property reads the name and the value of the next property, or of Items only its beginning.
-func (p *Page[T]) property() error {
-	name, err := p.dec.ReadToken()
+func (p *Page[T, P]) property() error {
+	name, err := p.value()
 	if err != nil {
 		return err
 	}
-	switch text := name.String(); {
+	text := string(p.shared.unquote(name)) // before the next read, which overwrites it
+	p.input.begin(p.dec.InputOffset())
+	switch {
 	case strings.EqualFold(text, "Items"):
 		p.known = true
 		tok, err := p.dec.ReadToken()
@@ -128,16 +152,26 @@ func (p *Page[T]) property() error {
 		return nil
 	case strings.EqualFold(text, "ContinuationToken"):
 		p.known = true
-		p.token, err = readScalar(p.dec, '"')
+		value, err := p.value()
+		if err != nil {
+			return err
+		}
+		if value[0] == 'n' {
+			p.token = ""
+			return nil
+		}
+		text, err := scalar(value, '"')
+		p.token = string(text)
 		return err
 	default:
 		p.other = true
-		return p.dec.SkipValue()
+		_, err := p.value()
+		return err
 	}
 }
 
 // end reads the end of the page and makes sure that nothing follows.
-func (p *Page[T]) end() error {
+func (p *Page[T, P]) end() error {
 	if _, err := p.dec.ReadToken(); err != nil {
 		return unexpected(err)
 	}
@@ -151,6 +185,30 @@ func (p *Page[T]) end() error {
 		err = errors.New("something follows the page")
 	}
 	return err // io.EOF if all is well
+}
+
+// maxValue is the length of the longest value within a page, an item above all. The document's have
+// less than 1 KiB.
+const maxValue = 1 << 20
+
+// limitedReader ends with an error when a value is too long. A decoder that asks for more needs it
+// for the value that it reads, so that all that was read since the value began belongs to it.
+type limitedReader struct {
+	r     io.Reader
+	total int64 // how much was read
+	start int64 // where the value began
+}
+
+func (l *limitedReader) begin(offset int64) { l.start = offset }
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	left := l.start + maxValue - l.total
+	if left <= 0 {
+		return 0, fmt.Errorf("a value is longer than %d bytes", maxValue)
+	}
+	n, err := l.r.Read(p[:min(int64(len(p)), left)])
+	l.total += int64(n)
+	return n, err
 }
 
 // unexpected turns an end of input into the error that it is in the middle of a value.

@@ -12,13 +12,22 @@ import (
 
 type item struct{ N Int64 }
 
+func (i *item) Field(name []byte) any {
+	if string(name) == "N" {
+		return &i.N
+	}
+	return nil
+}
+
+func (*item) Names() []string { return []string{"N"} }
+
 // readPage reads a page to its end.
 func readPage(r io.Reader) (items []int64, token string, err error) {
 	page := NewPage[item](r)
 	for {
-		i, err := page.Next()
-		if err != nil {
-			if _, again := page.Next(); again != err { //nolint:errorlint // it has to be the same
+		var i item
+		if err := page.Next(&i); err != nil {
+			if again := page.Next(&i); again != err { //nolint:errorlint // it has to be the same
 				return nil, "", errors.New("the error changes")
 			}
 			if errors.Is(err, io.EOF) {
@@ -91,7 +100,7 @@ func TestPagesThatAreNone(t *testing.T) {
 		`<html>`:                      "not a page of backups: jsontext: invalid character '<'",
 		`{"Error":{}}`:                "not a page of backups but another object",
 		`{"Items":7}`:                 "the items are an array",
-		`{"Items":[null]}`:            "item 0 is null",
+		`{"Items":[null]}`:            "item 0: unexpected JSON null",
 		`{"Items":[{"N":1},7]}`:       "item 1: ",
 		`{"Items":[{"N":"x"}]}`:       `"x" is not an int64`,
 		`{"Items":[]}x`:               "invalid character 'x'",
@@ -117,11 +126,12 @@ func TestPageStreams(t *testing.T) {
 	r, w := io.Pipe()
 	go io.WriteString(w, `{"Items":[{"N":1}`) //nolint:errcheck // the reader sees it
 	page := NewPage[item](r)
-	if i, err := page.Next(); err != nil || i.N != 1 {
+	var i item
+	if err := page.Next(&i); err != nil || i.N != 1 {
 		t.Fatalf("got %v, %v", i, err)
 	}
 	go w.CloseWithError(io.EOF)
-	if _, err := page.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err := page.Next(&i); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json"
@@ -19,47 +20,85 @@ const (
 // discriminator may stand anywhere in the object: the document's examples have it third, the server
 // first.
 type PartitionInformation struct {
-	Kind    Symbol    `json:"ServicePartitionKind"`
-	LowKey  Int64     `json:"LowKey"`  // Int64Range only
-	HighKey Int64     `json:"HighKey"` // Int64Range only
-	Name    string    `json:"Name"`    // Named only
-	ID      uuid.UUID `json:"Id"`
+	Kind            Symbol
+	LowKey, HighKey Int64  // Int64Range only
+	Name            string // Named only
+	ID              uuid.UUID
 
 	// Raw is the whole value if its kind is none of the constants, and nil otherwise.
-	Raw jsontext.Value `json:"-"`
+	Raw jsontext.Value
 }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. A value of an unknown kind decodes whatever
-// it holds; its kind and its identity are read if they are where the known kinds have them.
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
 func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	*p = PartitionInformation{}
-	raw, err := dec.ReadValue()
-	if err != nil || raw.Kind() == 'n' {
+	value, err := dec.ReadValue()
+	if err != nil || value.Kind() == 'n' {
 		return err
 	}
-	type fields PartitionInformation // the fields without this method
-	if err = json.Unmarshal(raw, (*fields)(p), Tolerant); err != nil {
+	return p.parse(value, newSharedStrings())
+}
+
+// parse reads a value of any kind in one pass. A value of an unknown kind is taken whatever it
+// holds; its kind and its identity are read if they are where the known kinds have them.
+func (p *PartitionInformation) parse(value []byte, shared *sharedStrings) error {
+	*p = PartitionInformation{}
+	if value[0] != '{' {
+		p.Raw = bytes.Clone(value)
+		return nil
+	}
+	_, err := fill(value, (*partitionFields)(p), shared)
+	if err != nil {
 		// The error may stand before the kind, which decides whether it matters.
-		p.Kind = decodeOr[struct {
-			V Symbol `json:"ServicePartitionKind"`
-		}](raw).V
+		*p = PartitionInformation{}
+		_, _ = fill(value, &property{"ServicePartitionKind", &p.Kind}, shared) // if it can be had
+		_, _ = fill(value, &property{"Id", &p.ID}, shared)
 	}
 	switch p.Kind {
 	case PartitionInt64Range, PartitionNamed, PartitionSingleton:
 		return err
 	}
-	*p = PartitionInformation{Kind: p.Kind, Raw: raw.Clone()}
-	p.ID = decodeOr[struct {
-		V uuid.UUID `json:"Id"`
-	}](raw).V
+	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: bytes.Clone(value)}
 	return nil
 }
 
-// decodeOr decodes a T from raw, or as much of it as there is before the first error.
-func decodeOr[T any](raw jsontext.Value) (v T) {
-	_ = json.Unmarshal(raw, &v, Tolerant) // the caller wants what can be had
-	return v
+// partitionFields are the properties of all kinds.
+type partitionFields PartitionInformation
+
+func (p *partitionFields) Field(name []byte) any {
+	switch string(name) {
+	case "ServicePartitionKind":
+		return &p.Kind
+	case "LowKey":
+		return &p.LowKey
+	case "HighKey":
+		return &p.HighKey
+	case "Name":
+		return &p.Name
+	case "Id":
+		return &p.ID
+	}
+	return nil
 }
+
+func (*partitionFields) Names() []string {
+	return []string{"ServicePartitionKind", "LowKey", "HighKey", "Name", "Id"}
+}
+
+// A property is an Object of one property.
+type property struct {
+	name  string
+	field any
+}
+
+func (p *property) Field(name []byte) any {
+	if string(name) == p.name {
+		return p.field
+	}
+	return nil
+}
+
+func (p *property) Names() []string { return []string{p.name} }
 
 // MarshalJSONTo implements [json.MarshalerTo]. It writes the discriminator first, and an unknown
 // kind as it came. A value without a kind is null.

@@ -29,15 +29,17 @@ var Tolerant = json.JoinOptions(
 type Int64 int64
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	text, err := readScalar(dec, '"', '0')
-	if err != nil || text == "" {
-		*n = 0
+func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, n.parse) }
+
+func (n *Int64) parse(value []byte) error {
+	*n = 0
+	text, err := scalar(value, '"', '0')
+	if err != nil || len(text) == 0 {
 		return err
 	}
-	v, err := strconv.ParseInt(text, 10, 64)
+	v, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
-		return fmt.Errorf("%q is not an int64", text)
+		return fmt.Errorf("%.40q is not an int64", text)
 	}
 	*n = Int64(v)
 	return nil
@@ -53,8 +55,10 @@ func (n Int64) MarshalJSONTo(enc *jsontext.Encoder) error {
 type Symbol string
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (s *Symbol) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	text, err := readScalar(dec, '"', '0')
+func (s *Symbol) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, s.parse) }
+
+func (s *Symbol) parse(value []byte) error {
+	text, err := scalar(value, '"', '0')
 	*s = Symbol(text)
 	return err
 }
@@ -66,23 +70,24 @@ type Time struct{ time.Time }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It takes RFC 3339 with or without a fraction
 // of a second; a time without a zone is UTC.
-func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	text, err := readScalar(dec, '"')
-	if err != nil || text == "" {
-		*t = Time{}
+func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, t.parse) }
+
+func (t *Time) parse(value []byte) error {
+	*t = Time{}
+	text, err := scalar(value, '"')
+	if err != nil || len(text) == 0 {
 		return err
 	}
-	v, err := time.Parse(time.RFC3339, text)
+	v, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
-		v, err = time.Parse("2006-01-02T15:04:05", text)
+		v, err = time.Parse("2006-01-02T15:04:05", string(text))
 	}
 	if err != nil {
-		return fmt.Errorf("%q is not a date and time", text)
+		return fmt.Errorf("%.40q is not a date and time", text)
 	}
-	if v.Year() == 1 {
-		v = time.Time{}
+	if v.Year() != 1 {
+		*t = Time{v.UTC()}
 	}
-	*t = Time{v.UTC()}
 	return nil
 }
 
@@ -91,20 +96,14 @@ func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
 }
 
-// readScalar reads the next value as text if it is of one of the given kinds, and as "" if it is
-// null.
-func readScalar(dec *jsontext.Decoder, kinds ...jsontext.Kind) (string, error) {
-	tok, err := dec.ReadToken()
+// decode reads the next value and parses it. null is what parse makes of nothing.
+func decode(dec *jsontext.Decoder, parse func([]byte) error) error {
+	value, err := dec.ReadValue()
 	if err != nil {
-		return "", err
+		return err
 	}
-	for _, k := range kinds {
-		if tok.Kind() == k {
-			return tok.String(), nil
-		}
+	if value.Kind() == 'n' {
+		value = []byte(`""`)
 	}
-	if tok.Kind() == 'n' {
-		return "", nil
-	}
-	return "", fmt.Errorf("unexpected JSON %v", tok.Kind())
+	return parse(value)
 }

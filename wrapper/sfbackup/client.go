@@ -19,7 +19,7 @@ import (
 const apiVersion = "6.4"
 
 // A Client talks to the HTTP gateway of one cluster. [NewClient] makes it. It is safe for concurrent
-// use and starts no goroutine that outlives a call.
+// use and starts no goroutine of its own that outlives a call.
 type Client struct {
 	server    string // where the paths of the API begin, with a trailing slash
 	basePath  string // the escaped path in it

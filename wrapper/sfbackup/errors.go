@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/servicefabric-go/backup/generated"
@@ -119,7 +120,7 @@ type BackupFailedError struct {
 
 // Error returns one line: the state and the reason.
 func (e *BackupFailedError) Error() string {
-	s := "sfbackup: the backup ended with " + string(e.Progress.BackupState)
+	s := "sfbackup: the backup ended with " + oneLine(string(e.Progress.BackupState))
 	if e.Progress.FailureError != nil {
 		s += ": " + e.Progress.FailureError.Error()
 	}
@@ -211,24 +212,28 @@ func asError(code ErrorCode) error {
 }
 
 func joinCode(code ErrorCode, message string) string {
-	if message = oneLine(message); code == "" || message == "" {
-		return string(code) + message
+	text := oneLine(string(code))
+	if message = oneLine(message); text == "" || message == "" {
+		return text + message
 	}
-	return string(code) + ": " + message
+	return text + ": " + message
 }
 
-// maxMessage is how much of a server's message an error shows, in bytes.
-const maxMessage = 300
+// maxText is how much of a server's text an error shows, in bytes.
+const maxText = 300
 
-// oneLine makes a message fit for an error: one line, and not a page.
-func oneLine(message string) string {
-	message = strings.Join(strings.Fields(strings.ToValidUTF8(message, "\uFFFD")), " ")
-	if len(message) <= maxMessage {
-		return message
+// oneLine makes a text of the server fit for an error: one line without control characters, and not a
+// page.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) && r != '\uFFFD'
+	}), " ")
+	if len(text) <= maxText {
+		return text
 	}
-	cut := maxMessage
-	for !utf8.RuneStart(message[cut]) {
+	cut := maxText
+	for !utf8.RuneStart(text[cut]) {
 		cut--
 	}
-	return message[:cut] + "…"
+	return text[:cut] + "…"
 }

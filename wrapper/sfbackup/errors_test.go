@@ -2,6 +2,7 @@ package sfbackup_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -180,8 +181,13 @@ func TestBackupPartitionNeeds202(t *testing.T) {
 
 func TestLongErrors(t *testing.T) {
 	t.Parallel()
+	forged := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"A\nlevel=ERROR\u001b[1m` + strings.Repeat("x", 60_000) + `","Message":"m"}}`}
+	err := newClient(t, &answers{list: []answer{forged}}).BackupPartition(t.Context(), partition1, nil)
+	if text := err.Error(); len(text) > 400 || strings.ContainsAny(text, "\n\x1b") {
+		t.Errorf("the text has %d bytes: %q", len(text), text)
+	}
 	long := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("é ", 10_000) + `"}}`}
-	err := newClient(t, &answers{list: []answer{long}}).BackupPartition(t.Context(), partition1, nil)
+	err = newClient(t, &answers{list: []answer{long}}).BackupPartition(t.Context(), partition1, nil)
 	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
 	if !ok || len(apiErr.Message) != 30_000 {
 		t.Fatalf("got %v", err)
@@ -189,8 +195,56 @@ func TestLongErrors(t *testing.T) {
 	if text := err.Error(); len(text) > 400 || !strings.HasSuffix(text, "…") || strings.Contains(text, "\uFFFD") {
 		t.Errorf("the text has %d bytes: %s", len(text), text)
 	}
+	// No more is read than is worth it.
+	read := 0
+	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp := answer{status: "500 Internal Server Error"}.response(req)
+		resp.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
+			if read += len(p); read > 10<<20 {
+				return 0, errors.New("too much was read")
+			}
+			return copy(p, strings.Repeat(" ", len(p))), nil
+		}))
+		return resp, nil
+	}))
+	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil || read > 1<<20 {
+		t.Errorf("%d bytes were read, %v", read, err)
+	}
 	endless := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("x", 1<<20)}
 	if err := newClient(t, &answers{list: []answer{endless}}).BackupPartition(t.Context(), partition1, nil); !errors.Is(err, sfbackup.CodeUnexpected) {
 		t.Errorf("got %v", err)
 	}
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Every body is closed, whatever the answer is.
+func TestBodiesAreClosed(t *testing.T) {
+	t.Parallel()
+	for _, a := range []answer{
+		{status: "202 Accepted"}, ok(`{"BackupState":"Success"}`), ok(`{"Items":[]}`), ok(`{"Items":`), ok(`null`),
+		{status: "404 Not Found", body: "x"}, {status: "204 No Content"},
+	} {
+		closed := 0
+		client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp := a.response(req)
+			resp.Body = &closer{resp.Body, &closed}
+			return resp, nil
+		}))
+		_ = client.BackupPartition(t.Context(), partition1, nil)
+		_, _ = client.BackupProgress(t.Context(), partition1)
+		_, _ = client.PartitionBackupsPage(t.Context(), partition1, nil)
+		if closed != 3 {
+			t.Errorf("%s %s: %d of 3 bodies are closed", a.status, a.body, closed)
+		}
+	}
+}
+
+type closer struct {
+	io.Reader
+	closed *int
+}
+
+func (c *closer) Close() error { *c.closed++; return nil }

@@ -102,7 +102,9 @@ type list struct {
 
 func (c *Client) partitionList(partition uuid.UUID, opts *ListOptions) *list {
 	l := c.newList("GetPartitionBackupList", opts)
-	l.err = errors.Join(l.err, requireID(partition))
+	if l.err == nil {
+		l.err = requireID(partition)
+	}
 	l.newRequest = func(params generated.GetPartitionBackupListParams) (*http.Request, error) {
 		return generated.NewGetPartitionBackupListRequest(c.server, partition, &params)
 	}
@@ -112,7 +114,9 @@ func (c *Client) partitionList(partition uuid.UUID, opts *ListOptions) *list {
 func (c *Client) serviceList(service ServiceName, opts *ListOptions) *list {
 	l := c.newList("GetServiceBackupList", opts)
 	name, err := ParseServiceName(string(service))
-	l.err = errors.Join(l.err, err)
+	if l.err == nil {
+		l.err = err
+	}
 	l.newRequest = func(p generated.GetPartitionBackupListParams) (*http.Request, error) {
 		params := generated.GetServiceBackupListParams(p)
 		req, err := generated.NewGetServiceBackupListRequest(c.server, c.serviceID(name), &params)
@@ -139,10 +143,18 @@ func (c *Client) newList(operation string, opts *ListOptions) *list {
 		l.err = fmt.Errorf("the page size %d is negative", o.PageSize)
 	case o.PageSize > math.MaxInt32:
 		l.err = fmt.Errorf("the page size %d is greater than the %d that the server can count", o.PageSize, math.MaxInt32)
+	case !inDocument(o.Since) || !inDocument(o.Until):
+		l.err = errors.New("a time before the year 1 or after the year 9998 cannot be sent")
 	case !o.Since.IsZero() && !o.Until.IsZero() && o.Since.After(o.Until):
 		l.err = fmt.Errorf("since %v is after until %v", o.Since.Format(time.RFC3339Nano), o.Until.Format(time.RFC3339Nano))
 	}
 	return l
+}
+
+// inDocument reports whether a time has a year of four digits, rounded up as well.
+func inDocument(t time.Time) bool {
+	year := t.UTC().Year()
+	return 1 <= year && year <= 9998
 }
 
 // all returns an iterator over the backups of all pages.
@@ -182,6 +194,10 @@ func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 			return
 		}
 		for _, b := range backups {
+			if ctx.Err() != nil {
+				yield(Backup{}, callError(ctx, l.operation, ctx.Err()))
+				return
+			}
 			if !yield(b, nil) {
 				return
 			}
@@ -197,14 +213,8 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 	token := l.opts.ContinuationToken
 	for {
 		next, err := l.read(ctx, token, receive)
-		if err != nil {
+		if err != nil || next == "" {
 			return err
-		}
-		if next == "" {
-			return nil
-		}
-		if next == token {
-			return fmt.Errorf("sfbackup: %s: the server repeats a continuation token", l.operation)
 		}
 		token = next
 	}
@@ -239,11 +249,16 @@ func (l *list) read(ctx context.Context, token string, receive func(Backup) bool
 		return "", err
 	}
 	defer resp.Body.Close()
-	page := wire.NewPage[generated.BackupInfo](resp.Body)
+	page := wire.NewPage[backupFields](resp.Body)
+	var info backupFields
 	for {
-		info, err := page.Next()
+		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			return page.ContinuationToken(), nil
+			next := page.ContinuationToken()
+			if next == token && next != "" {
+				return "", fmt.Errorf("sfbackup: %s: the server repeats a continuation token", l.operation)
+			}
+			return next, nil
 		}
 		if err == nil {
 			err = ctx.Err() // what is buffered could be handed out for long
@@ -251,7 +266,7 @@ func (l *list) read(ctx context.Context, token string, receive func(Backup) bool
 		if err != nil {
 			return "", callError(ctx, l.operation, err)
 		}
-		if b := newBackup(&info); l.inRange(&b) && !receive(b) {
+		if b := newBackup((*generated.BackupInfo)(&info)); l.inRange(&b) && !receive(b) {
 			return "", errStopped
 		}
 	}

@@ -198,6 +198,11 @@ func TestRepeatedToken(t *testing.T) {
 	if err == nil || len(sent.requests) != 1 {
 		t.Errorf("%d requests, %v", len(sent.requests), err)
 	}
+	// And for those who go from page to page by themselves.
+	page, err := newClient(t, sent).PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "a"})
+	if err == nil || page != nil {
+		t.Errorf("a page: %v, %v", page, err)
+	}
 }
 
 // The server compares whole seconds. The client asks for enough and is exact itself.
@@ -320,18 +325,20 @@ func TestListsStream(t *testing.T) {
 
 func TestListsSeeTheContext(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	sent := &answers{list: []answer{ok(page(`null`, id1, id2, id3))}}
-	n := 0
-	var last error
-	for _, err := range newClient(t, sent).PartitionBackups(ctx, partition1, nil) {
-		cancel()
-		n++
-		last = err
-	}
-	if n != 2 || !errors.Is(last, context.Canceled) {
-		t.Errorf("%d elements, %v", n, last)
+	for _, latest := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		client, _ := newClusterClient(t, manyServices()...)
+		n := 0
+		var last error
+		for _, err := range client.ServiceBackups(ctx, "Shop/Orders/Archive", &sfbackup.ListOptions{Latest: latest}) {
+			cancel()
+			n++
+			last = err
+		}
+		if n != 2 || !errors.Is(last, context.Canceled) {
+			t.Errorf("latest %v: %d elements, %v", latest, n, last)
+		}
 	}
 }
 
@@ -442,12 +449,16 @@ func TestReconstructedPage(t *testing.T) {
 func TestListBadArguments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
+	tooMany := math.MaxInt32
+	tooMany++ // where an int is that long
 	for _, tt := range []struct {
 		opts sfbackup.ListOptions
 		want string
 	}{
+		{sfbackup.ListOptions{Until: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, "sfbackup: GetPartitionBackupList: a time before the year 1 or after the year 9998 cannot be sent"},
+		{sfbackup.ListOptions{Since: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}, "sfbackup: GetPartitionBackupList: a time before the year 1 or after the year 9998 cannot be sent"},
 		{sfbackup.ListOptions{PageSize: -1}, "sfbackup: GetPartitionBackupList: the page size -1 is negative"},
-		{sfbackup.ListOptions{PageSize: math.MaxInt32 + 1}, "sfbackup: GetPartitionBackupList: the page size 2147483648 is greater than the 2147483647 that the server can count"},
+		{sfbackup.ListOptions{PageSize: tooMany}, "sfbackup: GetPartitionBackupList: the page size 2147483648 is greater than the 2147483647 that the server can count"},
 		{sfbackup.ListOptions{Since: endOfDay, Until: day}, "sfbackup: GetPartitionBackupList: since 2018-01-01T23:59:59Z is after until 2018-01-01T00:00:00Z"},
 	} {
 		if _, err := client.PartitionBackupsPage(t.Context(), partition1, &tt.opts); err == nil || err.Error() != tt.want {
@@ -456,6 +467,10 @@ func TestListBadArguments(t *testing.T) {
 		if _, err := collect(client.PartitionBackups(t.Context(), partition1, &tt.opts)); err == nil || err.Error() != tt.want {
 			t.Errorf("list: got %v, want %s", err, tt.want)
 		}
+	}
+	_, err := client.PartitionBackupsPage(t.Context(), uuid.Nil, &sfbackup.ListOptions{PageSize: -1})
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("the nil partition id: %v", err)
 	}
 	if _, err := client.PartitionBackupsPage(t.Context(), uuid.Nil, nil); err == nil {
 		t.Error("no error for the nil partition id")

@@ -28,8 +28,8 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 // hold for every request. A timeout of the client also ends the transfer of a long list, so prefer
 // contexts. Redirects are refused unless the client has a CheckRedirect of its own.
 //
-// Without this option the client uses a transport of its own with HTTP/1.1, which is what the
-// gateway of a cluster speaks, and the proxy of the environment.
+// Without this option the client uses a transport that it shares with all other such clients: with
+// HTTP/1.1, which is what the gateway of a cluster speaks, and the proxy of the environment.
 //
 // A secured cluster asks for the client's certificate only after it has read the request, by
 // renegotiating. A transport for it needs what the example shows: RenegotiateOnceAsClient, TLS 1.2 and

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
@@ -100,7 +99,7 @@ func decodeProgress(body []byte) (*Progress, error) {
 		return nil, ErrNoBackup
 	}
 	var w generated.BackupProgressInfo
-	if err := jsonv2.Unmarshal(body, &w, wire.Tolerant); err != nil {
+	if err := wire.ReadObject(body, (*progressFields)(&w)); err != nil {
 		return nil, fmt.Errorf("the answer is not the progress of a backup: %w", err)
 	}
 	return newProgress(&w), nil

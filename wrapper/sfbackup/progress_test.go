@@ -149,6 +149,10 @@ func TestProgressNeverRequested(t *testing.T) {
 func TestProgressThatIsNone(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
+		"another":      `{"Items":[]}`,
+		"sign in":      `{"Message":"Sign in"}`,
+		"a long LSN":   `{"BackupState":"Success","LsnOfLastBackupRecord":"` + strings.Repeat("x", 1<<18) + `"}`,
+		"a deep one":   `{"BackupState":"Success","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 		"half":         `{"BackupState":"Succ`,
 		"a page":       `<html><body>Sign in</body></html>`,
 		"a list":       `[]`,

@@ -9,8 +9,11 @@ import (
 )
 
 // A Secret is a connection string or a password. It does not show its value when it is printed,
-// logged or marshalled, not even as part of a struct; only the request that carries it does.
-// Convert it to a string to get at the value.
+// logged, or marshalled as JSON or another text, not even as an exported field of a struct; only the
+// request that carries it does. Convert it to a string to get at the value.
+//
+// Package fmt cannot ask an unexported field to print itself, and package gob keeps the bytes: do not
+// hide secrets there.
 type Secret string
 
 const redacted = "[redacted]"
@@ -41,10 +44,12 @@ func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
 
 // Format prints the kind of the storage, whatever the verb is. What an unknown kind holds may be
 // secret.
-func (s *UnknownStorage) Format(f fmt.State, _ rune) { printStorage(f, s) }
+func (s UnknownStorage) Format(f fmt.State, _ rune) { //nolint:recvcheck // a copy keeps the secret too
+	printStorage(f, &s)
+}
 
 // MarshalText returns what Format prints, for JSON and every other encoding of text.
-func (s *UnknownStorage) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
+func (s UnknownStorage) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
 
 func printStorage(w io.Writer, s BackupStorage) {
 	v := reflect.ValueOf(s)

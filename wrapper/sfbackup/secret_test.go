@@ -25,7 +25,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		sfbackup.BackupOptions{Storage: &sfbackup.AzureBlobStore{ConnectionString: value}},
 		&sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`{"StorageKind":"Tape","Key":"s3cret"}`)},
 		sfbackup.BackupOptions{Storage: &sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`"s3cret"`)}},
-		(*sfbackup.FileShare)(nil),
+		(*sfbackup.FileShare)(nil), (*sfbackup.UnknownStorage)(nil),
+		sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`{"StorageKind":"Tape","Key":"s3cret"}`)},
 		[]sfbackup.Secret{secret},
 		map[string]sfbackup.Secret{"k": secret},
 	}

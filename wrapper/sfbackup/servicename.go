@@ -27,6 +27,10 @@ func ParseServiceName(name string) (ServiceName, error) {
 	switch {
 	case name == "":
 		return "", errors.New("the service name is empty")
+	case strings.HasPrefix(strings.ToLower(id), "fabric:"):
+		return "", fmt.Errorf("the service name %q has no slash after its scheme", name)
+	case strings.TrimSpace(name) != name:
+		return "", fmt.Errorf("the service name %q has white space around it", name)
 	case !utf8.ValidString(name):
 		return "", fmt.Errorf("the service name %q is not UTF-8", name)
 	case strings.ContainsFunc(id, func(r rune) bool { return r == '?' || r == '\\' || unicode.IsControl(r) }):

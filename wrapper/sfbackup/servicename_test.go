@@ -20,7 +20,11 @@ func TestParseServiceName(t *testing.T) {
 		"Standalone":                  "fabric:/Standalone",
 		"Größe/a b%2F#1":              "fabric:/Größe/a b%2F#1",
 		"":                            "",
-		"fabric:":                     "fabric:/fabric:", // a colon is allowed in a name
+		"a:b/c":                       "fabric:/a:b/c",
+		"fabric:":                     "",
+		"fabric:App/Svc":              "",
+		" App/Svc":                    "",
+		"App/Svc ":                    "",
 		"fabric:/":                    "",
 		"fabric:/~":                   "",
 		"/CalcApp/CalcService":        "",
@@ -51,7 +55,7 @@ func TestServicePath(t *testing.T) {
 		{"CalcApp~CalcService", "/Services/CalcApp/CalcService/$/GetBackups", "/Services/CalcApp~CalcService/$/GetBackups"},
 		{"fabric:/a/b/c", "/Services/a/b/c/$/GetBackups", "/Services/a~b~c/$/GetBackups"},
 		{"a/b #1%2F;é", "/Services/a/b%20%231%252F%3B%C3%A9/$/GetBackups", "/Services/a~b%20%231%252F%3B%C3%A9/$/GetBackups"},
-		{"fabric:", "/Services/fabric:/$/GetBackups", "/Services/fabric:/$/GetBackups"},
+		{"a:b", "/Services/a:b/$/GetBackups", "/Services/a:b/$/GetBackups"},
 	} {
 		for _, opts := range [][]sfbackup.Option{nil, {sfbackup.WithTildeServiceID()}} {
 			want := tt.slash

@@ -118,8 +118,8 @@ func (*UnknownStorage) backupStorage()                {}
 
 // ParseBackupStorage reads a storage from JSON in the form of the documentation, as a request body
 // has it under "BackupStorage": for configuration files. A kind that this package does not know
-// becomes an [*UnknownStorage]. Whether required properties are there is checked when the storage is
-// used. Errors do not repeat values.
+// becomes an [*UnknownStorage], a property that its kind does not have is an error. Whether required
+// properties are there is checked when the storage is used. Errors do not repeat values.
 func ParseBackupStorage(data []byte) (BackupStorage, error) {
 	s, err := parseStorage(data)
 	if err != nil {
@@ -144,11 +144,11 @@ func parseStorage(data []byte) (BackupStorage, error) {
 		return nil, errors.New("the storage has no StorageKind")
 	case StorageKindAzureBlobStore:
 		var w generated.AzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w)
+		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
 		return &AzureBlobStore{w.FriendlyName, Secret(w.ConnectionString), w.ContainerName}, err
 	case StorageKindFileShare:
 		var w generated.FileShareBackupStorageDescription
-		err := decodeStorage(raw, &w)
+		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
 		return &FileShare{
 			w.FriendlyName, w.Path,
 			w.PrimaryUserName, Secret(w.PrimaryPassword),
@@ -156,11 +156,11 @@ func parseStorage(data []byte) (BackupStorage, error) {
 		}, err
 	case StorageKindDsmsAzureBlobStore:
 		var w generated.DsmsAzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w)
+		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
 		return &DsmsAzureBlobStore{w.FriendlyName, w.StorageCredentialsSourceLocation, w.ContainerName}, err
 	case StorageKindManagedIdentityAzureBlobStore:
 		var w generated.ManagedIdentityAzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w)
+		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
 		return &ManagedIdentityAzureBlobStore{
 			w.FriendlyName, ManagedIdentityType(w.ManagedIdentityType),
 			w.ManagedIdentityClientID, w.BlobServiceURI, w.ContainerName,
@@ -172,10 +172,15 @@ func parseStorage(data []byte) (BackupStorage, error) {
 
 // decodeStorage decodes into a generated struct. Its error names the property and nothing of the
 // value, which may be a secret.
-func decodeStorage(raw jsontext.Value, v any) error {
-	err := jsonv2.Unmarshal(raw, v)
+func decodeStorage(raw jsontext.Value, v any, opts ...jsonv2.Options) error {
+	err := jsonv2.Unmarshal(raw, v, opts...)
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, jsonv2.ErrUnknownName) {
+		// Most likely a name that is not spelt right, a password's for example.
+		e, _ := errors.AsType[*jsonv2.SemanticError](err)
+		return fmt.Errorf("%s is not a property of its kind", strings.TrimPrefix(string(e.JSONPointer), "/"))
 	}
 	if e, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.JSONPointer != "" {
 		return fmt.Errorf("%s has the wrong type", strings.TrimPrefix(string(e.JSONPointer), "/"))
@@ -185,7 +190,7 @@ func decodeStorage(raw jsontext.Value, v any) error {
 
 // appendStorage appends the JSON of a storage, its kind first.
 func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
-	if reflect.ValueOf(s).IsNil() { // all members are pointers
+	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, fmt.Errorf("the storage is a nil %s", typeName(s))
 	}
 	kind := wire.Symbol(s.Kind())
@@ -231,6 +236,9 @@ func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
 		}
 	case *UnknownStorage:
 		return appendUnknown(b, s)
+	default:
+		// Another type can be a storage by embedding one. What it means to send is not known.
+		return nil, fmt.Errorf("the storage is a %T, which is none of this package's", s)
 	}
 	if err := require(required); err != nil {
 		return nil, fmt.Errorf("%s: %w", typeName(s), err)

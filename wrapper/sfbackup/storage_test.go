@@ -81,6 +81,12 @@ func TestStorageAsSent(t *testing.T) {
 	}
 }
 
+// A storage of another type, which embeds one to be one, is not guessed at.
+type tracked struct {
+	*sfbackup.FileShare
+	note string
+}
+
 func TestStorageThatIsNotComplete(t *testing.T) {
 	t.Parallel()
 	const prefix = "sfbackup: BackupPartition: "
@@ -90,6 +96,8 @@ func TestStorageThatIsNotComplete(t *testing.T) {
 	}{
 		{(*sfbackup.FileShare)(nil), "the storage is a nil FileShare"},
 		{(*sfbackup.UnknownStorage)(nil), "the storage is a nil UnknownStorage"},
+		{tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a sfbackup_test.tracked, which is none of this package's"},
+		{&tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a *sfbackup_test.tracked, which is none of this package's"},
 		{&sfbackup.AzureBlobStore{}, "AzureBlobStore: not set: ConnectionString, ContainerName"},
 		{&sfbackup.AzureBlobStore{ConnectionString: "c"}, "AzureBlobStore: not set: ContainerName"},
 		{&sfbackup.FileShare{PrimaryUserName: "u"}, "FileShare: not set: Path"},
@@ -116,6 +124,7 @@ func TestParseBackupStorageErrors(t *testing.T) {
 		`{"StorageKind":`:      "the storage is not a JSON object",
 		`{"Path":"s3cret"}`:    "the storage has no StorageKind",
 		`{"StorageKind":true}`: "StorageKind has the wrong type",
+		`{"StorageKind":"FileShare","Path":"p","PrimaryPasword":"s3cret"}`:         "PrimaryPasword is not a property of its kind",
 		`{"StorageKind":"FileShare","PrimaryPassword":["s3cret"]}`:                 "PrimaryPassword has the wrong type",
 		`{"StorageKind":"AzureBlobStore","ConnectionString":{"s3cret":1}}`:         "ConnectionString has the wrong type",
 		`{"StorageKind":"DsmsAzureBlobStore","ContainerName":1}`:                   "ContainerName has the wrong type",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -28,11 +29,11 @@ func (s *settings) assemble() *http.Client {
 		}
 	}
 	next := client.Transport
-	if next == nil {
+	switch {
+	case s.httpClient == nil:
+		next = defaultTransport()
+	case next == nil:
 		next = http.DefaultTransport
-		if s.httpClient == nil {
-			next = newTransport()
-		}
 	}
 	if s.logger != nil {
 		next = &logTransport{next, s.logger}
@@ -42,23 +43,21 @@ func (s *settings) assemble() *http.Client {
 	return &client
 }
 
-// newTransport returns the transport of clients that are given none.
-func newTransport() *http.Transport {
-	t, ok := http.DefaultTransport.(*http.Transport)
-	if !ok { // somebody replaced it
-		return &http.Transport{Proxy: http.ProxyFromEnvironment, Protocols: http1Only()}
-	}
-	t = t.Clone()
-	t.Protocols = http1Only()
-	return t
-}
+// defaultTransport is the transport of all clients that are given none, so that clients that come and
+// go leave no connections behind.
+var defaultTransport = sync.OnceValue(newTransport)
 
-// http1Only is the protocol of the gateway. It asks for a client certificate by renegotiating,
-// which HTTP/2 forbids.
-func http1Only() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	return p
+// newTransport returns a transport for the gateway of a cluster. Unlike that of net/http it has no
+// time limits of its own for connecting: only the context of a call limits time.
+func newTransport() *http.Transport {
+	// The gateway asks for a client certificate by renegotiating, which HTTP/2 forbids.
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		Protocols:       http1,
+		IdleConnTimeout: 90 * time.Second,
+	}
 }
 
 // userAgentTransport sets the User-Agent header.

@@ -39,8 +39,8 @@ const (
 // [*BackupFailedError]. A state that this package does not know is waited on.
 //
 // Every other error ends the wait and not the backup, which goes on in the cluster; wait again to
-// learn what became of it. Only an answer with status 429 or 503 that says when to come back is
-// waited out. The last progress that was read, if any, comes with the error. When the context ended,
+// learn what became of it. Only the statuses 429 and 503 are waited out: the backup service answers
+// so while it moves to another node. The last progress that was read, if any, comes with the error. When the context ended,
 // the error names the last state and wraps the cause of the context. A partition without any
 // requested backup is [ErrNoBackup].
 func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
@@ -58,7 +58,8 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 		case ctx.Err() != nil:
 			return last, waitError(ctx, partition, last)
 		case err != nil:
-			if ask = comeBackLater(err); ask == 0 {
+			var later bool
+			if ask, later = comeBackLater(err); !later {
 				return last, err
 			}
 		default:
@@ -72,6 +73,9 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 			}
 			if progress.BackupState.Final() {
 				return progress, &BackupFailedError{Progress: progress}
+			}
+			if progress.BackupState == "" {
+				return progress, errors.New("sfbackup: GetPartitionBackupProgress: the answer has no BackupState")
 			}
 		}
 		timer := time.NewTimer(max(w.next(), ask))
@@ -136,27 +140,27 @@ func (w *wait) next() time.Duration {
 	if base <= w.max/2 {
 		w.base = 2 * base
 	}
-	delay := base + rand.N(base/4+1) //nolint:gosec // spreading needs no secrecy
-	if delay > w.max {
-		delay = max(w.max-(delay-base), w.min)
+	spread := rand.N(base/4 + 1) //nolint:gosec // spreading needs no secrecy
+	if spread > w.max-base {
+		return max(w.max-spread, w.min)
 	}
-	return delay
+	return base + spread
 }
 
-// comeBackLater returns how long an answer asks to wait before the same question is asked again; 0
-// if it does not. Too many requests and a service that is not there for now say so by Retry-After.
-func comeBackLater(err error) time.Duration {
+// comeBackLater reports whether an answer says that it is only for now: too many requests, or a
+// service that is moving to another node; and how long to wait at least.
+func comeBackLater(err error) (atLeast time.Duration, ok bool) {
 	e, ok := errors.AsType[*APIError](err)
 	if !ok || e.StatusCode != http.StatusTooManyRequests && e.StatusCode != http.StatusServiceUnavailable {
-		return 0
+		return 0, false
 	}
-	return e.RetryAfter
+	return e.RetryAfter, true
 }
 
 func waitError(ctx context.Context, partition uuid.UUID, last *Progress) error {
 	state := "no state read"
 	if last != nil {
-		state = fmt.Sprintf("last state %s", last.BackupState)
+		state = "last state " + oneLine(string(last.BackupState))
 	}
 	return fmt.Errorf("sfbackup: waiting for the backup of partition %s: %s: %w", partition, state, contextError(ctx))
 }

@@ -3,6 +3,7 @@ package sfbackup_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -155,6 +156,8 @@ func TestWaitSchedule(t *testing.T) {
 		}{
 			{sfbackup.WaitOptions{MinDelay: time.Minute}, time.Minute, time.Minute},
 			{sfbackup.WaitOptions{MaxDelay: time.Second}, time.Second, time.Second},
+			{sfbackup.WaitOptions{MaxDelay: math.MaxInt64}, 2 * time.Second, math.MaxInt64},
+			{sfbackup.WaitOptions{MinDelay: math.MaxInt64}, math.MaxInt64, math.MaxInt64},
 			{sfbackup.WaitOptions{MinDelay: time.Second, MaxDelay: 3 * time.Second}, time.Second, 3 * time.Second},
 		} {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,7 +166,7 @@ func TestWaitSchedule(t *testing.T) {
 				defer cancel()
 				_, _ = client.WaitForBackup(ctx, partition1, &tt.options)
 				got := delays()
-				if len(got) < 4 {
+				if len(got) < 4 && tt.options.MinDelay < time.Hour {
 					t.Fatalf("only %v", got)
 				}
 				for _, d := range got[1:] {
@@ -186,6 +189,7 @@ func TestWaitSchedule(t *testing.T) {
 				later("200 OK", "100"),
 				later("503 Service Unavailable", "200"),
 				later("429 Too Many Requests", "150"),
+				later("503 Service Unavailable", "0"),   // with a delay of its own
 				later("200 OK", at),                     // in the past by now
 				later("200 OK", "99999999999999999999"), // nonsense
 				later("200 OK", "4294967295"),
@@ -197,9 +201,10 @@ func TestWaitSchedule(t *testing.T) {
 			for i, want := range []time.Duration{0, 100 * time.Second, 200 * time.Second, 150 * time.Second} {
 				within(t, "asked for", got[i], want, want)
 			}
-			within(t, "in the past", got[4], 16*time.Second, 30*time.Second)
-			within(t, "nonsense", got[5], 16*time.Second, 30*time.Second)
-			within(t, "at most", got[6], time.Hour, time.Hour)
+			within(t, "none", got[4], 16*time.Second, 30*time.Second)
+			within(t, "in the past", got[5], 16*time.Second, 30*time.Second)
+			within(t, "nonsense", got[6], 16*time.Second, 30*time.Second)
+			within(t, "at most", got[7], time.Hour, time.Hour)
 		})
 	})
 }
@@ -304,11 +309,41 @@ func TestBackupAndWaitJoins(t *testing.T) {
 			t.Errorf("got %+v of %d backups", progress, len(stored))
 		}
 	})
-	client, _ := newClusterClient(t)
-	_, err := client.BackupAndWait(t.Context(), partition2, &sfbackup.BackupOptions{Timeout: -1}, &sfbackup.WaitOptions{JoinRunning: true})
-	if err == nil {
-		t.Error("an error of another kind is joined")
+}
+
+// A start that is refused for another reason is not joined: the success that is read afterwards would
+// be that of an older backup.
+func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []answer{
+		{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`},
+		{status: "409 Conflict", body: `{"Error":{"Code":"FABRIC_E_RESTORE_IN_PROGRESS"}}`},
+	} {
+		sent := &answers{list: []answer{refused, ok(`{"BackupState":"Success"}`)}}
+		progress, err := newClient(t, sent).BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: true})
+		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok || progress != nil || len(sent.requests) != 1 {
+			t.Errorf("%s: got %v, %v after %d requests", refused.status, progress, err, len(sent.requests))
+		}
 	}
+}
+
+// An answer without a state would be waited on for ever.
+func TestWaitWithoutAState(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, &answers{list: []answer{ok(`{"BackupState":null}`)}})
+	if progress, err := client.WaitForBackup(t.Context(), partition1, nil); progress == nil || err == nil || !strings.Contains(err.Error(), "no BackupState") {
+		t.Errorf("got %v, %v", progress, err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		// One that is only not known is waited on, and shown in one line.
+		client := newClient(t, &answers{list: []answer{ok(`{"BackupState":"A\nB"}`)}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := client.WaitForBackup(ctx, partition1, nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "last state A B:") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestWaitBadOptions(t *testing.T) {

@@ -1,0 +1,66 @@
+package sfbackup
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// A gateway that offers HTTP/2 is spoken to in HTTP/1.1, and connections are used again.
+func TestOwnTransportSpeaksHTTP1(t *testing.T) {
+	t.Parallel()
+	remotes := map[string]bool{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		remotes[r.RemoteAddr] = true
+		if r.Proto != "HTTP/1.1" {
+			t.Errorf("the request is %s", r.Proto)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+
+	transport := newTransport()
+	transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+	transport.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+	defer transport.CloseIdleConnections()
+	client, err := NewClient(server.URL, WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := client.BackupPartition(t.Context(), uuid.New(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(remotes) != 1 {
+		t.Errorf("%d connections", len(remotes))
+	}
+}
+
+// Clients that are given no transport share one, and nobody else's.
+func TestDefaultTransportIsShared(t *testing.T) {
+	t.Parallel()
+	transport := func() http.RoundTripper {
+		client, err := NewClient("http://localhost")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client.http.Transport.(*userAgentTransport).next
+	}
+	if first, second := transport(), transport(); first != second || first == http.DefaultTransport {
+		t.Errorf("got %v and %v", first, second)
+	}
+	client, err := NewClient("http://localhost", WithHTTPClient(&http.Client{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := client.http.Transport.(*userAgentTransport).next; got != http.DefaultTransport {
+		t.Errorf("a caller's client without a transport: got %v", got)
+	}
+}
