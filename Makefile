@@ -37,7 +37,7 @@ generate: ## Write runtime.gen.yaml and package generated from the document and 
 
 .PHONY: check-generated
 check-generated: generate ## Fail if what is generated is not what is committed
-	@test -z "$$(git status --porcelain -- $(RUNTIME) generated)" || { \
+	@changed=$$(git status --porcelain -- $(RUNTIME) generated) && test -z "$$changed" || { \
 		git --no-pager diff --stat -- $(RUNTIME) generated; \
 		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
 

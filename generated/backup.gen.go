@@ -393,37 +393,37 @@ type Error struct {
 
 // BackupPartitionParams defines parameters for BackupPartition.
 type BackupPartitionParams struct {
-	// BackupTimeout How long the backup itself may take, in minutes. When it takes longer its state becomes
-	// `Timeout`, although in rare cases the backup is completed afterwards all the same. After a
+	// BackupTimeout How many minutes the backup itself may take; 10 when it is absent. When it takes longer its
+	// state becomes `Timeout`, although in rare cases the backup is completed afterwards all the same. After a
 	// timeout, start the backup again with a greater value.
 	BackupTimeout *BackupTimeout `form:"BackupTimeout,omitempty" json:"BackupTimeout,omitempty"`
 
-	// APIVersion The version of the API.
+	// APIVersion The version of the API that the request is written for. There is one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How long the client is willing to wait for the answer of the server, in seconds.
+	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 // GetPartitionBackupProgressParams defines parameters for GetPartitionBackupProgress.
 type GetPartitionBackupProgressParams struct {
-	// APIVersion The version of the API.
+	// APIVersion The version of the API that the request is written for. There is one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How long the client is willing to wait for the answer of the server, in seconds.
+	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 // GetPartitionBackupListParams defines parameters for GetPartitionBackupList.
 type GetPartitionBackupListParams struct {
-	// APIVersion The version of the API.
+	// APIVersion The version of the API that the request is written for. There is one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How long the client is willing to wait for the answer of the server, in seconds.
+	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time. The
-	// examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the range of time; not
+	// when it is absent. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
 	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
@@ -440,21 +440,21 @@ type GetPartitionBackupListParams struct {
 	// time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page; a page may hold fewer. 0 or absent:
-	// as many as fit into the answer.
+	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
+	// may hold fewer. 0 or absent: as many as fit into the answer.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 
 // GetServiceBackupListParams defines parameters for GetServiceBackupList.
 type GetServiceBackupListParams struct {
-	// APIVersion The version of the API.
+	// APIVersion The version of the API that the request is written for. There is one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How long the client is willing to wait for the answer of the server, in seconds.
+	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time. The
-	// examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the range of time; not
+	// when it is absent. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
 	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
@@ -471,8 +471,8 @@ type GetServiceBackupListParams struct {
 	// time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page; a page may hold fewer. 0 or absent:
-	// as many as fit into the answer.
+	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
+	// may hold fewer. 0 or absent: as many as fit into the answer.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -80,6 +81,131 @@ func TestDocumentedOperations(t *testing.T) {
 	}
 }
 
+// The parameters, with everything that is said of them; and what clusters take of that.
+func TestDocumentedParameters(t *testing.T) {
+	t.Parallel()
+	list := func(document []byte) []string {
+		var lines []string
+		for _, ref := range load(t, document).Components.Parameters {
+			p, s := ref.Value, ref.Value.Schema.Value
+			line := fmt.Sprintf("%s in %s, required %v: %s %s", p.Name, p.In, p.Required, strings.Join(s.Type.Slice(), ""), s.Format)
+			if s.Min != nil {
+				line += fmt.Sprintf(" from %.0f", *s.Min)
+			}
+			if s.Max != nil {
+				line += fmt.Sprintf(" to %.0f", *s.Max)
+			}
+			if s.Default != nil {
+				line += fmt.Sprintf(" default %v", s.Default)
+			}
+			if s.Enum != nil {
+				line += fmt.Sprintf(" of %v", s.Enum)
+			}
+			if p.Description == "" {
+				line += " without a description"
+			}
+			lines = append(lines, line)
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	want := []string{
+		"BackupTimeout in query, required false: integer  default 10",
+		"ContinuationToken in query, required false: string ",
+		"EndDateTimeFilter in query, required false: string date-time",
+		"Latest in query, required false: boolean  default false",
+		"MaxResults in query, required false: integer int64 from 0 default 0",
+		"StartDateTimeFilter in query, required false: string date-time",
+		"api-version in query, required true: string  default 6.4 of [6.4]",
+		"partitionId in path, required true: string uuid",
+		"serviceId in path, required true: string ",
+		"timeout in query, required false: integer int64 from 1 to 4294967295 default 60",
+	}
+	if diff := cmp.Diff(want, list(openapi.Documented)); diff != "" {
+		t.Errorf("Documented:\n%s", diff)
+	}
+	want[0] = "BackupTimeout in query, required false: integer int32 from 1 to 35791 default 10"
+	want[4] = "MaxResults in query, required false: integer int32 from 0 to 2147483647 default 0"
+	want[9] = "timeout in query, required false: integer int32 from 1 to 2147483 default 60"
+	if diff := cmp.Diff(want, list(openapi.Runtime)); diff != "" {
+		t.Errorf("Runtime:\n%s", diff)
+	}
+}
+
+// What has to be there, and what may be null: in the documents' words nothing but the reason of a
+// failure; as clusters answer, more.
+func TestRequiredAndNullable(t *testing.T) {
+	t.Parallel()
+	list := func(document []byte) (required, nullable []string) {
+		for name, ref := range load(t, document).Components.Schemas {
+			for _, p := range ref.Value.Required {
+				required = append(required, name+"."+p)
+			}
+			if ref.Value.Nullable {
+				nullable = append(nullable, name)
+			}
+			for property, p := range ref.Value.Properties {
+				if p.Ref == "" && p.Value.Nullable {
+					nullable = append(nullable, name+"."+property)
+				}
+			}
+		}
+		slices.Sort(required)
+		slices.Sort(nullable)
+		return required, nullable
+	}
+	required, nullable := list(openapi.Documented)
+	wantRequired := []string{
+		"AzureBlobBackupStorageDescription.ConnectionString",
+		"AzureBlobBackupStorageDescription.ContainerName",
+		"AzureBlobBackupStorageDescription.StorageKind",
+		"DsmsAzureBlobBackupStorageDescription.ContainerName",
+		"DsmsAzureBlobBackupStorageDescription.StorageCredentialsSourceLocation",
+		"DsmsAzureBlobBackupStorageDescription.StorageKind",
+		"FabricError.Error",
+		"FabricErrorError.Code",
+		"FailureError.Code",
+		"FileShareBackupStorageDescription.Path",
+		"FileShareBackupStorageDescription.StorageKind",
+		"Int64RangePartitionInformation.ServicePartitionKind",
+		"ManagedIdentityAzureBlobBackupStorageDescription.BlobServiceUri",
+		"ManagedIdentityAzureBlobBackupStorageDescription.ContainerName",
+		"ManagedIdentityAzureBlobBackupStorageDescription.ManagedIdentityType",
+		"ManagedIdentityAzureBlobBackupStorageDescription.StorageKind",
+		"NamedPartitionInformation.ServicePartitionKind",
+		"SingletonPartitionInformation.ServicePartitionKind",
+	}
+	if diff := cmp.Diff(wantRequired, required); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"FailureError"}, nullable); diff != "" {
+		t.Error(diff)
+	}
+	required, nullable = list(openapi.Runtime)
+	if diff := cmp.Diff(append(wantRequired, "WebAPIError.Message"), required); diff != "" {
+		t.Error(diff)
+	}
+	wantNullable := []string{
+		"BackupInfo.ServiceManifestVersion", "BackupProgressInfo", "BackupProgressInfo.BackupLocation",
+		"BackupProgressInfo.EpochOfLastBackupRecord", "FailureError", "PagedBackupInfoList.ContinuationToken",
+	}
+	if diff := cmp.Diff(wantNullable, nullable); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSecurity(t *testing.T) {
+	t.Parallel()
+	doc := load(t, openapi.Documented)
+	token := doc.Components.SecuritySchemes["entraToken"].Value
+	if token.Type != "http" || token.Scheme != "bearer" || token.Description == "" {
+		t.Errorf("got %+v", token)
+	}
+	if len(doc.Security) != 2 || len(doc.Security[0]) != 0 || doc.Security[1]["entraToken"] == nil {
+		t.Errorf("got %v", doc.Security)
+	}
+}
+
 // Schemas say what a reader, and a validator that knows less than kin-openapi, needs to know.
 func TestSchemasAreComplete(t *testing.T) {
 	t.Parallel()
@@ -97,6 +223,9 @@ func TestSchemasAreComplete(t *testing.T) {
 		for prop, p := range s.Properties {
 			if p.Value.Description == "" {
 				t.Errorf("%s.%s has no description", name, prop)
+			}
+			if p.Value.Format == "int64" && p.Value.Pattern == "" {
+				t.Errorf("%s.%s has a format but no pattern", name, prop)
 			}
 			if secret := strings.HasSuffix(prop, "Password") || prop == "ConnectionString"; secret != (p.Value.Format == "password" && p.Value.WriteOnly) {
 				t.Errorf("%s.%s: a secret, and only a secret, is a password and write-only", name, prop)
