@@ -235,37 +235,72 @@ func (l *list) page(ctx context.Context) (*Page, error) {
 }
 
 // read reads the page at a token, hands out its backups as they arrive, and returns the token of
-// the next page. Its error is errStopped if receive returned false.
+// the next page. Its error is errStopped if receive returned false. A page whose connection breaks is
+// asked for again, and goes on where it was.
 func (l *list) read(ctx context.Context, token string, receive func(Backup) bool) (next string, err error) {
 	if l.err != nil {
 		return "", fmt.Errorf("sfbackup: %s: %w", l.operation, l.err)
 	}
+	var before readBefore
+	for tries := 0; ; {
+		n := before.n
+		next, again, err := l.readOnce(ctx, token, &before, receive)
+		if !again {
+			return next, err
+		}
+		if tries++; before.n > n {
+			tries = 0
+		}
+		if tries > maxResumes {
+			return "", err
+		}
+	}
+}
+
+// readOnce is read without a second try; again reports whether one makes sense.
+func (l *list) readOnce(ctx context.Context, token string, before *readBefore, receive func(Backup) bool) (next string, again bool, err error) {
 	req, err := l.newRequest(l.params(ctx, token))
 	if err != nil {
-		return "", fmt.Errorf("sfbackup: %s: %w", l.operation, err)
+		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
 	}
 	resp, err := l.client.do(ctx, l.operation, req, http.StatusOK)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	defer resp.Body.Close()
-	page := wire.NewPage[backupFields](resp.Body)
+	body := &pageBody{resp: resp}
+	defer body.close()
+	next, err = l.readPage(ctx, body, before, receive)
+	if err == nil && next == token && next != "" {
+		err = errors.New("the server repeats a continuation token")
+	}
+	if err != nil && !errors.Is(err, errStopped) {
+		err = callError(ctx, l.operation, err)
+	}
+	return next, body.broken(ctx, err), err
+}
+
+// readPage reads the body of a page and hands out what was not read before.
+func (l *list) readPage(ctx context.Context, body io.Reader, before *readBefore, receive func(Backup) bool) (next string, err error) {
+	page := wire.NewPage[backupFields](body)
+	passOver := before.passOver()
 	var info backupFields
 	for {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			next := page.ContinuationToken()
-			if next == token && next != "" {
-				return "", fmt.Errorf("sfbackup: %s: the server repeats a continuation token", l.operation)
-			}
-			return next, nil
+			return page.ContinuationToken(), nil
 		}
 		if err == nil {
 			err = ctx.Err() // what is buffered could be handed out for long
 		}
 		if err != nil {
-			return "", callError(ctx, l.operation, err)
+			return "", err
 		}
+		if passed, err := passOver(info.BackupID); err != nil {
+			return "", err
+		} else if passed {
+			continue
+		}
+		before.add(info.BackupID)
 		if b := newBackup((*generated.BackupInfo)(&info)); l.inRange(&b) && !receive(b) {
 			return "", errStopped
 		}

@@ -1,0 +1,58 @@
+package sfbackup
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// A page that is longer than the identities that are kept has to begin as it did.
+func TestLongPagesResumeByTheirBeginning(t *testing.T) {
+	t.Parallel()
+	id := func(i int) (id uuid.UUID) {
+		binary.BigEndian.PutUint64(id[:], uint64(i+1)) //nolint:gosec // small
+		return id
+	}
+	const n = maxIdentities + 1000
+	var before readBefore
+	for i := range n {
+		before.add(id(i))
+	}
+	if len(before.ids) != maxIdentities {
+		t.Errorf("%d identities are kept", len(before.ids))
+	}
+	again := before.passOver()
+	for i := range n + 10 {
+		if passed, err := again(id(i)); err != nil || passed != (i < n) {
+			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		}
+	}
+	// With two of them changed round it is another list.
+	again = before.passOver()
+	for i := range n {
+		j := i
+		if i == 5 || i == 6 {
+			j = 11 - i
+		}
+		passed, err := again(id(j))
+		if last := i == n-1; last != errors.Is(err, errReordered) || !last && !passed {
+			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		}
+	}
+}
+
+// Without an identity only the place tells a backup from another.
+func TestPagesWithoutIdentitiesResumeByTheirBeginning(t *testing.T) {
+	t.Parallel()
+	var before readBefore
+	before.add(uuid.Nil)
+	before.add(uuid.Nil)
+	again := before.passOver()
+	for i := range 4 {
+		if passed, err := again(uuid.Nil); err != nil || passed != (i < 2) {
+			t.Errorf("backup %d: %v, %v", i, passed, err)
+		}
+	}
+}
