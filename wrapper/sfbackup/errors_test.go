@@ -224,8 +224,10 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, a := range []answer{
-		{status: "202 Accepted"}, ok(`{"BackupState":"Success"}`), ok(`{"Items":[]}`), ok(`{"Items":`), ok(`null`),
-		{status: "404 Not Found", body: "x"}, {status: "204 No Content"},
+		{status: "202 Accepted"},
+		ok(`{"BackupState":"Success"}`), ok(`{"Items":[]}`), ok(`{"Items":`), ok(`null`),
+		{status: "404 Not Found", body: "x"},
+		{status: "204 No Content"},
 	} {
 		opened, closed := 0, 0
 		client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {

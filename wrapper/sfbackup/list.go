@@ -263,7 +263,7 @@ func (l *list) readOnce(ctx context.Context, token string, before *readBefore, r
 	if err != nil {
 		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
 	}
-	resp, err := l.client.do(ctx, l.operation, req, http.StatusOK)
+	resp, err := l.client.do(ctx, l.operation, req, http.StatusOK) //nolint:bodyclose // pageBody closes it
 	if err != nil {
 		return "", false, err
 	}

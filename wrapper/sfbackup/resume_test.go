@@ -12,7 +12,7 @@ import (
 func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	t.Parallel()
 	id := func(i int) (id uuid.UUID) {
-		binary.BigEndian.PutUint64(id[:], uint64(i+1)) //nolint:gosec // small
+		binary.BigEndian.PutUint64(id[:], uint64(i+1))
 		return id
 	}
 	const n = maxIdentities + 1000

@@ -88,7 +88,7 @@ type ManagedIdentityAzureBlobStore struct {
 
 // An UnknownStorage is of a kind that this package does not know. It is sent byte for byte as Raw
 // says.
-type UnknownStorage struct {
+type UnknownStorage struct { //nolint:recvcheck // a copy keeps the secret too, see Format
 	RawKind StorageKind     // what Raw has as its StorageKind
 	Raw     json.RawMessage // the whole object; printed and marshalled as a Secret is
 }

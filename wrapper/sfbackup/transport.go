@@ -54,9 +54,10 @@ func newTransport() *http.Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		Protocols:       http1,
-		IdleConnTimeout: 90 * time.Second,
+		Proxy:               http.ProxyFromEnvironment,
+		Protocols:           http1,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConnsPerHost: maxFleetRequests, // a cluster is one host
 	}
 }
 

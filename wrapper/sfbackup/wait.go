@@ -54,29 +54,14 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 		if progress != nil {
 			last = progress
 		}
-		switch {
-		case ctx.Err() != nil:
-			return last, waitError(ctx, partition, last)
-		case err != nil:
-			var later bool
-			if ask, later = comeBackLater(err); !later {
-				return last, err
+		if err == nil && ctx.Err() == nil && w.onProgress != nil {
+			if err := w.onProgress(progress); err != nil {
+				return progress, err
 			}
-		default:
-			if w.onProgress != nil {
-				if err := w.onProgress(progress); err != nil {
-					return progress, err
-				}
-			}
-			if progress.BackupState == BackupStateSuccess {
-				return progress, nil
-			}
-			if progress.BackupState.Final() {
-				return progress, &BackupFailedError{Progress: progress}
-			}
-			if progress.BackupState == "" {
-				return progress, errors.New("sfbackup: GetPartitionBackupProgress: the answer has no BackupState")
-			}
+		}
+		ended, ask, err := judge(ctx, partition, last, ask, err)
+		if ended {
+			return last, err
 		}
 		timer := time.NewTimer(max(w.next(), ask))
 		select {
@@ -86,6 +71,28 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 		case <-timer.C:
 		}
 	}
+}
+
+// judge decides after each look at a backup whether the wait for it has ended, and how; or else how
+// long to wait at least before the next look. last is the last progress that was read, and that of
+// this look if err is nil.
+func judge(ctx context.Context, partition uuid.UUID, last *Progress, ask time.Duration, err error) (ended bool, atLeast time.Duration, _ error) {
+	switch {
+	case ctx.Err() != nil:
+		return true, 0, waitError(ctx, partition, last)
+	case err != nil:
+		if atLeast, later := comeBackLater(err); later {
+			return false, atLeast, nil
+		}
+		return true, 0, err
+	case last.BackupState == BackupStateSuccess:
+		return true, 0, nil
+	case last.BackupState.Final():
+		return true, 0, &BackupFailedError{Progress: last}
+	case last.BackupState == "":
+		return true, 0, errors.New("sfbackup: GetPartitionBackupProgress: the answer has no BackupState")
+	}
+	return false, ask, nil
 }
 
 // BackupAndWait starts a backup as [Client.BackupPartition] does and waits for it as
