@@ -121,7 +121,10 @@ func fillField(value []byte, field any, shared *sharedStrings) error {
 		if value[0] != '"' {
 			return unexpectedKind(value)
 		}
-		*f, err = uuid.ParseBytes(value[1 : len(value)-1]) // nobody writes one with escapes
+		var id uuid.UUID
+		if id, err = uuid.ParseBytes(value[1 : len(value)-1]); err == nil { // nobody writes one with escapes
+			*f = id // and not half of one
+		}
 	case *Int64:
 		err = f.parse(value)
 	case *Time:
