@@ -59,6 +59,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 10s) each
 bench: ## Run the micro-benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: contract-report
+contract-report: ## Show how good the validator of package contract is, and what it costs
+	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
+	$(GO) test ./openapi/contract -run '^$$' -bench '^BenchmarkPage$$' -benchtime 10x
+
 .PHONY: cover
 cover: ## Show the statement coverage of the client
 	$(GO) test -coverpkg ./wrapper/sfbackup,./internal/wire -coverprofile coverage.out ./wrapper/... ./internal/wire

@@ -69,7 +69,7 @@ func (c *check) parameter(p *openapi3.Parameter, text string) {
 	var value any = text
 	switch schema := p.Schema.Value; {
 	case schema.Type.Is("integer"):
-		if _, err := json.Number(text).Int64(); err != nil {
+		if !wholeNumber.MatchString(text) {
 			c.add(at, RuleInt64, "expected a whole number, found %s", show(text))
 			return
 		}

@@ -83,6 +83,7 @@ const (
 	RuleUUID          Rule = "uuid"                   // not a UUID in its canonical form
 	RuleDateTime      Rule = "date-time"              // not a date and time with a zone
 	RuleInt64         Rule = "int64"                  // not a whole number, or none that its type holds
+	RuleURI           Rule = "uri"                    // not a URI with a scheme
 	RuleProperty      Rule = "undocumented-property"  // a property that is not in the document
 	RuleStatus        Rule = "undocumented-status"    // a success or redirect that is not in the document
 	RuleParameter     Rule = "undocumented-parameter" // a query parameter that is not in the document
