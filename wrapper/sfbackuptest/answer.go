@@ -1,6 +1,7 @@
 package sfbackuptest
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,13 +16,12 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the reader has gone: nobody is left to tell
+	_, _ = bytes.NewReader(body).WriteTo(w) // the reader has gone: nobody is left to tell
 }
 
 // statusLineWriter is a ResponseWriter that can send a reason phrase of its
 // own, which net/http has no way for.
 type statusLineWriter interface {
-	http.ResponseWriter
 	writeStatusLine(status int, reason string)
 }
 
@@ -35,7 +35,7 @@ func writeStatusLine(w http.ResponseWriter, r *http.Request, status int, reason 
 		w.WriteHeader(status)
 		return
 	}
-	if own, ok := findStatusLineWriter(w); ok {
+	if own, ok := find[statusLineWriter](w); ok {
 		own.writeStatusLine(status, reason)
 		return
 	}
@@ -58,17 +58,17 @@ func writeStatusLine(w http.ResponseWriter, r *http.Request, status int, reason 
 	_ = buffered.Flush()
 }
 
-// findStatusLineWriter looks for the transport's ResponseWriter behind those
-// that wrap it, by the convention of [http.ResponseController].
-func findStatusLineWriter(w http.ResponseWriter) (own statusLineWriter, ok bool) {
+// find looks for a ResponseWriter that can do more behind those that wrap it, by
+// the convention of [http.ResponseController].
+func find[T any](w http.ResponseWriter) (found T, ok bool) {
 	for {
-		switch t := w.(type) {
-		case statusLineWriter:
-			return t, true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil, false
+		if found, ok = w.(T); ok {
+			return found, true
 		}
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return found, false
+		}
+		w = wrapper.Unwrap()
 	}
 }

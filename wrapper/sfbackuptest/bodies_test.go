@@ -3,7 +3,6 @@ package sfbackuptest_test
 import (
 	"math"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -42,14 +41,14 @@ func TestDocumentedExamples(t *testing.T) {
 		file, target string
 		backups      int
 	}{
-		{"partition_time_range.json", first + version + timeRange, 3},
-		{"partition_latest.json", first + version + "&Latest=True", 3},
-		{"partition_page.json", first + version + "&MaxResults=2", 3},
-		{"partition_page_by_token.json", first + version + "&MaxResults=2" + token, 3},
-		{"service_time_range.json", calc + version + timeRange, 3},
-		{"service_latest.json", calc + version + "&Latest=True", 2},
-		{"service_page.json", calc + version + "&MaxResults=2", 3},
-		{"service_page_by_token.json", calc + version + "&MaxResults=2" + token, 2},
+		{"get-partition-backup-list-time-range", first + version + timeRange, 3},
+		{"get-partition-backup-list-latest", first + version + "&Latest=True", 3},
+		{"get-partition-backup-list-max-results", first + version + "&MaxResults=2", 3},
+		{"get-partition-backup-list-continuation-token", first + version + "&MaxResults=2" + token, 3},
+		{"get-service-backup-list-time-range", calc + version + timeRange, 3},
+		{"get-service-backup-list-latest", calc + version + "&Latest=True", 2},
+		{"get-service-backup-list-max-results", calc + version + "&MaxResults=2", 3},
+		{"get-service-backup-list-continuation-token", calc + version + "&MaxResults=2" + token, 2},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +57,7 @@ func TestDocumentedExamples(t *testing.T) {
 			if a.StatusCode != http.StatusOK {
 				t.Errorf("status %s", a.Status)
 			}
-			if diff := cmp.Diff(testdata(t, filepath.Join("documented", tt.file)), a.body); diff != "" {
+			if diff := cmp.Diff(documented(t, tt.file), a.body); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -68,7 +67,7 @@ func TestDocumentedExamples(t *testing.T) {
 var (
 	progressID  = regexp.MustCompile(`"BackupId":"[^"]*"`)
 	progressLSN = regexp.MustCompile(`"LsnOfLastBackupRecord":("?)\d+("?)`)
-	token       = regexp.MustCompile(`"ContinuationToken":"[^"]*"`)
+	token       = regexp.MustCompile(`"ContinuationToken":"[0-9a-f-]{36}\+Primary\+2![0-9]+!([^"=]*)"`)
 )
 
 // adopt puts into a progress the identity and the LSN of another, which a
@@ -102,16 +101,16 @@ func TestReconstructedProgress(t *testing.T) {
 		outcome sfbackuptest.Outcome
 		after   time.Duration
 	}{
-		{file: "progress_never_requested.json"},
-		{file: "progress_accepted.json", request: "?"},
-		{file: "progress_success.json", request: "?", after: time.Minute},
+		{file: "progress_never_requested"},
+		{file: "progress_accepted", request: "?"},
+		{file: "progress_success", request: "?", after: time.Minute},
 		{
-			file:    "progress_failure.json",
+			file:    "progress_failure",
 			request: "?",
 			outcome: sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR", Message: generic},
 			after:   time.Minute,
 		},
-		{file: "progress_timeout.json", request: "?BackupTimeout=0&"},
+		{file: "progress_timeout", request: "?BackupTimeout=0&"},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +123,7 @@ func TestReconstructedProgress(t *testing.T) {
 			}
 			clock = clock.Add(tt.after)
 			a := get(t, c, "/Partitions/"+id.String()+"/$/GetBackupProgress?api-version=6.4")
-			want := testdata(t, filepath.Join("reconstructed", tt.file))
+			want := reconstructed(t, tt.file)
 			if diff := cmp.Diff(want, adopt(want, a.body)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -152,7 +151,7 @@ func TestDocumentedProgress(t *testing.T) {
 	clock = clock.Add(time.Second)
 	check(`{"BackupState":"BackupInProgress"}`)
 	clock = clock.Add(time.Minute)
-	check(testdata(t, "documented/progress.json"))
+	check(documented(t, "get-partition-backup-progress-success"))
 
 	c.SetOutcome(firstID, sfbackuptest.Outcome{Code: "E_FAIL", Message: "no"})
 	start(t, c, first+"Backup?api-version=6.4", "{}")
@@ -165,19 +164,20 @@ func TestDocumentedProgress(t *testing.T) {
 }
 
 // TestReconstructedList: the reconstructed page was made by a cluster whose
-// storage is in Azure, of which only the token tells.
+// storage is in Azure, of which only the token tells. Its marker is Azure's.
 func TestReconstructedList(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
 		Name:            "fabric:/CalcApp/CalcService",
 		ManifestVersion: "1.0.0",
+		Policy:          &sfbackuptest.Policy{Storage: containerC},
 		Partitions: []sfbackuptest.Partition{{
 			ID:      firstID,
 			Name:    "P0",
 			Backups: sfbackuptest.NewCluster().Backups(firstID),
 		}},
 	}))
-	want := testdata(t, "reconstructed/list_page_azure_token.json")
+	want := reconstructed(t, "list_page_azure_token")
 	got := get(t, c, first+"GetBackups?api-version=6.4&MaxResults=1").body
 	if diff := cmp.Diff(token.ReplaceAllString(want, "token"), token.ReplaceAllString(got, "token")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -199,10 +199,10 @@ func TestReconstructedErrors(t *testing.T) {
 	))
 	start(t, c, first+"Backup?api-version=6.4", "")
 	for file, target := range map[string]string{
-		"error_backup_in_progress.json": first + "Backup?api-version=6.4",
-		"error_backup_not_enabled.json": second + "Backup?api-version=6.4",
+		"error_backup_in_progress": first + "Backup?api-version=6.4",
+		"error_backup_not_enabled": second + "Backup?api-version=6.4",
 	} {
-		want := testdata(t, filepath.Join("reconstructed", file))
+		want := reconstructed(t, file)
 		if diff := cmp.Diff(want, send(t, c.Transport(), http.MethodPost, target, "").body); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", file, diff)
 		}

@@ -1,6 +1,7 @@
 package sfbackuptest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,12 +18,19 @@ type Cluster struct {
 	conduct   *conduct
 	now       func() time.Time
 	zone      *time.Location
-	storageID string // identity of the storage of all backup policies
+	doorman   doorman
+	faults    faults
+	journal   journal
+	seed      uint64
+	byDefault *policy // of applications that are not described
 	services  map[string]*service
 	order     []*partition // as configured
 
-	mu         sync.Mutex // guards the state of the partitions, see partition
-	partitions map[uuid.UUID]*partition
+	mu           sync.Mutex // guards the state of the partitions, see partition, and what follows
+	partitions   map[uuid.UUID]*partition
+	applications map[string]*policy // of those that are described; nil: none
+	policies     map[string]*policy // by name
+	storages     int                // how many identities they have got
 }
 
 // NewCluster returns a cluster. With no options it is the one of the
@@ -45,25 +53,74 @@ func NewCluster(opts ...Option) *Cluster {
 		opt.apply(&cfg)
 	}
 	c := &Cluster{
-		conduct:    cfg.profile.conduct(),
-		now:        cfg.clock,
-		zone:       cfg.zone,
-		storageID:  newUUID(newSource(cfg.seed, "storage")).String(),
-		services:   make(map[string]*service, len(cfg.services)),
-		partitions: make(map[uuid.UUID]*partition),
+		conduct:      cfg.profile.conduct(),
+		now:          cfg.clock,
+		zone:         cfg.zone,
+		seed:         cfg.seed,
+		services:     make(map[string]*service, len(cfg.services)),
+		partitions:   make(map[uuid.UUID]*partition),
+		applications: make(map[string]*policy),
+		policies:     make(map[string]*policy),
 	}
-	for _, s := range cfg.services {
-		if err := c.add(s, cfg.seed); err != nil {
-			panic("sfbackuptest: " + err.Error())
-		}
+	for _, q := range cfg.quirks {
+		c.conduct.set(q.Quirk, q.on)
+	}
+	if err := c.build(&cfg); err != nil {
+		panic("sfbackuptest: " + err.Error())
 	}
 	return c
+}
+
+// build fills the cluster with what is described.
+func (c *Cluster) build(cfg *config) error {
+	c.byDefault = &policy{
+		Policy:    Policy{Storage: Storage{Kind: StorageKindFileShare}},
+		storageID: newUUID(newSource(c.seed, "storage")).String(),
+	}
+	for _, s := range cfg.services {
+		if err := c.add(s); err != nil {
+			return err
+		}
+	}
+	for _, a := range cfg.applications {
+		if err := c.setPolicy(a.Name, a.Policy, false); err != nil {
+			return fmt.Errorf("application %s: %w", a.Name, err)
+		}
+	}
+	now := c.now()
+	for _, d := range cfg.services {
+		s := c.services[d.Name]
+		for i, p := range s.described {
+			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.byDefault).Storage); err != nil {
+				return fmt.Errorf("service %s: %w", d.Name, err)
+			}
+			p.follow(c.policyOf(p), now, true)
+		}
+	}
+	return nil
 }
 
 // ServeHTTP answers one request to the cluster's HTTP gateway, the one that
 // listens on port 19080 of every node.
 func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.serveGateway(w, r)
+	var op Operation
+	if routed, failed := route(r); failed == nil {
+		op = routed.name
+	}
+	request := c.journal.arrive(r, op, c.now())
+	r = r.WithContext(r.Context()) // a copy: the caller keeps its body
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	r.Body = &copiedBody{ReadCloser: r.Body, journal: &c.journal, request: request}
+	answer := &witness{ResponseWriter: w, r: r, journal: &c.journal, request: request}
+
+	if f := c.faults.next(op, r); f != nil {
+		c.journal.note(func() { request.Fault = f.String() })
+		f.strike(c, answer, r)
+		return
+	}
+	c.serveGateway(answer, r, nil)
 }
 
 // Transport returns a RoundTripper whose requests go to this cluster, whatever
@@ -100,10 +157,16 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 	if p == nil {
 		return nil
 	}
-	p.settle(c.now())
-	backups := make([]Backup, len(p.backups))
-	for i, r := range p.backups {
-		backups[i] = r.Backup
+	now := c.now()
+	p.settle(now)
+	policy := Policy{Storage: p.home}
+	if applies := c.policyOf(p); applies != nil {
+		policy = applies.Policy
+	}
+	h := p.history(&policy, now)
+	backups := make([]Backup, 0, h.len())
+	for r := range h.all() {
+		backups = append(backups, r.Backup)
 	}
 	return backups
 }
@@ -124,8 +187,9 @@ func (c *Cluster) SetOutcome(partition uuid.UUID, outcomes ...Outcome) {
 	p.outcomes = slices.Clone(outcomes)
 }
 
-// add builds one service and its partitions from their description.
-func (c *Cluster) add(description Service, seed uint64) error {
+// add builds one service and its partitions from their description, but not yet
+// the backups: where they are depends on the policies.
+func (c *Cluster) add(description Service) error {
 	s, err := newService(description)
 	if err != nil {
 		return err
@@ -134,8 +198,14 @@ func (c *Cluster) add(description Service, seed uint64) error {
 		return fmt.Errorf("service %s is described twice", s.name)
 	}
 	c.services[s.name] = s
+	if s.own, err = c.registerPolicy(s.name, description.Policy, false); err != nil {
+		return fmt.Errorf("service %s: %w", s.name, err)
+	}
 	for i, pd := range description.Partitions {
-		p, err := newPartition(s, pd, i, seed)
+		p, err := newPartition(s, pd, i, c.seed)
+		if err == nil {
+			p.own, err = c.registerPolicy(p.id.String(), pd.Policy, false)
+		}
 		if err != nil {
 			return fmt.Errorf("service %s: %w", s.name, err)
 		}
@@ -144,8 +214,9 @@ func (c *Cluster) add(description Service, seed uint64) error {
 		}
 		c.partitions[p.id] = p
 		c.order = append(c.order, p)
-		s.partitions = append(s.partitions, p)
+		s.described = append(s.described, p)
 	}
+	s.partitions = slices.Clone(s.described)
 	// A store lists its folders by name, and the folders of one service
 	// differ in the partition's identity only.
 	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.id[:], b.id[:]) })

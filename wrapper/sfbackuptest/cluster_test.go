@@ -1,6 +1,7 @@
 package sfbackuptest_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -88,9 +89,39 @@ func compact(t *testing.T, value []byte) string {
 	return b.String()
 }
 
-func testdata(t *testing.T, name string) string {
+func readFile(t *testing.T, path ...string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// reconstructed returns an answer of a 6.4 cluster that was rebuilt from its
+// source.
+func reconstructed(t *testing.T, name string) string {
+	t.Helper()
+	return compact(t, readFile(t, "../../openapi/testdata/reconstructed", name+".json"))
+}
+
+// documented returns the body of the answer in an example of the documents.
+func documented(t *testing.T, name string) string {
+	t.Helper()
+	r := bufio.NewReader(bytes.NewReader(readFile(t, "../../openapi/testdata/documented", name+".http")))
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(r, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,11 +137,11 @@ func golden(t *testing.T, name, got string) {
 			t.Fatal(err)
 		}
 		b.WriteByte('\n')
-		if err := os.WriteFile(filepath.Join("testdata", "golden", name), b.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join("testdata", name), b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(testdata(t, filepath.Join("golden", name)), got); diff != "" {
+	if diff := cmp.Diff(compact(t, readFile(t, "testdata", name)), got); diff != "" {
 		t.Errorf("%s: (-want +got)\n%s", name, diff)
 	}
 }
@@ -280,6 +311,21 @@ func TestImpossible(t *testing.T) {
 		{"no time", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{}}}), "no time"},
 		{"same second", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at}, {Time: at.Add(time.Millisecond)}}}), "of the second"},
 		{"no chain", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at, Type: sfbackuptest.BackupTypeIncremental}}}), "no chain"},
+		{"policy every moment", one(sfbackuptest.Partition{Policy: &sfbackuptest.Policy{Every: time.Millisecond}}), "less than a second"},
+		{"policy of no kind", with(sfbackuptest.Service{Name: name, Policy: &sfbackuptest.Policy{Storage: sfbackuptest.Storage{Kind: "Tape"}}}), "of the kind"},
+		{"policy in two ways", with(
+			sfbackuptest.Service{Name: name, Policy: &sfbackuptest.Policy{Name: "P"}},
+			sfbackuptest.Service{Name: name + "2", Policy: &sfbackuptest.Policy{Name: "P", Retention: 1}}), "in two ways"},
+		{"unknown application", func() {
+			sfbackuptest.NewCluster(sfbackuptest.WithApplications(sfbackuptest.Application{Name: "fabric:/Other"}))
+		}, `has no "fabric:/Other"`},
+		{"series without a time", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Every: time.Hour, N: 1}}), "is none"},
+		{"series of less than nothing", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Start: at, Every: time.Hour, N: -1}}), "is none"},
+		{"backup in a series", one(sfbackuptest.Partition{
+			Series:  sfbackuptest.Series{Start: at, Every: time.Hour, N: 2},
+			Backups: []sfbackuptest.Backup{{Time: at.Add(time.Hour)}},
+		}), "not later than the series"},
+		{"quirk", func() { sfbackuptest.NewCluster(sfbackuptest.WithQuirk(9, true)) }, "Quirk(9)"},
 		{"profile", func() { sfbackuptest.NewCluster(sfbackuptest.WithProfile(7)) }, "Profile(7)"},
 		{"outcome", func() { sfbackuptest.NewCluster().SetOutcome(id) }, "no partition"},
 	} {

@@ -24,13 +24,17 @@ type Service struct {
 	// stays Accepted until it is a Timeout, unless an [Outcome] says otherwise.
 	Stateless bool
 
-	// NoPolicy makes a service without a backup policy: its backups cannot be
-	// listed, and a backup must name its storage.
+	// NoPolicy makes a service without a backup policy, whatever that of its
+	// application: its backups cannot be listed, and a backup must name its
+	// storage. Its partitions may have policies of their own.
 	NoPolicy bool
 
-	// MaxIncrementalBackups is how many incremental backups the policy allows
-	// after a full one before the next full one. Zero: 5. Negative: none, all
-	// backups are full.
+	// Policy is the service's backup policy. Nil: that of the application.
+	Policy *Policy
+
+	// MaxIncrementalBackups is how many incremental backups are made after a
+	// full one before the next full one, where the policy does not say. Zero:
+	// 5. Negative: none, all backups are full.
 	MaxIncrementalBackups int
 
 	// Partitions are the service's partitions.
@@ -64,8 +68,32 @@ type Partition struct {
 	// Name is the name of a Named partition.
 	Name string
 
-	// Backups are what the policy's storage holds at the start, in any order.
+	// Policy is the partition's backup policy. Nil: that of the service.
+	Policy *Policy
+
+	// Series is what the policy's storage holds at the start, computed when it
+	// is asked for.
+	Series Series
+
+	// Backups are what the policy's storage holds at the start beside Series,
+	// in any order, but later than that.
 	Backups []Backup
+}
+
+// Series describes a long history of a partition that is backed up regularly:
+// the same as [Chain], but its backups take no memory.
+type Series struct {
+	// Start is when the first backup was made, Every the time between two, a
+	// second at least.
+	Start time.Time
+	Every time.Duration
+
+	// FullEvery is how many backups there are from one full backup to the
+	// next. Zero or less: only the first is full.
+	FullEvery int
+
+	// N is the number of backups.
+	N int
 }
 
 // BackupType tells a full backup from one that continues another.
@@ -110,12 +138,16 @@ type Backup struct {
 // Outcome says how a requested backup goes. The zero value is a backup that
 // succeeds after about three seconds.
 type Outcome struct {
-	// Accepted is how long the request waits before it reaches the
+	// Accepted is how long the request waits before it is first sent to the
 	// partition's node. Zero: one second. Negative: not at all. A wait up to
 	// the request's BackupTimeout or beyond is a request that is never
 	// delivered: it stays Accepted until it is a Timeout, and no backup is
 	// made.
 	Accepted time.Duration
+
+	// Undelivered is how often the node cannot be reached, after which the
+	// request is tried again a minute later. It stays Accepted meanwhile.
+	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two
 	// seconds. Negative: no time. If BackupTimeout passes meanwhile, the
@@ -129,62 +161,4 @@ type Outcome struct {
 
 	// Message is the text that goes with Code.
 	Message string
-}
-
-// Chain describes the history of a partition that is backed up regularly: n
-// backups, the first at start and each of the others the given time after the
-// one before it. Every fullEvery-th backup is full, beginning with the first,
-// and the others are incremental; with a fullEvery of zero or less only the
-// first is full.
-//
-// The identities and LSNs are left to be derived from the seed.
-func Chain(start time.Time, every time.Duration, fullEvery, n int) []Backup {
-	backups := make([]Backup, n)
-	for i := range backups {
-		b := Backup{Type: BackupTypeIncremental, Time: start.Add(time.Duration(i) * every)}
-		if i == 0 || fullEvery > 0 && i%fullEvery == 0 {
-			b.Type = BackupTypeFull
-		}
-		backups[i] = b
-	}
-	return backups
-}
-
-// documentedServices is the cluster that the documents' examples talk of.
-func documentedServices() []Service {
-	full, incremental := BackupTypeFull, BackupTypeIncremental
-	backup := func(id, chain string, kind BackupType, made time.Time, lsn int64) Backup {
-		return Backup{ID: uuid.MustParse(id), ChainID: uuid.MustParse(chain), Type: kind, Time: made, LSN: lsn}
-	}
-	at := func(day, hour, minute, second int) time.Time {
-		return time.Date(2018, time.January, day, hour, minute, second, 0, time.UTC)
-	}
-	const (
-		first  = "3a056ac9-7206-43c3-8424-6f6103003eba"
-		second = "be06a49c-be67-4eb1-a602-b983605be862"
-		other  = "0ff4fdbe-131c-4dfb-8249-7b4029ddc014"
-	)
-	return []Service{{
-		Name:            "fabric:/CalcApp/CalcService",
-		ManifestVersion: "1.0.0",
-		Partitions: []Partition{
-			{
-				ID:   uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d"),
-				Kind: PartitionKindInt64Range,
-				Backups: []Backup{
-					backup(first, first, full, at(1, 9, 0, 55), 261),
-					backup("7903dc2a-228d-44b0-b7c8-a13a6c9b46bd", first, incremental, at(1, 17, 1, 2), 446),
-					backup(second, second, full, at(2, 8, 59, 53), 639),
-				},
-			},
-			{
-				ID:   uuid.MustParse("81645ec7-d260-4c59-9533-8f129bde8e83"),
-				Kind: PartitionKindInt64Range,
-				Backups: []Backup{
-					backup(other, other, full, at(1, 9, 1, 2), 161),
-					backup("d55a2d98-258b-4a34-8fe5-2063e81af9dc", other, incremental, at(1, 17, 0, 34), 246),
-				},
-			},
-		},
-	}}
 }

@@ -39,6 +39,10 @@ const (
 	// reasonForm: no body. The code is in the status line, as the reason
 	// phrase.
 	reasonForm
+
+	// systemForm: the page for people that the kernel driver in front of the
+	// gateway makes of an error.
+	systemForm
 )
 
 // Errors of the backup service, with the texts of 6.4.
@@ -97,6 +101,20 @@ var (
 		message: indexOutOfRange,
 	}
 
+	// errNoList is the same when an earlier storage has put something into the
+	// list: it is the error itself then, that of adding a list that is null.
+	errNoList = &failure{
+		status:  http.StatusInternalServerError,
+		code:    "E_POINTER",
+		message: "Value cannot be null.\r\nParameter name: collection",
+	}
+	// errContainer is the same for a container that could not be listed.
+	errContainer = &failure{
+		status:  http.StatusInternalServerError,
+		hresult: 0x80131620, // COR_E_IO, for which there is no name
+		message: "Unable to enumerate metadata files from the container.",
+	}
+
 	// errEnumeration is the same mistake when everything was asked for.
 	errEnumeration = &failure{
 		status:  http.StatusInternalServerError,
@@ -144,10 +162,43 @@ var (
 		message: "The body is larger than 4 MiB.",
 		reason:  http.StatusText(http.StatusRequestEntityTooLarge),
 	}
+	errNoBackupService = &failure{
+		status:  http.StatusNotFound,
+		form:    reasonForm,
+		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
+		message: "Service does not exist.",
+	}
 	errBodyGarbled = &failure{
 		status: http.StatusGatewayTimeout,
 		form:   reasonForm,
 		code:   "FABRIC_E_TIMEOUT",
+	}
+)
+
+// Errors of who watches the door.
+var (
+	// errCertificateRequired is a client that the gateway does not know, by
+	// its certificate or by its token. What it says is the same for both.
+	errCertificateRequired = &failure{
+		status:  http.StatusForbidden,
+		form:    reasonForm,
+		code:    "E_ACCESSDENIED",
+		message: "The client is not known to the cluster.",
+		reason:  "Client certificate required",
+	}
+	// errAccessDenied is a client whose role does not allow the operation.
+	errAccessDenied = &failure{
+		status:  http.StatusForbidden,
+		code:    "E_ACCESSDENIED",
+		message: "Access Denied.",
+	}
+	// errLengthRequired is an answer of the kernel driver in front of the
+	// gateway.
+	errLengthRequired = &failure{
+		status:  http.StatusLengthRequired,
+		form:    systemForm,
+		code:    "E_INVALIDARG",
+		message: "The request has no length.",
 	}
 )
 
@@ -184,11 +235,23 @@ func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
 	case frameworkForm:
 		body := append(appendString([]byte(`{"Message":`), f.message), '}')
 		writeBody(w, f.status, jsonType, body)
+	case systemForm:
+		w.Header().Set("Connection", "close")
+		writeBody(w, f.status, htmlType, []byte(htmlError(f.status)))
 	case gatewayForm:
 		writeBody(w, f.status, jsonType, f.fabricError())
 	case backupServiceForm:
 		writeBody(w, f.status, "text/plain; charset=utf-8", f.fabricError())
 	}
+}
+
+const htmlType = "text/html; charset=us-ascii"
+
+// htmlError returns the page that the kernel driver sends with a status.
+func htmlError(status int) string {
+	text := http.StatusText(status)
+	return "<!DOCTYPE HTML>\r\n<HTML><HEAD><TITLE>" + text + "</TITLE></HEAD>\r\n" +
+		"<BODY><h2>" + text + "</h2>\r\n<hr><p>HTTP Error " + strconv.Itoa(status) + ".</p>\r\n</BODY></HTML>\r\n"
 }
 
 // fabricError returns the error as a FabricError.

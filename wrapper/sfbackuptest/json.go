@@ -1,6 +1,7 @@
 package sfbackuptest
 
 import (
+	"encoding/hex"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -38,7 +39,7 @@ func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
 	b = append(b, `,"BackupType":`...)
 	b = appendString(b, string(r.Type))
 	b = append(b, `,"EpochOfLastBackupRecord":`...)
-	b = appendEpoch(b, r)
+	b = appendEpoch(b, c, r)
 	b = append(b, `,"LsnOfLastBackupRecord":`...)
 	b = appendInt64Text(b, r.LSN)
 	b = append(b, `,"CreationTimeUtc":`...)
@@ -101,16 +102,16 @@ func appendProgress(b []byte, c *conduct, p *partition, now time.Time) []byte {
 		// an answer, and it is a valid one.
 		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
 	case c.fullRecords:
-		return appendProgress64(b, p, now)
+		return appendProgress64(b, c, p, now)
 	default:
-		return appendProgressDocumented(b, p, now)
+		return appendProgressDocumented(b, c, p, now)
 	}
 }
 
 // appendProgress64 appends a progress with all its members. Those that are not
 // set have the zero values of their .NET types, also for a backup that failed,
 // and the LSN is a number.
-func appendProgress64(b []byte, p *partition, now time.Time) []byte {
+func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte {
 	state := p.latest.state(now)
 	var r *record
 	if state == stateSuccess {
@@ -130,7 +131,7 @@ func appendProgress64(b []byte, p *partition, now time.Time) []byte {
 		b = append(b, `,"BackupLocation":`...)
 		b = appendString(b, p.location(r))
 		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, r)
+		b = appendEpoch(b, c, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
 		b = strconv.AppendInt(b, r.LSN, 10)
 	}
@@ -140,7 +141,7 @@ func appendProgress64(b []byte, p *partition, now time.Time) []byte {
 }
 
 // appendProgressDocumented appends a progress that has only what it knows.
-func appendProgressDocumented(b []byte, p *partition, now time.Time) []byte {
+func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time) []byte {
 	request := p.latest
 	state := request.state(now)
 	b = append(b, `{"BackupState":`...)
@@ -155,14 +156,14 @@ func appendProgressDocumented(b []byte, p *partition, now time.Time) []byte {
 		b = append(b, `,"BackupLocation":`...)
 		b = appendString(b, p.location(r))
 		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, r)
+		b = appendEpoch(b, c, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
 		b = appendInt64Text(b, r.LSN)
 		b = append(b, `,"FailureError":null`...)
 	case stateFailure, stateTimeout:
 		ended := request.ends
 		if state == stateTimeout {
-			ended = request.expires
+			ended = request.timesOut
 		}
 		b = append(b, `,"TimeStampUtc":`...)
 		b = appendTime(b, ended)
@@ -176,7 +177,7 @@ func appendProgressDocumented(b []byte, p *partition, now time.Time) []byte {
 
 // appendFailure appends the error that a backup ended with. Unlike the error
 // of an answer it is not wrapped in another object.
-func appendFailure(b []byte, r *request, state backupState) []byte {
+func appendFailure(b []byte, r *onDemand, state backupState) []byte {
 	code, message := r.code, r.message
 	switch state {
 	case stateFailure:
@@ -192,11 +193,11 @@ func appendFailure(b []byte, r *request, state backupState) []byte {
 	return append(b, '}')
 }
 
-func appendEpoch(b []byte, r *record) []byte {
-	b = append(b, `{"DataLossVersion":`...)
-	b = appendInt64Text(b, r.DataLossVersion)
-	b = append(b, `,"ConfigurationVersion":`...)
-	b = appendInt64Text(b, r.ConfigurationVersion)
+func appendEpoch(b []byte, c *conduct, r *record) []byte {
+	b = appendString(append(b, '{'), c.epochNames[0])
+	b = appendInt64Text(append(b, ':'), r.DataLossVersion)
+	b = appendString(append(b, ','), c.epochNames[1])
+	b = appendInt64Text(append(b, ':'), r.ConfigurationVersion)
 	return append(b, '}')
 }
 
@@ -210,7 +211,12 @@ func appendInt64Text(b []byte, n int64) []byte {
 
 func appendUUID(b []byte, id uuid.UUID) []byte {
 	b = append(b, '"')
-	b = append(b, id.String()...)
+	for i, group := range [][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, group)
+	}
 	return append(b, '"')
 }
 

@@ -4,10 +4,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // listQuery is what a list is asked for.
@@ -35,17 +32,36 @@ func (q *listQuery) matches(r *record) bool {
 	return (q.start.IsZero() || !r.Time.Before(q.start)) && (q.end.IsZero() || !r.Time.After(q.end))
 }
 
-// folder is the folder of a partition in the policy's storage, or the rest of
-// it that a list has still to go through.
+// shelf is the storage of a policy, or the rest of it that a list has still to
+// go through.
+type shelf struct {
+	id      string
+	kind    StorageKind
+	folders []folder
+}
+
+// folder is the folder of a partition on a shelf, or what is left of it.
 type folder struct {
 	partition *partition
 	backups   history
 }
 
+// newShelf returns what the storage of a policy holds of some partitions. One
+// of which it holds nothing has no folder.
+func newShelf(policy *policy, partitions []*partition, now time.Time) shelf {
+	s := shelf{id: policy.storageID, kind: policy.Storage.Kind}
+	for _, p := range partitions {
+		if h := p.history(&policy.Policy, now); h.len() > 0 {
+			s.folders = append(s.folders, folder{partition: p, backups: h})
+		}
+	}
+	return s
+}
+
 // entry is one item of a list.
 type entry struct {
 	partition *partition
-	backup    *record
+	backup    record
 }
 
 // page is one answer to a list.
@@ -54,101 +70,50 @@ type page struct {
 	token   string // empty: there is nothing more
 }
 
-// page chooses the entries of a page. Folders are in the order of their names.
-func (c *Cluster) page(folders []folder, q listQuery) (*page, *failure) {
-	if c.conduct.shareTokens {
-		return c.page64(folders, q)
+// page chooses the entries of a page. The folders on a shelf are in the order
+// of their names.
+func (c *Cluster) page(shelves []shelf, q listQuery) (*page, *failure) {
+	if c.conduct.storageTokens {
+		return c.page64(shelves, q)
 	}
+	var folders []folder
+	for _, s := range shelves {
+		folders = append(folders, s.folders...)
+	}
+	// Where the backups of a partition are is not to be seen in a list.
+	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.id[:], b.partition.id[:]) })
 	return pageDocumented(folders, q)
 }
 
-// entries returns all entries of a list, chosen while they are asked for.
+// entries returns all entries of a list, chosen while they are asked for. With
+// Latest, folders of the same partition that follow each other are one.
 func entries(folders []folder, q listQuery) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		for _, f := range folders {
-			var latest *record
-			for _, r := range f.backups {
+		var latest entry
+		for i, f := range folders {
+			for r := range f.backups.all() {
 				switch {
-				case !q.matches(r):
-				case q.latest:
-					latest = r
-				case !yield(entry{f.partition, r}):
-					return
+				case !q.matches(&r):
+				case !q.latest:
+					if !yield(entry{f.partition, r}) {
+						return
+					}
+				case latest.partition == nil || latest.backup.Time.Before(r.Time):
+					latest = entry{f.partition, r}
 				}
 			}
-			if latest != nil && !yield(entry{f.partition, latest}) {
-				return
+			ends := i == len(folders)-1 || folders[i+1].partition != f.partition
+			if ends && latest.partition != nil {
+				if !yield(latest) {
+					return
+				}
+				latest = entry{}
 			}
 		}
 	}
 }
 
-// pageDocumented chooses the entries of a page that ends where it is full, and
-// whose token names its last entry.
-func pageDocumented(folders []folder, q listQuery) (*page, *failure) {
-	if q.token != "" {
-		rest, ok := resumeDocumented(folders, q)
-		if !ok {
-			return nil, errArguments
-		}
-		folders = rest
-	}
-	if q.maxResults == 0 {
-		return &page{entries: entries(folders, q)}, nil
-	}
-	var chosen []entry
-	token := ""
-	for e := range entries(folders, q) {
-		if int64(len(chosen)) == q.maxResults {
-			token = documentedToken(chosen[len(chosen)-1])
-			break
-		}
-		chosen = append(chosen, e)
-	}
-	return &page{slices.Values(chosen), token}, nil
-}
-
-// resumeDocumented returns what comes after the entry that a token names.
-func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
-	partition, backup, ok := parseDocumentedToken(q.token)
-	if !ok {
-		return nil, false
-	}
-	for i, f := range folders {
-		if f.partition.id != partition {
-			continue
-		}
-		at := slices.IndexFunc(f.backups, func(r *record) bool { return r.ID == backup })
-		if at < 0 {
-			return nil, false
-		}
-		rest = slices.Clone(folders[i:])
-		rest[0].backups = f.backups[at+1:]
-		if q.latest {
-			rest = rest[1:] // its one entry was on an earlier page
-		}
-		return rest, true
-	}
-	return nil, false
-}
-
-// documentedToken names the last entry of a page, in the form of the
-// documents' examples.
-func documentedToken(e entry) string {
-	return e.partition.service.name + "#" + e.partition.id.String() + "#" + e.backup.ID.String()
-}
-
-func parseDocumentedToken(token string) (partition, backup uuid.UUID, ok bool) {
-	parts := strings.Split(token, "#")
-	if len(parts) != 3 {
-		return uuid.Nil, uuid.Nil, false
-	}
-	partition, errPartition := uuid.Parse(parts[1])
-	backup, errBackup := uuid.Parse(parts[2])
-	return partition, backup, errPartition == nil && errBackup == nil
-}
-
-// write sends the page, entry by entry. A writer that fails ends it: its
+// write sends the page while its entries are made. A writer that fails ends it: its
 // reader has gone.
 func (p *page) write(w http.ResponseWriter, c *conduct) {
 	token := "null"
@@ -162,15 +127,21 @@ func (p *page) write(w http.ResponseWriter, c *conduct) {
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(http.StatusOK)
 	b := []byte(head)
+	comma, enough := "", 0
 	for e := range p.entries {
-		b = appendBackup(b, c, e.partition, e.backup)
+		b = appendBackup(append(b, comma...), c, e.partition, &e.backup)
+		comma = ","
+		if len(b) < enough {
+			continue
+		}
 		if _, err := w.Write(b); err != nil {
 			return
 		}
-		b = append(b[:0], ',')
-	}
-	if last := len(b) - 1; b[last] == ',' {
-		b = b[:last]
+		b, enough = b[:0], chunk
 	}
 	_, _ = w.Write(append(b, tail...))
 }
+
+// chunk is how many bytes of a page are sent at once, give or take an entry. The
+// first entry is not kept waiting for more.
+const chunk = 16 << 10

@@ -104,6 +104,33 @@ func TestStates(t *testing.T) {
 			timeout: "2",
 			want:    "119s:Accepted 2m:Timeout 1000h:Timeout",
 		},
+		{
+			name:    "delivered at the third attempt",
+			outcome: sfbackuptest.Outcome{Undelivered: 2},
+			want:    "0s:Accepted 1s:Accepted 120s:Accepted 121s:BackupInProgress 123s:Success",
+			made:    "123s",
+		},
+		{
+			// Whether it has expired is looked at when it is tried again.
+			name:    "expired between two attempts",
+			outcome: sfbackuptest.Outcome{Undelivered: 1000},
+			timeout: "2",
+			want:    "0s:Accepted 120s:Accepted 121s:Timeout 1000h:Timeout",
+		},
+		{
+			name:    "delivered after the attempt that is too late",
+			outcome: sfbackuptest.Outcome{Undelivered: 2, Accepted: time.Minute},
+			timeout: "3",
+			want:    "179s:Accepted 3m:Timeout",
+		},
+		{
+			// 40,000 minutes are more milliseconds than an int32 holds, by
+			// 4,208.6 minutes.
+			name:    "longer than an int32 of milliseconds",
+			timeout: "40000",
+			want:    "0s:Accepted 252540s:Accepted 252541s:BackupInProgress 252543s:Success",
+			made:    "252543s",
+		},
 		{name: "no time at all", timeout: "0", want: "0s:Timeout 1000h:Timeout"},
 		{name: "less than no time", timeout: "-1", outcome: sfbackuptest.Outcome{Accepted: -1, Running: -1}, want: "0s:Timeout"},
 		{

@@ -42,6 +42,18 @@ func WithServices(services ...Service) Option {
 	return option(func(cfg *config) { cfg.services = services })
 }
 
+// WithApplications sets the policies of applications, each of which must have a
+// service. An application that is not described has a policy, one for all of
+// them, whose storage is a file share.
+func WithApplications(applications ...Application) Option {
+	return option(func(cfg *config) { cfg.applications = applications })
+}
+
+// WithQuirk switches something on or off that the profile would decide.
+func WithQuirk(q Quirk, on bool) Option {
+	return option(func(cfg *config) { cfg.quirks = append(cfg.quirks, quirk{q, on}) })
+}
+
 // config is what options set. Its zero value is not usable, NewCluster has the
 // defaults.
 type config struct {
@@ -50,6 +62,14 @@ type config struct {
 	clock    func() time.Time
 	zone     *time.Location
 	services []Service
+
+	applications []Application
+	quirks       []quirk
+}
+
+type quirk struct {
+	Quirk
+	on bool
 }
 
 type option func(*config)

@@ -18,6 +18,9 @@ const (
 	listFailed = `{"Error":{"Code":"E_UNEXPECTED","Message":"Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index ,\r\n"}}`
 )
 
+// everything is what a list of the documents' service has.
+const everything = "3a056ac9 7903dc2a be06a49c 0ff4fdbe d55a2d98"
+
 // storageID returns the first part of the cluster's tokens.
 func storageID(t *testing.T, c *sfbackuptest.Cluster) string {
 	t.Helper()
@@ -148,7 +151,6 @@ func TestTokens(t *testing.T) {
 		t.Fatalf("token %s, want %s", l.token(), want)
 	}
 	const rest = "be06a49c 0ff4fdbe d55a2d98"
-	const everything = "3a056ac9 7903dc2a " + rest
 	position := func(partition uuid.UUID, file string) string {
 		return url.QueryEscape(storage + "+CalcApp+CalcService+" + partition.String() + "+" + file)
 	}

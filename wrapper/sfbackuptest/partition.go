@@ -1,67 +1,17 @@
 package sfbackuptest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
-
-const fabricScheme = "fabric:/"
-
-// The values of descriptions that say nothing.
-const (
-	defaultDataLossVersion       = 131462452931584510
-	defaultConfigurationVersion  = 8589934592
-	defaultMaxIncrementalBackups = 5
-)
-
-// service is a service as described, with everything filled in. It does not
-// change.
-type service struct {
-	name            string // fabric:/App/Svc
-	application     string // fabric:/App
-	folder          string // App\Svc, the service's folder in a store
-	manifestVersion string
-	stateless       bool
-	noPolicy        bool
-	maxIncremental  int
-	partitions      []*partition // by identity
-}
-
-func newService(d Service) (*service, error) {
-	path, ok := strings.CutPrefix(d.Name, fabricScheme)
-	segments := strings.Split(path, "/")
-	if !ok || len(segments) < 2 || slices.Contains(segments, "") {
-		return nil, fmt.Errorf("service name %q is not of the form fabric:/App/Svc", d.Name)
-	}
-	s := &service{
-		name:            d.Name,
-		application:     d.ApplicationName,
-		manifestVersion: d.ManifestVersion,
-		stateless:       d.Stateless,
-		noPolicy:        d.NoPolicy,
-		maxIncremental:  d.MaxIncrementalBackups,
-	}
-	if s.application == "" {
-		s.application = d.Name[:strings.LastIndexByte(d.Name, '/')]
-	}
-	rest, ok := strings.CutPrefix(d.Name, s.application+"/")
-	if !ok || !strings.HasPrefix(s.application, fabricScheme) || s.application == fabricScheme {
-		return nil, fmt.Errorf("service %s does not belong to an application %q", d.Name, d.ApplicationName)
-	}
-	s.folder = folderName(s.application) + `\` + folderName(rest)
-	if s.maxIncremental == 0 {
-		s.maxIncremental = defaultMaxIncrementalBackups
-	}
-	return s, nil
-}
 
 // partition is a partition and what happens to it. The fields below the blank
 // line are guarded by the cluster's mutex.
@@ -72,13 +22,18 @@ type partition struct {
 	low     int64
 	high    int64
 	name    string
-	source  *rand.PCG
+	seed    uint64
+	home    Storage // where the described backups are
 
-	backups  history
-	lastLSN  int64
-	outcomes []Outcome  // of the next requests
-	latest   *request   // what GetBackupProgress talks of
-	pending  []*request // delivered, but maybe not ended, by the time they end
+	source      rand.PCG
+	own         *policy  // nil: that of the service
+	stores      []*store // of all policies that there were
+	follows     Policy   // what the stores were set up for, see follow
+	chainLength int      // by that policy
+	lastLSN     int64
+	outcomes    []Outcome   // of the next requests
+	latest      *onDemand   // what GetBackupProgress talks of
+	pending     []*onDemand // delivered, but maybe not ended, by the time they end
 }
 
 func newPartition(s *service, d Partition, place int, seed uint64) (*partition, error) {
@@ -89,10 +44,11 @@ func newPartition(s *service, d Partition, place int, seed uint64) (*partition, 
 		low:     d.LowKey,
 		high:    d.HighKey,
 		name:    d.Name,
-		source:  newSource(seed, s.name+"/"+strconv.Itoa(place)),
+		seed:    seed,
+		source:  *newSource(seed, s.name+"/"+strconv.Itoa(place)),
 	}
 	if p.id == uuid.Nil {
-		p.id = newUUID(p.source)
+		p.id = newUUID(&p.source)
 	}
 	switch {
 	case p.kind != "":
@@ -115,15 +71,38 @@ func newPartition(s *service, d Partition, place int, seed uint64) (*partition, 
 	default:
 		return nil, fmt.Errorf("partition %s is of the unknown kind %q", p.id, p.kind)
 	}
-	if err := p.fill(d.Backups); err != nil {
-		return nil, fmt.Errorf("partition %s: %w", p.id, err)
-	}
 	return p, nil
 }
 
-// fill puts the described backups into the store and adds what the
-// description leaves open.
-func (p *partition) fill(described []Backup) error {
+// fill puts the described backups into the store of the partition's policy, or
+// of the cluster's if it has none, and adds what the description leaves open.
+func (p *partition) fill(d Partition, home Storage) error {
+	p.home = home
+	if err := p.fillSeries(d.Series); err != nil {
+		return fmt.Errorf("partition %s: %w", p.id, err)
+	}
+	if err := p.fillBackups(d.Backups); err != nil {
+		return fmt.Errorf("partition %s: %w", p.id, err)
+	}
+	return nil
+}
+
+func (p *partition) fillSeries(d Series) error {
+	switch {
+	case d.N == 0:
+		return nil
+	case d.N < 0 || d.Start.IsZero() || d.Every < time.Second:
+		return fmt.Errorf("a series of %d backups every %s from %s on is none", d.N, d.Every, d.Start.Format(time.RFC3339))
+	}
+	s := p.newSeries(p.home, d.Start.Truncate(time.Second), d.Every)
+	s.chainLength, s.n = d.FullEvery, d.N
+	p.lastLSN = s.at(s.n - 1).LSN
+	st := p.store(p.home)
+	st.parts = append(st.parts, s)
+	return nil
+}
+
+func (p *partition) fillBackups(described []Backup) error {
 	backups := slices.Clone(described)
 	for i := range backups {
 		if backups[i].Time.IsZero() {
@@ -133,16 +112,24 @@ func (p *partition) fill(described []Backup) error {
 	}
 	slices.SortStableFunc(backups, func(a, b Backup) int { return a.Time.Compare(b.Time) })
 
+	var all stored
+	var last *record
+	if len(backups) > 0 {
+		last = p.store(p.home).history(time.Time{}).last()
+	}
 	for _, b := range backups {
-		last := p.backups.last()
-		if last != nil && last.Time.Equal(b.Time) {
+		switch {
+		case last == nil || last.Time.Before(b.Time):
+		case len(all) == 0:
+			return fmt.Errorf("the backup of %s is not later than the series", b.Time.Format(time.RFC3339))
+		default:
 			return fmt.Errorf("two backups are of the second %s", b.Time.Format(time.RFC3339))
 		}
 		if b.Type == "" {
 			b.Type = BackupTypeFull
 		}
 		if b.ID == uuid.Nil {
-			b.ID = newUUID(p.source)
+			b.ID = newUUID(&p.source)
 		}
 		switch {
 		case b.ChainID != uuid.Nil:
@@ -153,24 +140,23 @@ func (p *partition) fill(described []Backup) error {
 		default:
 			return fmt.Errorf("the incremental backup of %s has no chain", b.Time.Format(time.RFC3339))
 		}
-		p.store(b)
+		all = append(all, p.complete(b, last))
+		last = &all[len(all)-1]
+	}
+	if len(all) > 0 {
+		st := p.store(p.home)
+		st.parts = append(st.parts, all)
 	}
 	return nil
 }
 
-// store adds a backup, later than all others, to the policy's store.
-func (p *partition) store(b Backup) *record {
-	r := p.complete(b)
-	p.backups = append(p.backups, r)
-	return r
-}
-
 // complete returns a backup with an epoch, that of the backup before it, and
 // an LSN some writes later.
-func (p *partition) complete(b Backup) *record {
+func (p *partition) complete(b Backup, last *record) record {
 	epoch := Backup{DataLossVersion: defaultDataLossVersion, ConfigurationVersion: defaultConfigurationVersion}
-	if last := p.backups.last(); last != nil {
+	if last != nil {
 		epoch = last.Backup
+		p.lastLSN = max(p.lastLSN, last.LSN)
 	}
 	if b.DataLossVersion == 0 {
 		b.DataLossVersion = epoch.DataLossVersion
@@ -182,16 +168,72 @@ func (p *partition) complete(b Backup) *record {
 		b.LSN = p.lastLSN + min(100+int64(p.source.Uint64()&0x7f), math.MaxInt64-p.lastLSN)
 	}
 	p.lastLSN = max(p.lastLSN, b.LSN)
-	return &record{b}
+	return record{b}
 }
 
-// location returns where a store keeps a backup, relative to its root. It has
-// backslashes in all stores, those of Azure included.
-func (p *partition) location(r *record) string {
-	return p.folder() + `\` + r.fileName() + archiveExtension
+// store returns what a storage holds for the partition.
+func (p *partition) store(place Storage) *store {
+	for _, s := range p.stores {
+		if s.place == place {
+			return s
+		}
+	}
+	s := &store{place: place}
+	p.stores = append(p.stores, s)
+	return s
 }
 
-// folder returns the partition's folder in a store.
-func (p *partition) folder() string {
-	return p.service.folder + `\` + p.id.String()
+// follow begins to follow a policy, nil for none, if it is another than before.
+// At the start of the cluster its schedule may reach into the past.
+func (p *partition) follow(policy *policy, now time.Time, atStart bool) {
+	var d Policy
+	if policy != nil {
+		d = policy.Policy
+	}
+	if d == p.follows && !atStart {
+		return
+	}
+	if !atStart {
+		old := p.store(p.follows.Storage)
+		h := old.settle(now)
+		old.schedule = nil
+		old.from = p.follows.retain(h, now).from // what the old policy has deleted is gone
+	}
+
+	p.follows = d
+	p.chainLength = chainLength(cmp.Or(d.MaxIncrementalBackups, p.service.maxIncremental))
+	if d.Every == 0 || p.service.stateless {
+		return
+	}
+	start := d.Start.UTC().Truncate(time.Second)
+	if d.Start.IsZero() {
+		start = now.Add(d.Every).UTC().Truncate(time.Second)
+	}
+	st := p.store(d.Storage)
+	st.schedule = p.newSeries(d.Storage, start, d.Every)
+	if behind := now.Sub(start); !atStart && behind > 0 {
+		st.schedule.first = int((behind-1)/d.Every) + 1
+	}
+	st.schedule.continues(st.history(time.Time{}), p.chainLength, p.lastLSN)
 }
+
+// history returns what the storage of a policy holds for the partition.
+func (p *partition) history(policy *Policy, now time.Time) history {
+	for _, s := range p.stores {
+		if s.place == policy.Storage {
+			return policy.retain(s.history(now), now)
+		}
+	}
+	return history{}
+}
+
+// retain returns what a policy keeps of a history.
+func (d *Policy) retain(h history, now time.Time) history {
+	if d.Retention <= 0 {
+		return h
+	}
+	return h.retain(now.Add(-d.Retention), d.MinimumBackups)
+}
+
+// chainLength returns the number of backups from one full backup to the next.
+func chainLength(maxIncremental int) int { return max(maxIncremental, 0) + 1 }

@@ -1,6 +1,10 @@
 package sfbackuptest
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+	"time"
+)
 
 // Profile says whose word a cluster keeps where the documents of the API and
 // the clusters that implement it differ.
@@ -71,16 +75,69 @@ type conduct struct {
 	// but its state.
 	fullRecords bool
 
-	// shareTokens: pages are those of a file share in 6.4, whose tokens have
-	// '+' and a space in them and whose last token is null. Else tokens are
-	// the documents': service, partition and backup, separated by '#', and the
-	// last one is empty.
-	shareTokens bool
+	// storageTokens: pages are those of 6.4, whose tokens name a storage and a
+	// place in it, with '+' between them and a space or a '!' inside, and whose
+	// last token is null. Else tokens are the documents': service, partition
+	// and backup, separated by '#', and the last one is empty.
+	storageTokens bool
 
 	// emptyPageFails: a page (MaxResults is not 0) without a backup in it is
 	// an error, because the 6.4 service adds up lists that may be null.
 	emptyPageFails bool
+
+	// longestTimeout is the longest BackupTimeout that a request can be sent
+	// to its node with. That of 6.4 is the longest that an int32 of
+	// milliseconds holds, nearly 25 days.
+	longestTimeout time.Duration
+
+	// epochNames are the names of the two parts of an epoch.
+	epochNames [2]string
+
+	// noBackupService: the cluster has none.
+	noBackupService bool
 }
+
+// Quirk is something that clusters do or not, whatever their profile.
+type Quirk int
+
+const (
+	// QuirkEmptyPageFails is that a page that MaxResults limits is an error when
+	// a storage has nothing for it, a 400 or, behind another storage that had
+	// something, a 500. On by default in [ProfileCluster64], which has it from
+	// the 6.4 service.
+	QuirkEmptyPageFails Quirk = iota
+
+	// QuirkEpochNames62 is that the parts of an epoch are DataLossNumber and
+	// ConfigurationNumber, as in the preview of 6.2.
+	QuirkEpochNames62
+
+	// QuirkNoBackupService is that the backup service is not installed. The gateway
+	// answers with a 404 that has no body and looks like a service that does
+	// not exist.
+	QuirkNoBackupService
+)
+
+// set switches a quirk on or off.
+func (c *conduct) set(q Quirk, on bool) {
+	switch q {
+	case QuirkEmptyPageFails:
+		c.emptyPageFails = on
+	case QuirkEpochNames62:
+		c.epochNames = epochNames
+		if on {
+			c.epochNames = epochNames62
+		}
+	case QuirkNoBackupService:
+		c.noBackupService = on
+	default:
+		panic("sfbackuptest: there is no Quirk(" + strconv.Itoa(int(q)) + ")")
+	}
+}
+
+var (
+	epochNames   = [2]string{"DataLossVersion", "ConfigurationVersion"}
+	epochNames62 = [2]string{"DataLossNumber", "ConfigurationNumber"}
+)
 
 func (p Profile) conduct() *conduct {
 	switch p {
@@ -90,8 +147,10 @@ func (p Profile) conduct() *conduct {
 			int32Parameters: true,
 			numericCodes:    true,
 			fullRecords:     true,
-			shareTokens:     true,
+			storageTokens:   true,
 			emptyPageFails:  true,
+			longestTimeout:  math.MaxInt32 * time.Millisecond,
+			epochNames:      epochNames,
 		}
 	case ProfileDocumented:
 		return &conduct{
@@ -99,6 +158,8 @@ func (p Profile) conduct() *conduct {
 			managedIdentity:  true,
 			chunkedBodies:    true,
 			fabricErrorsOnly: true,
+			longestTimeout:   math.MaxInt64,
+			epochNames:       epochNames,
 		}
 	default:
 		panic("sfbackuptest: there is no " + p.String())

@@ -1,206 +1,59 @@
 package sfbackuptest
 
 import (
-	"net/http"
+	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
-// This file is the backup service as the gateway talks to it. Each operation
-// goes through the same steps in the same order: the body's content type, the
-// timeout, all other arguments, the version of the API, and only then the
-// cluster's state.
+const fabricScheme = "fabric:/"
 
-// backupPartition accepts a backup. The answer says nothing about how it goes.
-func (c *Cluster) backupPartition(w http.ResponseWriter, cl *call) *failure {
-	b := c.binder(cl)
-	named, failed := b.storage(cl)
-	if failed != nil {
-		return failed
-	}
-	timeout := b.int("BackupTimeout", 10, 32)
-	if failed := b.check(); failed != nil {
-		return failed
-	}
+// The values of descriptions that say nothing.
+const (
+	defaultDataLossVersion       = 131462452931584510
+	defaultConfigurationVersion  = 8589934592
+	defaultMaxIncrementalBackups = 5
+)
 
-	if failed := c.accept(cl.metadata, timeout, named); failed != nil {
-		return failed
-	}
-	writeBody(w, http.StatusAccepted, "", nil)
-	return nil
+// service is a service as described, with everything filled in. Only its policy
+// changes, and is guarded by the cluster's mutex.
+type service struct {
+	name            string // fabric:/App/Svc
+	application     string // fabric:/App
+	folder          string // App\Svc, the service's folder in a store
+	manifestVersion string
+	stateless       bool
+	noPolicy        bool
+	maxIncremental  int
+	partitions      []*partition // by identity
+	described       []*partition // the same, as described
+	own             *policy      // nil: that of the application
 }
 
-// accept accepts a backup into the storage of the policy, or into one that the
-// request names.
-func (c *Cluster) accept(metadata string, timeout int64, named bool) *failure {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, failed := c.partition(metadata, errArguments, errArguments)
-	switch {
-	case failed != nil:
-		return failed
-	case !named && p.service.noPolicy:
-		return errBackupNotEnabled
-	default:
-		return p.request(c.now(), timeout, named)
+func newService(d Service) (*service, error) {
+	path, ok := strings.CutPrefix(d.Name, fabricScheme)
+	segments := strings.Split(path, "/")
+	if !ok || len(segments) < 2 || slices.Contains(segments, "") {
+		return nil, fmt.Errorf("service name %q is not of the form fabric:/App/Svc", d.Name)
 	}
-}
-
-// getPartitionBackupProgress tells how the latest requested backup goes.
-func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, cl *call) *failure {
-	b := c.binder(cl)
-	if failed := b.check(); failed != nil {
-		return failed
+	s := &service{
+		name:            d.Name,
+		application:     d.ApplicationName,
+		manifestVersion: d.ManifestVersion,
+		stateless:       d.Stateless,
+		noPolicy:        d.NoPolicy,
+		maxIncremental:  d.MaxIncrementalBackups,
 	}
-
-	body, failed := c.progress(cl.metadata)
-	if failed != nil {
-		return failed
+	if s.application == "" {
+		s.application = d.Name[:strings.LastIndexByte(d.Name, '/')]
 	}
-	writeBody(w, http.StatusOK, jsonType, body)
-	return nil
-}
-
-// progress returns the state of a partition's latest request as it is sent.
-func (c *Cluster) progress(metadata string) ([]byte, *failure) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, failed := c.partition(metadata, errArguments, errArguments)
-	if failed != nil {
-		return nil, failed
+	rest, ok := strings.CutPrefix(d.Name, s.application+"/")
+	if !ok || !strings.HasPrefix(s.application, fabricScheme) || s.application == fabricScheme {
+		return nil, fmt.Errorf("service %s does not belong to an application %q", d.Name, d.ApplicationName)
 	}
-	now := c.now()
-	p.settle(now)
-	return appendProgress(nil, c.conduct, p, now), nil
-}
-
-// getPartitionBackupList lists the backups of a partition.
-func (c *Cluster) getPartitionBackupList(w http.ResponseWriter, cl *call) *failure {
-	format := errArguments
-	if c.conduct.numericCodes {
-		format = errPartitionFormat
+	s.folder = folderName(s.application) + `\` + folderName(rest)
+	if s.maxIncremental == 0 {
+		s.maxIncremental = defaultMaxIncrementalBackups
 	}
-	return c.list(w, cl, func() (*service, []*partition, *failure) {
-		p, failed := c.partition(cl.metadata, errArgument, format)
-		if failed != nil {
-			return nil, nil, failed
-		}
-		return p.service, []*partition{p}, nil
-	})
-}
-
-// getServiceBackupList lists the backups of all partitions of a service.
-func (c *Cluster) getServiceBackupList(w http.ResponseWriter, cl *call) *failure {
-	return c.list(w, cl, func() (*service, []*partition, *failure) {
-		s, failed := c.service(cl.metadata)
-		if failed != nil {
-			return nil, nil, failed
-		}
-		return s, s.partitions, nil
-	})
-}
-
-// list lists the backups that the policy's storage holds of some partitions of
-// a service.
-func (c *Cluster) list(w http.ResponseWriter, cl *call, find func() (*service, []*partition, *failure)) *failure {
-	b := c.binder(cl)
-	q := b.listQuery()
-	if failed := b.check(); failed != nil {
-		return failed
-	}
-
-	s, folders, failed := c.folders(find)
-	switch {
-	case failed != nil:
-		return failed
-	case s.stateless:
-		return errStateless
-	case s.noPolicy:
-		return errBackupNotEnabled
-	}
-	p, failed := c.page(folders, q)
-	if failed != nil {
-		return failed
-	}
-	p.write(w, c.conduct)
-	return nil
-}
-
-// folders looks at the cluster's state for as short as possible, and returns
-// what a list can be written from at the pace of its reader.
-func (c *Cluster) folders(find func() (*service, []*partition, *failure)) (*service, []folder, *failure) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, partitions, failed := find()
-	if failed != nil {
-		return nil, nil, failed
-	}
-	now := c.now()
-	folders := make([]folder, len(partitions))
-	for i, p := range partitions {
-		p.settle(now)
-		folders[i] = folder{partition: p, backups: p.backups}
-	}
-	return s, folders, nil
-}
-
-// partition finds the partition that the gateway's header names. What a header
-// with more than an identity and an identity that is none are reported as
-// differs between the operations.
-func (c *Cluster) partition(metadata string, header, format *failure) (*partition, *failure) {
-	_, text, _ := strings.Cut(metadata, "/")
-	if strings.Contains(text, "/") {
-		return nil, header
-	}
-	id, ok := parseGUID(text)
-	if !ok {
-		return nil, format
-	}
-	if p := c.partitions[id]; p != nil {
-		return p, nil
-	}
-	return nil, errPartitionNotFound
-}
-
-// service finds the service that the gateway's header names.
-func (c *Cluster) service(metadata string) (*service, *failure) {
-	_, name, _ := strings.Cut(metadata, "/")
-	if c.conduct.tildeIsSlash {
-		name = strings.ReplaceAll(name, "~", "/")
-	}
-	if s := c.services[fabricScheme+name]; s != nil {
-		return s, nil
-	}
-	return nil, errServiceDoesNotExist
-}
-
-// parseGUID reads an identity in the forms that .NET accepts: 32 digits, with
-// or without dashes, and with dashes in braces or parentheses.
-func parseGUID(s string) (uuid.UUID, bool) {
-	s = strings.TrimSpace(s)
-	if n := len(s); n == 38 && (s[0] == '{' && s[37] == '}' || s[0] == '(' && s[37] == ')') {
-		s = s[1:37]
-	}
-	if len(s) != 32 && len(s) != 36 {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(s)
-	return id, err == nil
-}
-
-func (c *Cluster) binder(cl *call) *binder {
-	return &binder{query: cl.query, conduct: c.conduct, zone: c.zone}
-}
-
-// check reports what is wrong with the arguments that every operation has and
-// with those that were read before.
-func (b *binder) check() *failure {
-	if failed := b.timeout(); failed != nil {
-		return failed
-	}
-	if failed := b.failure(); failed != nil {
-		return failed
-	}
-	return b.apiVersion()
+	return s, nil
 }

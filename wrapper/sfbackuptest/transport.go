@@ -2,6 +2,7 @@ package sfbackuptest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,7 +128,7 @@ func (x *exchange) serve(ctx context.Context, w *responseWriter, handler http.Ha
 		switch v := recover(); v {
 		case nil:
 		case http.ErrAbortHandler:
-			x.err = io.EOF
+			x.err = cmp.Or(w.broken, io.EOF)
 			_ = w.body.CloseWithError(io.ErrUnexpectedEOF)
 		default:
 			panic(v)
@@ -228,7 +229,8 @@ type responseWriter struct {
 	isHEAD bool
 	now    func() time.Time
 
-	status  int // zero: not yet written
+	broken  error // of the client's connection; nil: it was closed in good order
+	status  int   // zero: not yet written
 	reason  string
 	sent    http.Header // the header as it was when the status was written
 	length  int64       // the Content-Length; -1: not known
@@ -258,6 +260,9 @@ func (w *responseWriter) writeStatusLine(status int, reason string) {
 		w.length = n
 	}
 }
+
+// breakConnection sets the error that the client gets when the handler panics.
+func (w *responseWriter) breakConnection(err error) { w.broken = err }
 
 // Write sends a part of the body. It returns when the client has read it.
 func (w *responseWriter) Write(p []byte) (int, error) {

@@ -15,6 +15,7 @@ func invalid(modelState string) string {
 }
 
 const (
+	accessDenied  = `{"Error":{"Code":"E_ACCESSDENIED","Message":"Access Denied."}}`
 	internalError = `{"Message":"An error has occurred."}`
 	malformedID   = `{"Error":{"Code":2148734263,"Message":"Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."}}`
 	noPartition   = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"The operation failed because the requested partition does not exist."}}`

@@ -1,0 +1,68 @@
+package sfbackuptest
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file is the second part of continuation tokens for a container of Azure
+// blob storage: which of its two locations was asked, and the marker with which
+// that goes on. What is in a marker is Azure's affair; this one names the next
+// blob.
+//
+//	Primary+2!<length>!<base64, with '-' for '='>
+
+const (
+	containerLocation = "Primary"
+	markerVersion     = "2!"
+)
+
+// marker returns where a list goes on behind the first files of a folder. It is
+// empty if there is nothing more.
+func (s *shelf) marker(i, files int) string {
+	f := s.folders[i]
+	if files == f.backups.len() {
+		if i == len(s.folders)-1 {
+			return ""
+		}
+		f, files = s.folders[i+1], 0
+	}
+	next := f.backups.at(files)
+	blob := strings.ReplaceAll(f.partition.folder(), `\`, "/") + "/" + next.fileName() + metadataExtension
+	text := strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(blob)), "=", "-")
+	return containerLocation + tokenSeparator + markerVersion + strconv.Itoa(len(text)) + "!" + text
+}
+
+// resumeContainer returns what comes from a marker on. The blob that it names
+// need not exist any more.
+func resumeContainer(folders []folder, position string) (rest []folder, ok bool) {
+	location, marker, _ := strings.Cut(position, tokenSeparator)
+	text, isMarker := strings.CutPrefix(marker, markerVersion)
+	_, text, hasLength := strings.Cut(text, "!")
+	blob, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(text, "-", "="))
+	if location != containerLocation && location != "Secondary" && location != "Null" || !isMarker || !hasLength || err != nil {
+		return nil, false
+	}
+	cut := strings.LastIndexByte(string(blob), '/')
+	if cut < 0 {
+		return nil, false
+	}
+	file, isMetadata := strings.CutSuffix(string(blob[cut+1:]), metadataExtension)
+	t, err := time.Parse(fileNameFormat, file)
+	if err != nil || !isMetadata {
+		return nil, false
+	}
+	name := strings.ReplaceAll(string(blob[:cut]), "/", `\`)
+	for _, f := range folders {
+		switch strings.Compare(f.partition.folder(), name) {
+		case -1:
+			continue
+		case 0:
+			f.backups = f.backups.since(t)
+		}
+		rest = append(rest, f)
+	}
+	return rest, true
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sfbackuptest_test
+
+const raceEnabled = false

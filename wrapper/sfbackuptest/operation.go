@@ -1,0 +1,38 @@
+package sfbackuptest
+
+import "net/http"
+
+// Operation is one of the API's four operations, by the name that its
+// documents give it.
+type Operation string
+
+// The operations.
+const (
+	OpBackupPartition            Operation = "BackupPartition"
+	OpGetPartitionBackupProgress Operation = "GetPartitionBackupProgress"
+	OpGetPartitionBackupList     Operation = "GetPartitionBackupList"
+	OpGetServiceBackupList       Operation = "GetServiceBackupList"
+)
+
+// operation is an operation by its place in the gateway's table.
+type operation struct {
+	name   Operation
+	method string
+	prefix string // first segment of the path
+	action string // last segment, after "$"
+	serve  func(*Cluster, http.ResponseWriter, *call) *failure
+}
+
+// operations are the templates that the gateway registers:
+// <prefix>/{id}/$/<action>. The id of a service may have several segments.
+var operations = []operation{
+	{OpBackupPartition, http.MethodPost, "Partitions", "Backup", (*Cluster).backupPartition},
+	{OpGetPartitionBackupProgress, http.MethodGet, "Partitions", "GetBackupProgress", (*Cluster).getPartitionBackupProgress},
+	{OpGetPartitionBackupList, http.MethodGet, "Partitions", "GetBackups", (*Cluster).getPartitionBackupList},
+	{OpGetServiceBackupList, http.MethodGet, "Services", "GetBackups", (*Cluster).getServiceBackupList},
+}
+
+// isList reports whether an operation answers with pages.
+func (op Operation) isList() bool {
+	return op == OpGetPartitionBackupList || op == OpGetServiceBackupList
+}

@@ -1,0 +1,75 @@
+package sfbackuptest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// This file is the paging that the documents describe.
+
+// pageDocumented chooses the entries of a page that ends where it is full, and
+// whose token names its last entry.
+func pageDocumented(folders []folder, q listQuery) (*page, *failure) {
+	if q.token != "" {
+		rest, ok := resumeDocumented(folders, q)
+		if !ok {
+			return nil, errArguments
+		}
+		folders = rest
+	}
+	if q.maxResults == 0 {
+		return &page{entries: entries(folders, q)}, nil
+	}
+	var chosen []entry
+	token := ""
+	for e := range entries(folders, q) {
+		if int64(len(chosen)) == q.maxResults {
+			token = documentedToken(chosen[len(chosen)-1])
+			break
+		}
+		chosen = append(chosen, e)
+	}
+	return &page{slices.Values(chosen), token}, nil
+}
+
+// resumeDocumented returns what comes after the entry that a token names.
+func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
+	partition, backup, ok := parseDocumentedToken(q.token)
+	if !ok {
+		return nil, false
+	}
+	for i, f := range folders {
+		if f.partition.id != partition {
+			continue
+		}
+		at := f.backups.index(backup)
+		if at < 0 {
+			continue
+		}
+		rest = slices.Clone(folders[i:])
+		rest[0].backups = f.backups.without(at + 1)
+		for q.latest && len(rest) > 0 && rest[0].partition == f.partition {
+			rest = rest[1:] // its one entry was on an earlier page
+		}
+		return rest, true
+	}
+	return nil, false
+}
+
+// documentedToken names the last entry of a page, in the form of the
+// documents' examples.
+func documentedToken(e entry) string {
+	return e.partition.service.name + "#" + e.partition.id.String() + "#" + e.backup.ID.String()
+}
+
+func parseDocumentedToken(token string) (partition, backup uuid.UUID, ok bool) {
+	parts := strings.Split(token, "#")
+	if len(parts) != 3 {
+		return uuid.Nil, uuid.Nil, false
+	}
+	partition, errPartition := uuid.Parse(parts[1])
+	backup, errBackup := uuid.Parse(parts[2])
+	return partition, backup, errPartition == nil && errBackup == nil
+}

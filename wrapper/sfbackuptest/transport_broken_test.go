@@ -1,0 +1,180 @@
+package sfbackuptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// This file is about requests that the client does not end in good order.
+
+var errCause = errors.New("the cause")
+
+// TestCancelBefore: a request whose context has ended is not sent.
+func TestCancelBefore(t *testing.T) {
+	handled(t, func(http.ResponseWriter, *http.Request) {
+		t.Error("the request was sent")
+	}, func(t *testing.T, rt http.RoundTripper) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errCause)
+		body := &closeCounter{Reader: strings.NewReader("x")}
+		_, err := rt.RoundTrip(newRequest(ctx, t, "POST", "http://cluster/", body))
+		if !errors.Is(err, errCause) || body.closed != 1 {
+			t.Errorf("%v, body closed %d times", err, body.closed)
+		}
+	})
+}
+
+// TestCancelWaiting: while there is no answer yet.
+func TestCancelWaiting(t *testing.T) {
+	ended := false
+	handled(t, func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		ended = true
+	}, func(t *testing.T, rt http.RoundTripper) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errCause)
+		defer cancel()
+		_, err := rt.RoundTrip(newRequest(ctx, t, "GET", "http://cluster/", nil))
+		if !errors.Is(err, errCause) || !ended {
+			t.Errorf("%v, ended %t", err, ended)
+		}
+	})
+}
+
+// TestCancelReading: the reader gets the cause, and the handler ends.
+func TestCancelReading(t *testing.T) {
+	ended := false
+	handled(t, func(w http.ResponseWriter, r *http.Request) {
+		defer func() { ended = true }()
+		_, _ = io.WriteString(w, "first")
+		<-r.Context().Done()
+		_, _ = io.WriteString(w, "second")
+	}, func(t *testing.T, rt http.RoundTripper) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errCause)
+		defer cancel()
+		resp := roundTrip(t, rt, newRequest(ctx, t, "GET", "http://cluster/", nil))
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if string(b) != "first" || !errors.Is(err, errCause) || !ended {
+			t.Errorf("read %q, %v, ended %t", b, err, ended)
+		}
+	})
+}
+
+// TestCancelSending: a request whose body has not come when it is cancelled.
+func TestCancelSending(t *testing.T) {
+	handled(t, func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err == nil {
+			t.Error("the handler has read a body that was not sent")
+		}
+		panic(http.ErrAbortHandler)
+	}, func(t *testing.T, rt http.RoundTripper) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errCause)
+		defer cancel()
+		body, w := io.Pipe()
+		defer func() { _ = w.Close() }()
+		req := newRequest(ctx, t, "POST", "http://cluster/", body)
+		req.ContentLength = 10
+		if _, err := rt.RoundTrip(req); !errors.Is(err, errCause) {
+			t.Errorf("%v, want the cause", err)
+		}
+	})
+}
+
+// closeCounter is a body that ends with an error, if it has one.
+type closeCounter struct {
+	io.Reader
+	err    error
+	closed int
+}
+
+func (c *closeCounter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if errors.Is(err, io.EOF) && c.err != nil {
+		err = c.err
+	}
+	return n, err
+}
+
+func (c *closeCounter) Close() error {
+	c.closed++
+	return nil
+}
+
+// TestBodyErrors: an error of the client's own body is the client's to see,
+// whether the handler waits for the body, cares about it or not.
+func TestBodyErrors(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]http.HandlerFunc{
+		"reads": func(_ http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		},
+		"answers": func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				_, _ = io.WriteString(w, "bad body")
+			}
+		},
+	} {
+		for _, size := range []int{10, 1 << 16} {
+			t.Run(fmt.Sprintf("%s %d", name, size), func(t *testing.T) {
+				handled(t, handler, func(t *testing.T, rt http.RoundTripper) {
+					body := &closeCounter{Reader: strings.NewReader(strings.Repeat("x", size)), err: errCause}
+					req := newRequest(t.Context(), t, "POST", "http://cluster/", body)
+					_, err := rt.RoundTrip(req)
+					if !errors.Is(err, errCause) {
+						t.Errorf("%v, want the body's error", err)
+					}
+					if body.closed != 1 {
+						t.Errorf("the body was closed %d times", body.closed)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestShortBody: a body that is shorter than its request says.
+func TestShortBody(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{2, 1 << 16} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			handled(t, func(_ http.ResponseWriter, r *http.Request) {
+				if _, err := io.ReadAll(r.Body); err != nil {
+					panic(http.ErrAbortHandler)
+				}
+			}, func(t *testing.T, rt http.RoundTripper) {
+				req := newRequest(t.Context(), t, "POST", "http://cluster/", strings.NewReader(strings.Repeat("x", size)))
+				req.ContentLength = int64(size) + 1
+				_, err := rt.RoundTrip(req)
+				if err == nil || !strings.Contains(err.Error(), "ContentLength=") {
+					t.Errorf("%v, want one that talks of the length", err)
+				}
+			})
+		})
+	}
+}
+
+// TestUnreadBody: a handler that answers without having read the request ends
+// its sending, and the body is closed once.
+func TestUnreadBody(t *testing.T) {
+	handled(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	}, func(t *testing.T, rt http.RoundTripper) {
+		body := &closeCounter{Reader: strings.NewReader(strings.Repeat("x", 1<<20))}
+		req := newRequest(t.Context(), t, "POST", "http://cluster/", body)
+		resp := roundTrip(t, rt, req)
+		resp.Body.Close()
+		synctest.Wait()
+		if resp.StatusCode != http.StatusRequestEntityTooLarge || body.closed != 1 {
+			t.Errorf("%s, body closed %d times", resp.Status, body.closed)
+		}
+	})
+}
