@@ -58,7 +58,7 @@ func kindOf(value any) string {
 		}
 		return "the number " + value.String()
 	case float64: // as kin-openapi has it
-		return "the number " + strconv.FormatFloat(value, 'g', -1, 64)
+		return "the number " + number(value)
 	case string:
 		return fmt.Sprintf("a string of %d bytes", len(value))
 	case []any:

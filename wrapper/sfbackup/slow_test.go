@@ -36,7 +36,7 @@ type slowBackup struct {
 	BackupType              slowText
 	EpochOfLastBackupRecord struct{ DataLossVersion, ConfigurationVersion, DataLossNumber, ConfigurationNumber slowInt64 }
 	LsnOfLastBackupRecord   slowInt64
-	CreationTimeUtc         slowTime //nolint:revive // the name of the property
+	CreationTimeUtc         slowTime
 	FailureError            *struct {
 		Code    slowText
 		Message string
