@@ -35,6 +35,7 @@ type Client struct {
 // NewClient sends nothing. All its mistakes are reported at once, joined.
 func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed}
+	s.retry, _ = RetryPolicy{}.checked()
 	server, err := parseEndpoint(endpoint)
 	errs := []error{err}
 	for _, o := range opts {

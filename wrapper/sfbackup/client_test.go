@@ -335,8 +335,8 @@ func TestLog(t *testing.T) {
 	}
 	fail = true
 	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
-	want := `level=DEBUG msg="sfbackup: request" operation=BackupPartition method=POST endpoint=http://localhost:19080 status=202
-level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupList method=GET endpoint=http://localhost:19080 error=broken
+	want := `level=DEBUG msg="sfbackup: request" operation=BackupPartition attempt=1 method=POST endpoint=http://localhost:19080 status=202
+level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupList attempt=1 method=GET endpoint=http://localhost:19080 error=broken
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Error(diff)

@@ -38,6 +38,15 @@
 //
 // Arguments are checked before anything is sent.
 //
+// # Trying again
+//
+// A request that only reads is sent up to four times: after a connection that failed, before or
+// within the answer, after the statuses 408, 429, 502, 503 and 504, and after the codes of a cluster
+// that is sorting itself out; but not where the code says that another attempt changes nothing. The
+// delays are random, up to half a second, one and two; a server that asks for more gets up to five
+// minutes. [WithRetry] changes that. A list goes on where its connection broke. A request that starts
+// a backup is never sent again by itself.
+//
 // # Time
 //
 // Only the context limits how long a call takes. Its deadline is also told to the server. Be

@@ -146,7 +146,7 @@ func newAPIError(operation string, resp *http.Response, requestID string) *APIEr
 	code, message := wire.ReadError(body)
 	// The reverse proxy of the gateway answers with an empty body and the code as the reason phrase;
 	// its security layer, with a sentence as the reason phrase.
-	reason := strings.TrimSpace(strings.TrimPrefix(resp.Status, strconv.Itoa(resp.StatusCode)))
+	reason := reasonPhrase(resp)
 	switch {
 	case code == "" && isCode(reason):
 		code = reason
@@ -161,6 +161,11 @@ func newAPIError(operation string, resp *http.Response, requestID string) *APIEr
 		RequestID:  requestID,
 		RetryAfter: retryAfter(resp),
 	}
+}
+
+// reasonPhrase returns what stands behind the status in the first line of an answer.
+func reasonPhrase(resp *http.Response) string {
+	return strings.TrimSpace(strings.TrimPrefix(resp.Status, strconv.Itoa(resp.StatusCode)))
 }
 
 // isCode reports whether a reason phrase is the name of an error: E_ABORT, FABRIC_E_TIMEOUT.

@@ -43,10 +43,12 @@ func mustValidate(document []byte) *contract.Validator {
 }
 
 // newClient returns a client that sends through a transport, for answers that keep to no contract.
-// What is sent keeps to it all the same, storages of unknown kinds apart.
+// What is sent keeps to it all the same, storages of unknown kinds apart. Nothing is sent twice, unless
+// an option says so.
 func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
 	t.Helper()
 	requests := runtime.Without(contract.RuleDiscriminator)
+	opts = append([]sfbackup.Option{sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1})}, opts...)
 	return newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		checked := req.Clone(req.Context())
 		if req.GetBody != nil {

@@ -18,6 +18,7 @@ type settings struct {
 	logger     *slog.Logger // nil: none
 	userAgent  string
 	serviceID  func(ServiceName) string
+	retry      RetryPolicy
 }
 
 type optionFunc func(*settings) error

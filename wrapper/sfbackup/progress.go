@@ -58,12 +58,14 @@ func (c *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Prog
 	return progress, err
 }
 
+const operationProgress = "GetPartitionBackupProgress"
+
 // maxProgressBody is how long the description of a progress can be. Real ones are below 1 KiB.
 const maxProgressBody = 1 << 20
 
 // progress also returns how long the server asks to wait before the next call.
 func (c *Client) progress(ctx context.Context, partition uuid.UUID) (*Progress, time.Duration, error) {
-	const operation = "GetPartitionBackupProgress"
+	const operation = operationProgress
 	if err := requireID(partition); err != nil {
 		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
 	}

@@ -13,7 +13,7 @@ import (
 //
 // A request passes the round trippers in this order, and its answer in the reverse one:
 //
-//	user agent → log → transport
+//	retry → user agent → log → transport
 //
 // The log is the last before the transport, so that it shows what is really sent.
 func (s *settings) assemble() *http.Client {
@@ -39,7 +39,7 @@ func (s *settings) assemble() *http.Client {
 		next = &logTransport{next, s.logger}
 	}
 	next = &userAgentTransport{next, s.userAgent}
-	client.Transport = next
+	client.Transport = &retryTransport{next, s.retry}
 	return &client
 }
 
@@ -88,6 +88,7 @@ func (t *logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req)
 	attrs := []slog.Attr{
 		slog.String("operation", operationOf(ctx)),
+		slog.Int("attempt", attemptOf(ctx)),
 		slog.String("method", req.Method),
 		slog.String("endpoint", req.URL.Scheme+"://"+req.URL.Host),
 		slog.String("request_id", req.Header.Get("X-ServiceFabricRequestId")),

@@ -51,7 +51,7 @@ func TestDefaultTransportIsShared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return client.http.Transport.(*userAgentTransport).next
+		return client.http.Transport.(*retryTransport).next.(*userAgentTransport).next
 	}
 	if first, second := transport(), transport(); first != second || first == http.DefaultTransport {
 		t.Errorf("got %v and %v", first, second)
@@ -60,7 +60,7 @@ func TestDefaultTransportIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := client.http.Transport.(*userAgentTransport).next; got != http.DefaultTransport {
+	if got := client.http.Transport.(*retryTransport).next.(*userAgentTransport).next; got != http.DefaultTransport {
 		t.Errorf("a caller's client without a transport: got %v", got)
 	}
 }

@@ -1,0 +1,238 @@
+package sfbackup
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// RetryPolicy says how often and when a request that only reads is sent again: after a connection
+// that failed, and after an answer that says that it is only for now. The zero value is the default.
+// A request that starts a backup is never sent again.
+type RetryPolicy struct {
+	// MaxAttempts is how often a request is sent at most; 0 is 4, 1 is no retry.
+	MaxAttempts int
+	// MinDelay is the longest delay before the second attempt; 0 is half a second. It doubles with
+	// each further attempt up to MaxDelay; 0 is 10 seconds, or MinDelay if that is longer. The delay
+	// is random between nothing and that, so that clients which failed together do not come back
+	// together. A server that asks for a longer one by Retry-After gets it, up to five minutes.
+	MinDelay, MaxDelay time.Duration
+	// AttemptTimeout ends an attempt that has no answer by then; 0 is never. Think before setting
+	// it: the gateway holds a request for up to two minutes while the backup service moves between
+	// nodes, and answers it then.
+	AttemptTimeout time.Duration
+}
+
+const (
+	defaultAttempts      = 4
+	defaultRetryMinDelay = 500 * time.Millisecond
+	defaultRetryMaxDelay = 10 * time.Second
+	// maxAskedDelay is how long a server can make an attempt wait.
+	maxAskedDelay = 5 * time.Minute
+)
+
+// WithRetry sets the retry policy.
+func WithRetry(policy RetryPolicy) Option {
+	return optionFunc(func(s *settings) error {
+		var err error
+		s.retry, err = policy.checked()
+		return err
+	})
+}
+
+// checked returns a policy with its defaults.
+func (p RetryPolicy) checked() (RetryPolicy, error) {
+	if p.MaxAttempts < 0 || p.MinDelay < 0 || p.MaxDelay < 0 || p.AttemptTimeout < 0 {
+		return p, errors.New("WithRetry: a number of the policy is negative")
+	}
+	if p.MaxDelay > 0 && p.MinDelay > p.MaxDelay {
+		return p, fmt.Errorf("WithRetry: MinDelay %v is longer than MaxDelay %v", p.MinDelay, p.MaxDelay)
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = defaultAttempts
+	}
+	if p.MinDelay == 0 {
+		p.MinDelay = defaultRetryMinDelay
+		if p.MaxDelay > 0 {
+			p.MinDelay = min(p.MinDelay, p.MaxDelay)
+		}
+	}
+	if p.MaxDelay == 0 {
+		p.MaxDelay = max(defaultRetryMaxDelay, p.MinDelay)
+	}
+	return p, nil
+}
+
+// delay returns how long to wait after so many attempts.
+func (p RetryPolicy) delay(attempts int) time.Duration {
+	most := p.MinDelay
+	for ; attempts > 1 && most < p.MaxDelay; attempts-- {
+		most = min(2*most, p.MaxDelay)
+		if most < 0 { // it does not fit
+			most = p.MaxDelay
+		}
+	}
+	return rand.N(most + 1) //nolint:gosec // spreading needs no secrecy
+}
+
+// retryTransport sends requests that only read again.
+type retryTransport struct {
+	next   http.RoundTripper
+	policy RetryPolicy
+}
+
+func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet {
+		return t.next.RoundTrip(req)
+	}
+	ctx := req.Context()
+	for attempt := 1; ; attempt++ {
+		resp, again, err := t.attempt(req.WithContext(withAttempt(ctx, attempt)))
+		if !again || attempt >= t.policy.MaxAttempts || ctx.Err() != nil {
+			return resp, err
+		}
+		delay := t.policy.delay(attempt)
+		if resp != nil {
+			delay = max(delay, min(retryAfter(resp), maxAskedDelay))
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
+			return resp, err // which says more than that the time is over
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return resp, err
+		case <-timer.C:
+		}
+	}
+}
+
+// attempt sends a request once. Where it reports that another attempt makes sense, the answer is in
+// memory and nothing has to be closed.
+func (t *retryTransport) attempt(req *http.Request) (resp *http.Response, again bool, err error) {
+	cancel := context.CancelFunc(func() {})
+	if t.policy.AttemptTimeout > 0 {
+		// It ends with the answer, not with the transfer of a long list.
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(req.Context())
+		timer := time.AfterFunc(t.policy.AttemptTimeout, cancel)
+		defer timer.Stop()
+		req = req.WithContext(ctx)
+	}
+	resp, err = t.next.RoundTrip(req)
+	if err != nil {
+		cancel()
+		return nil, isTransientFailure(err), err
+	}
+	switch {
+	case resp.StatusCode >= http.StatusBadRequest:
+		body, readErr := buffer(resp, maxErrorBody)
+		cancel()
+		return resp, readErr != nil || isTransient(resp, body), nil
+	case operationOf(req.Context()) == operationProgress:
+		// A progress is short, and half of it is no answer.
+		_, readErr := buffer(resp, maxProgressBody+1)
+		cancel()
+		if readErr != nil {
+			return nil, true, readErr
+		}
+		return resp, false, nil
+	}
+	resp.Body = &cancelBody{resp.Body, cancel}
+	return resp, false, nil
+}
+
+// buffer reads a body up to a limit into memory, from where it can be read once more.
+func buffer(resp *http.Response, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit))
+	closeBody(resp)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
+}
+
+// cancelBody releases the context of an attempt when its answer is closed.
+type cancelBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *cancelBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel()
+	return err
+}
+
+// isTransientFailure reports whether what kept a request from its answer may be gone the next time. It
+// is taken to be, unless it is known what it is.
+func isTransientFailure(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return false
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok { // somebody who does not speak TLS
+		return false
+	}
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return !ok || !dns.IsNotFound
+}
+
+// transientCodes are errors that are gone when the cluster has sorted itself out.
+var transientCodes = []ErrorCode{
+	CodeTimeout, CodeNotPrimary,
+	"FABRIC_E_COMMUNICATION_ERROR", "FABRIC_E_NO_WRITE_QUORUM", "FABRIC_E_NOT_READY", "FABRIC_E_OBJECT_CLOSED",
+	"FABRIC_E_SERVICE_OFFLINE", "FABRIC_E_SERVICE_TOO_BUSY", "FABRIC_E_RECONFIGURATION_PENDING",
+	"FABRIC_E_GATEWAY_NOT_REACHABLE", "FABRIC_E_OPERATION_NOT_COMPLETE", "FABRIC_E_REPLICATION_QUEUE_FULL",
+	"FABRIC_E_CONNECTION_CLOSED_BY_REMOTE_END", "E_ABORT",
+}
+
+// lastingCodes are errors that another attempt does not change, whatever their status is.
+var lastingCodes = []ErrorCode{
+	CodeInvalidArgument, CodeAccessDenied, CodePartitionNotFound, CodeServiceNotFound, CodeApplicationNotFound,
+	CodeBackupNotEnabled, CodeBackupInProgress, CodeRestoreInProgress, CodeStatelessService,
+}
+
+// isTransient reports whether an error is only for now: by its code if that is known, because the
+// layers of a cluster give the same code different statuses, and else by its status.
+func isTransient(resp *http.Response, body []byte) bool {
+	text, _ := wire.ReadError(body)
+	if reason := reasonPhrase(resp); text == "" && isCode(reason) {
+		text = reason
+	}
+	switch code := ErrorCode(text); {
+	case slices.Contains(transientCodes, code):
+		return true
+	case slices.Contains(lastingCodes, code):
+		return false
+	}
+	switch resp.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// attemptKey is the key of the context value that says which attempt at a request this is.
+type attemptKey struct{}
+
+func withAttempt(ctx context.Context, attempt int) context.Context {
+	return context.WithValue(ctx, attemptKey{}, attempt)
+}
+
+// attemptOf returns the number of an attempt, from 1.
+func attemptOf(ctx context.Context) int {
+	if attempt, ok := ctx.Value(attemptKey{}).(int); ok {
+		return attempt
+	}
+	return 1
+}
