@@ -38,12 +38,16 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	s.retry, _ = RetryPolicy{}.checked()
 	server, err := parseEndpoint(endpoint)
 	errs := []error{err}
+	s.endpoints = []*url.URL{server}
 	for _, o := range opts {
 		if o == nil {
 			errs = append(errs, errors.New("an option is nil"))
 			continue
 		}
 		errs = append(errs, o.apply(&s))
+	}
+	if server != nil {
+		errs = append(errs, checkEndpoints(s.endpoints))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("sfbackup: NewClient: %w", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ type settings struct {
 	userAgent  string
 	serviceID  func(ServiceName) string
 	retry      RetryPolicy
+	endpoints  []*url.URL // the first is that of NewClient
 }
 
 type optionFunc func(*settings) error

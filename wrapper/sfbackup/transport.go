@@ -13,7 +13,9 @@ import (
 //
 // A request passes the round trippers in this order, and its answer in the reverse one:
 //
-//	retry → user agent → log → transport
+//	retry → endpoint → user agent → log → transport
+//
+// The endpoint is chosen anew for each attempt.
 //
 // The log is the last before the transport, so that it shows what is really sent.
 func (s *settings) assemble() *http.Client {
@@ -39,6 +41,9 @@ func (s *settings) assemble() *http.Client {
 		next = &logTransport{next, s.logger}
 	}
 	next = &userAgentTransport{next, s.userAgent}
+	if len(s.endpoints) > 1 {
+		next = newEndpointTransport(next, s.endpoints)
+	}
 	client.Transport = &retryTransport{next, s.retry}
 	return &client
 }

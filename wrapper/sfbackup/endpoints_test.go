@@ -1,0 +1,181 @@
+package sfbackup_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+
+// nodes is a transport to the nodes of a cluster. It notes where requests went.
+type nodes struct {
+	cluster *sfbackuptest.Cluster
+	down    map[string]error // what a node fails with
+	asked   []string
+	bodies  []string
+}
+
+func (n *nodes) RoundTrip(req *http.Request) (*http.Response, error) {
+	n.asked = append(n.asked, req.URL.Host)
+	if err := n.down[req.URL.Host]; err != nil {
+		return nil, err
+	}
+	if req.Body != nil {
+		body, _ := io.ReadAll(req.Body)
+		n.bodies = append(n.bodies, string(body))
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(strings.NewReader(string(body)))
+	}
+	return n.cluster.Transport().RoundTrip(req)
+}
+
+func newNodes(t *testing.T) (*sfbackup.Client, *nodes) {
+	t.Helper()
+	n := &nodes{cluster: sfbackuptest.NewCluster(), down: map[string]error{}}
+	client, err := sfbackup.NewClient("http://node1:19080",
+		sfbackup.WithHTTPClient(&http.Client{Transport: n}),
+		sfbackup.WithEndpoints("http://node2:19080", "http://node3:19080/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, n
+}
+
+// A client stays with one endpoint, and clients begin at different ones.
+func TestEndpointsAreSpread(t *testing.T) {
+	t.Parallel()
+	first := map[string]bool{}
+	for range 100 {
+		client, n := newNodes(t)
+		for range 3 {
+			if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
+				t.Fatal(err)
+			}
+		}
+		if len(slices.Compact(n.asked)) != 1 {
+			t.Errorf("asked %v", n.asked)
+		}
+		first[n.asked[0]] = true
+	}
+	if len(first) != 3 {
+		t.Errorf("begins at %v", first)
+	}
+}
+
+// A request moves on from an endpoint that is down, which is then left alone for half a minute. A
+// start does so too, since nothing of it was sent; and its body is whole.
+func TestEndpointThatIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, n := newNodes(t)
+		n.down["node1:19080"], n.down["node2:19080"] = errRefused, errRefused
+		start := time.Now()
+		if err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: &sfbackup.FileShare{Path: "p"}}); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(start) > 0 || len(n.bodies) != 1 || !strings.Contains(n.bodies[0], `"Path":"p"`) {
+			t.Errorf("after %v, bodies %q", time.Since(start), n.bodies)
+		}
+		if n.asked[len(n.asked)-1] != "node3:19080" {
+			t.Errorf("asked %v", n.asked)
+		}
+		n.asked = nil
+		for range 3 {
+			if _, err := client.BackupProgress(t.Context(), partition1); err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.Equal(n.asked, []string{"node3:19080", "node3:19080", "node3:19080"}) {
+			t.Errorf("asked %v", n.asked)
+		}
+		// They are asked again when it has to be.
+		delete(n.down, "node1:19080")
+		n.down["node3:19080"] = errRefused
+		time.Sleep(31 * time.Second)
+		n.asked = nil
+		if _, err := client.BackupProgress(t.Context(), partition1); err != nil || n.asked[0] != "node3:19080" || n.asked[len(n.asked)-1] != "node1:19080" {
+			t.Errorf("%v, asked %v", err, n.asked)
+		}
+		// When all are down, each is asked once in an attempt, and the error says why.
+		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
+			n.down[host] = errRefused
+		}
+		n.asked = nil
+		if err := client.BackupPartition(t.Context(), partition1, nil); !errors.Is(err, syscall.ECONNREFUSED) || len(n.asked) != 3 {
+			t.Errorf("%v, asked %v", err, n.asked)
+		}
+	})
+}
+
+// A start that may have been sent stays where it was; what only reads is tried elsewhere.
+func TestEndpointThatBreaks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, n := newNodes(t)
+		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
+			n.down[host] = io.EOF
+		}
+		if err := client.BackupPartition(t.Context(), partition1, nil); !errors.Is(err, io.EOF) || len(n.asked) != 1 {
+			t.Errorf("%v, asked %v", err, n.asked)
+		}
+		broken := n.asked[0]
+		n.asked, n.down = nil, map[string]error{}
+		n.down[broken] = io.EOF
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || slices.Contains(n.asked, broken) {
+			t.Errorf("%v, asked %v after %s", err, n.asked, broken)
+		}
+		// An answer that may be the endpoint's own.
+		n.asked = nil
+		n.cluster.Script(t, sfbackuptest.Answer(http.StatusBadGateway, ""))
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.asked) != 2 || n.asked[0] == n.asked[1] {
+			t.Errorf("%v, asked %v", err, n.asked)
+		}
+	})
+}
+
+// Over real sockets: nobody listens at one endpoint, and the other answers.
+func TestEndpointsOverSockets(t *testing.T) {
+	t.Parallel()
+	cluster := sfbackuptest.NewCluster()
+	server := httptest.NewServer(cluster)
+	defer server.Close()
+	closed := httptest.NewServer(cluster)
+	closed.Close()
+	for range 10 {
+		client, err := sfbackup.NewClient(closed.URL, sfbackup.WithEndpoints(server.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = client.BackupPartition(t.Context(), partition1, nil)
+		if err != nil && !errors.Is(err, sfbackup.CodeBackupInProgress) {
+			t.Error(err)
+		}
+	}
+	if got := len(cluster.Requests()); got != 10 {
+		t.Errorf("%d requests", got)
+	}
+}
+
+func TestEndpointsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	for _, more := range [][]string{{"https://b"}, {"http://b/path"}, {"http://a"}, {"http://b", "http://b"}, {"b"}, {"http://b?x"}} {
+		if _, err := sfbackup.NewClient("http://a", sfbackup.WithEndpoints(more...)); err == nil || !strings.Contains(err.Error(), "WithEndpoints") {
+			t.Errorf("%v: got %v", more, err)
+		}
+	}
+	if _, err := sfbackup.NewClient("a", sfbackup.WithEndpoints("http://b")); err == nil || strings.Contains(err.Error(), "differ") {
+		t.Errorf("got %v", err)
+	}
+}
