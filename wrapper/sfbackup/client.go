@@ -26,13 +26,16 @@ type Client struct {
 	http      *http.Client
 	id        string // names this client in the traces of the gateway
 	serviceID func(ServiceName) string
+
+	credentials *credentials
 }
 
 // NewClient returns a client for the cluster whose HTTP gateway is at endpoint, a URL with a scheme
 // and a host such as "http://localhost:19080". A path is kept, for gateways that stand behind one;
 // a query, a fragment or a password in it is an error.
 //
-// NewClient sends nothing. All its mistakes are reported at once, joined.
+// NewClient sends nothing, and reads no files but those of a client certificate. All mistakes are
+// reported at once, joined.
 func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed}
 	s.retry, _ = RetryPolicy{}.checked()
@@ -49,6 +52,7 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	if server != nil {
 		errs = append(errs, checkEndpoints(s.endpoints))
 	}
+	errs = append(errs, s.secure())
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("sfbackup: NewClient: %w", err)
 	}
@@ -58,6 +62,8 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 		http:      s.assemble(),
 		id:        uuid.NewString(),
 		serviceID: s.serviceID,
+
+		credentials: s.credentials,
 	}, nil
 }
 
@@ -101,7 +107,9 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 		return resp, nil
 	}
 	defer closeBody(resp)
+	refusal := isRefusal(resp)
 	apiErr := newAPIError(operation, resp, requestID)
+	apiErr.Hint = c.credentials.hint(resp, apiErr, refusal)
 	if resp.StatusCode < http.StatusBadRequest && apiErr.Message == "" {
 		// Somebody else than the gateway: a proxy, or a page to sign in.
 		apiErr.Message = fmt.Sprintf("expected status %d", want[0])
@@ -119,7 +127,7 @@ func callError(ctx context.Context, operation string, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return fmt.Errorf("sfbackup: %s: %w", operation, err)
+	return fmt.Errorf("sfbackup: %s: %w", operation, withoutURLs(err))
 }
 
 // contextError says why a context is done, so that both the cause that its owner gave and the plain

@@ -81,7 +81,7 @@ func (t *endpointTransport) RoundTrip(req *http.Request) (*http.Response, error)
 				t.moveOn(endpoint, false)
 			}
 			return resp, nil
-		case req.Context().Err() != nil:
+		case req.Context().Err() != nil || isLasting(err):
 			return nil, err
 		}
 		t.moveOn(endpoint, true)

@@ -92,9 +92,12 @@ type APIError struct {
 	RequestID string
 	// RetryAfter is how long the server asks to wait before another try; 0 if it does not say.
 	RetryAfter time.Duration
+	// Hint says what to do about the error, in the words of this client. It is empty but where the
+	// cluster does not let the client in; the wording may change.
+	Hint string
 }
 
-// Error returns one line: the operation, the status, the code and the message.
+// Error returns one line: the operation, the status, the code, the message and the hint.
 func (e *APIError) Error() string {
 	what := joinCode(e.Code, e.Message)
 	if e.Code == "" {
@@ -103,7 +106,11 @@ func (e *APIError) Error() string {
 			what = strings.TrimPrefix(what+": ", ": ") + oneLine(e.Message)
 		}
 	}
-	return strings.TrimSpace(fmt.Sprintf("sfbackup: %s: %d %s", e.Operation, e.StatusCode, what))
+	text := strings.TrimSpace(fmt.Sprintf("sfbackup: %s: %d %s", e.Operation, e.StatusCode, what))
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
 }
 
 // Unwrap returns the code.

@@ -84,9 +84,9 @@ func TestAPIErrors(t *testing.T) {
 		},
 		{
 			"nothing but a sentence as the reason phrase",
-			answer{status: "403 Client certificate required"},
-			sfbackup.APIError{StatusCode: 403, Message: "Client certificate required"},
-			"403 Forbidden: Client certificate required",
+			answer{status: "402 Client certificate required"},
+			sfbackup.APIError{StatusCode: 402, Message: "Client certificate required"},
+			"402 Payment Required: Client certificate required",
 		},
 		{
 			"nothing at all",

@@ -21,6 +21,14 @@ type settings struct {
 	serviceID  func(ServiceName) string
 	retry      RetryPolicy
 	endpoints  []*url.URL // the first is that of NewClient
+
+	tls        tlsSettings
+	tokens     *tokenCache // nil: none
+	middleware func(http.RoundTripper) http.RoundTripper
+
+	// What secure makes of all that.
+	credentials *credentials
+	transport   http.RoundTripper
 }
 
 type optionFunc func(*settings) error
@@ -34,9 +42,10 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 // Without this option the client uses a transport that it shares with all other such clients: with
 // HTTP/1.1, which is what the gateway of a cluster speaks, and the proxy of the environment.
 //
-// A secured cluster asks for the client's certificate only after it has read the request, by
-// renegotiating. A transport for it needs what the example shows: RenegotiateOnceAsClient, TLS 1.2 and
-// HTTP/1.1.
+// Together with options about TLS, which are those about certificates and [WithTLS13], the transport has
+// to be an *http.Transport or nil. Requests then go through a clone of it, with HTTP/1.1 only, TLS 1.2
+// at most, and what the options say in place of what its TLSClientConfig says about the same. Its idle
+// connections are closed after its IdleConnTimeout, or 90 s if it has none.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(s *settings) error {
 		if client == nil {
@@ -47,8 +56,9 @@ func WithHTTPClient(client *http.Client) Option {
 	})
 }
 
-// WithLogger logs every request at level debug, with its operation, status, duration, endpoint and
-// request id. Queries, headers and bodies are never logged.
+// WithLogger logs every attempt of a request at level debug when its answer begins, with its operation,
+// attempt, status, duration, endpoint and request id, and with the code of an error where that is in
+// the status line. Queries, headers and bodies are never logged.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(s *settings) error {
 		if logger == nil {

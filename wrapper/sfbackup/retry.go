@@ -179,6 +179,9 @@ func isTransientFailure(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return false
 	}
+	if isLasting(err) {
+		return false
+	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok { // somebody who does not speak TLS
 		return false
 	}

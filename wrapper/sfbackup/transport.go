@@ -13,11 +13,11 @@ import (
 //
 // A request passes the round trippers in this order, and its answer in the reverse one:
 //
-//	retry → endpoint → user agent → log → transport
+//	retry → endpoint → user agent → credentials → log → middleware → transport
 //
 // The endpoint is chosen anew for each attempt.
 //
-// The log is the last before the transport, so that it shows what is really sent.
+// The log comes after all that sends something, so that it shows what is really sent.
 func (s *settings) assemble() *http.Client {
 	client := http.Client{}
 	if s.httpClient != nil {
@@ -30,16 +30,11 @@ func (s *settings) assemble() *http.Client {
 			return http.ErrUseLastResponse
 		}
 	}
-	next := client.Transport
-	switch {
-	case s.httpClient == nil:
-		next = defaultTransport()
-	case next == nil:
-		next = http.DefaultTransport
-	}
+	next := s.transport
 	if s.logger != nil {
 		next = &logTransport{next, s.logger}
 	}
+	next = &credentialsTransport{next, s.credentials}
 	next = &userAgentTransport{next, s.userAgent}
 	if len(s.endpoints) > 1 {
 		next = newEndpointTransport(next, s.endpoints)
@@ -55,15 +50,24 @@ var defaultTransport = sync.OnceValue(newTransport)
 // newTransport returns a transport for the gateway of a cluster. Unlike that of net/http it has no
 // time limits of its own for connecting: only the context of a call limits time.
 func newTransport() *http.Transport {
-	// The gateway asks for a client certificate by renegotiating, which HTTP/2 forbids.
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		Protocols:           http1,
-		IdleConnTimeout:     90 * time.Second,
+		Protocols:           http1(),
+		TLSClientConfig:     new(tlsSettings).config(nil),
+		IdleConnTimeout:     idleTimeout,
 		MaxIdleConnsPerHost: maxFleetRequests, // a cluster is one host
 	}
+}
+
+// idleTimeout is how long connections are kept that nobody uses.
+const idleTimeout = 90 * time.Second
+
+// http1 is HTTP/1.1 alone. The gateway asks for a client certificate by renegotiating, which HTTP/2
+// forbids.
+func http1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
 }
 
 // userAgentTransport sets the User-Agent header.
@@ -100,9 +104,12 @@ func (t *logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		slog.Duration("duration", time.Since(start)),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", withoutURLs(err).Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
+		if code := reasonPhrase(resp); isCode(code) {
+			attrs = append(attrs, slog.String("code", code))
+		}
 	}
 	t.logger.LogAttrs(ctx, slog.LevelDebug, "sfbackup: request", attrs...)
 	return resp, err

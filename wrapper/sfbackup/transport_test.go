@@ -43,6 +43,11 @@ func TestOwnTransportSpeaksHTTP1(t *testing.T) {
 	}
 }
 
+// transportOf returns what is under the round trippers of this package.
+func transportOf(c *Client) http.RoundTripper {
+	return c.http.Transport.(*retryTransport).next.(*userAgentTransport).next.(*credentialsTransport).next
+}
+
 // Clients that are given no transport share one, and nobody else's.
 func TestDefaultTransportIsShared(t *testing.T) {
 	t.Parallel()
@@ -51,7 +56,7 @@ func TestDefaultTransportIsShared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return client.http.Transport.(*retryTransport).next.(*userAgentTransport).next
+		return transportOf(client)
 	}
 	if first, second := transport(), transport(); first != second || first == http.DefaultTransport {
 		t.Errorf("got %v and %v", first, second)
@@ -60,7 +65,7 @@ func TestDefaultTransportIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := client.http.Transport.(*retryTransport).next.(*userAgentTransport).next; got != http.DefaultTransport {
+	if got := transportOf(client); got != http.DefaultTransport {
 		t.Errorf("a caller's client without a transport: got %v", got)
 	}
 }

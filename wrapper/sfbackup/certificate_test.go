@@ -1,0 +1,282 @@
+package sfbackup_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+func TestCertificateMistakes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good, other := newRoot(t, "a").issue(t, nil), newRoot(t, "b").issue(t, nil)
+	certFile, keyFile := writePEM(t, dir, good)
+	otherDir := t.TempDir()
+	_, otherKey := writePEM(t, otherDir, other)
+	pfx, err := pkcs12.Modern.Encode(good.PrivateKey, good.Leaf, nil, "s3cret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pfxFile, missing := filepath.Join(dir, "client.pfx"), filepath.Join(dir, "missing")
+	writeFile(t, pfxFile, pfx)
+	for _, tt := range []struct {
+		name string
+		opt  sfbackup.Option
+		want string // "" is no error
+	}{
+		{"value", sfbackup.WithClientCertificate(good), ""},
+		{"files", sfbackup.WithClientCertificateFiles(certFile, keyFile), ""},
+		{"PFX", sfbackup.WithPFX(pfxFile, "s3cret"), ""},
+		{"no certificate", sfbackup.WithClientCertificate(tls.Certificate{}), "WithClientCertificate: there is no certificate"},
+		{"no key", sfbackup.WithClientCertificate(tls.Certificate{Certificate: good.Certificate}), "has no private key"},
+		{"the key of another", sfbackup.WithClientCertificate(tls.Certificate{Certificate: good.Certificate, PrivateKey: other.PrivateKey}), "is not that of the certificate"},
+		{"no DER", sfbackup.WithClientCertificate(tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: good.PrivateKey}), "WithClientCertificate: x509: "},
+		{"a missing file", sfbackup.WithClientCertificateFiles(missing, keyFile), "WithClientCertificateFiles: stat "},
+		{"a directory", sfbackup.WithClientCertificateFiles(dir, keyFile), "WithClientCertificateFiles: read "},
+		{"a key for a certificate", sfbackup.WithClientCertificateFiles(keyFile, keyFile), "WithClientCertificateFiles: " + keyFile},
+		{"the key file of another", sfbackup.WithClientCertificateFiles(certFile, otherKey), "private key does not match"},
+		{"a missing PFX", sfbackup.WithPFX(missing, ""), "WithPFX: stat "},
+		{"a wrong password", sfbackup.WithPFX(pfxFile, "s3cret2"), "password incorrect"},
+		{"no PFX", sfbackup.WithPFX(keyFile, "s3cret"), "WithPFX: " + keyFile + ": pkcs12: "},
+	} {
+		_, err := sfbackup.NewClient("https://localhost", tt.opt)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// What is in a PFX file, in the ways that it is written, arrives in the order that TLS wants.
+func TestPFX(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t, "root")
+	upper := root.authority(t, "upper")
+	lower := upper.authority(t, "lower")
+	leaf := lower.issue(t, nil)
+	stray := newRoot(t, "stray")
+	issuers := []*x509.Certificate{stray.Leaf, root.Leaf, lower.Leaf, upper.Leaf}
+	alone := (&issuer{}).issue(t, nil)
+	for _, tt := range []struct {
+		name    string
+		encoder *pkcs12.Encoder
+		leaf    tls.Certificate
+		issuers []*x509.Certificate
+		want    int
+	}{
+		{"modern", pkcs12.Modern, leaf, issuers, 4},
+		{"as Windows exports with TripleDES", pkcs12.LegacyDES, leaf, issuers, 4},
+		{"RC2", pkcs12.LegacyRC2, leaf, issuers[2:3], 2},
+		{"alone", pkcs12.Modern, leaf, nil, 1},
+		{"self-signed", pkcs12.Modern, alone, issuers, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pfx, err := tt.encoder.Encode(tt.leaf.PrivateKey, tt.leaf.Leaf, tt.issuers, "pa ss")
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "client.pfx")
+			writeFile(t, file, pfx)
+			server, shown := startAsking(t)
+			client, err := sfbackup.NewClient(server, sfbackup.WithServerCommonNames("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+				t.Fatal(err)
+			}
+			got := shown()
+			if len(got) != tt.want || !got[0].Equal(tt.leaf.Leaf) {
+				t.Fatalf("%d certificates", len(got))
+			}
+			for i := 1; i < len(got); i++ {
+				if err := got[i-1].CheckSignatureFrom(got[i]); err != nil {
+					t.Errorf("%d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// gateway is the authority and certificate of all servers that ask.
+var gateway = sync.OnceValue(func() *issuer {
+	t := &testing.T{} // making certificates does not fail
+	root := newRoot(t, "gateway root")
+	return &issuer{root.issue(t, func(c *x509.Certificate) { named("gateway")(c); forLoopback(c) }), [][]byte{root.Certificate.Certificate[0]}}
+})
+
+func gatewayRoots(t testing.TB) *x509.CertPool {
+	t.Helper()
+	root, err := x509.ParseCertificate(gateway().chain[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	return pool
+}
+
+// startAsking starts a server that asks for a certificate and takes any. The function returns what it
+// was shown last.
+func startAsking(t testing.TB) (url string, shown func() []*x509.Certificate) {
+	t.Helper()
+	var mu sync.Mutex
+	var last []*x509.Certificate
+	server := startTLS(t, &tls.Config{
+		Certificates: []tls.Certificate{gateway().Certificate}, ClientAuth: tls.RequireAnyClientCert,
+	}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = r.TLS.PeerCertificates
+		w.Header().Set("Connection", "close") // so that each request has a handshake
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	return server.URL, func() []*x509.Certificate {
+		mu.Lock()
+		defer mu.Unlock()
+		return last
+	}
+}
+
+// A certificate that is renewed while the client lives is shown from the next connection on. What is
+// half written changes nothing, and neither does what is gone.
+func TestCertificateFilesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t, "root")
+	first, second, third := root.issue(t, named("first")), root.issue(t, named("second")), root.issue(t, named("third"))
+	dir, next := t.TempDir(), t.TempDir()
+	certFile, keyFile := writePEM(t, dir, first)
+	url, shown := startAsking(t)
+	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows := func(step, want string) {
+		t.Helper()
+		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+			t.Fatalf("%s: %v", step, err)
+		}
+		if got := shown()[0].Subject.CommonName; got != want {
+			t.Errorf("%s: the %s certificate was shown, want the %s", step, got, want)
+		}
+	}
+	read := func(name string) []byte {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	shows("at first", "first")
+	shows("again", "first")
+
+	secondCert, secondKey := writePEM(t, next, second)
+	cert, key := read(secondCert), read(secondKey)
+	writeFile(t, certFile, cert[:len(cert)/2])
+	shows("half of the certificate", "first")
+	writeFile(t, certFile, cert)
+	shows("the certificate without its key", "first")
+	writeFile(t, keyFile, key)
+	shows("both", "second")
+
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
+	shows("the key is gone", "second")
+	thirdCert, thirdKey := writePEM(t, next, third)
+	for from, to := range map[string]string{thirdCert: certFile, thirdKey: keyFile} {
+		// Of the same time, as a tool might keep it: it is another file all the same.
+		if err := os.Chtimes(from, time.Unix(1e9, 0), time.Unix(1e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shows("both were moved into place", "third")
+}
+
+// A gateway that has refused a certificate is shown the new one next, although the connection would
+// have lived on.
+func TestRenewedCertificateAfterRefusal(t *testing.T) {
+	t.Parallel()
+	cluster := sfbackuptest.NewCluster()
+	server := cluster.Start(t, sfbackuptest.WithClientCertificates())
+	dir := t.TempDir()
+	certFile, keyFile := writePEM(t, dir, server.Issue(""))
+	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRootCAs(server.RootCAs), sfbackup.WithClientCertificateFiles(certFile, keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil {
+		t.Fatal("the cluster knows a stranger")
+	}
+	writePEM(t, dir, server.Issue(sfbackuptest.RoleAdmin))
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Both in one file, with an RSA key in its old form.
+func TestCertificateAndKeyInOneFile(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "client.pem")
+	writeFile(t, file, bytes.Join([][]byte{
+		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+	}, nil))
+	url, shown := startAsking(t)
+	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(file, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(shown()[0].Raw, der) {
+		t.Error("another certificate was shown")
+	}
+}
+
+// What is given as a value stays as it is.
+func TestClientCertificateIsCopied(t *testing.T) {
+	t.Parallel()
+	certificate := newRoot(t, "a").issue(t, nil)
+	certificate.Leaf = nil
+	url, shown := startAsking(t)
+	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(certificate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if certificate.Leaf != nil || !bytes.Equal(shown()[0].Raw, certificate.Certificate[0]) {
+		t.Error("the certificate was changed")
+	}
+}

@@ -1,0 +1,137 @@
+package sfbackup_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// issuer is an authority of a test; the zero value signs itself.
+type issuer struct {
+	tls.Certificate
+	chain [][]byte // what a server shows after a certificate
+}
+
+func newRoot(t testing.TB, name string) *issuer {
+	t.Helper()
+	return (&issuer{}).authority(t, name)
+}
+
+// authority returns an authority that the issuer has signed.
+func (i *issuer) authority(t testing.TB, name string) *issuer {
+	t.Helper()
+	c := i.issue(t, func(c *x509.Certificate) {
+		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid = name, true, true
+		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageCertSign, nil
+	})
+	return &issuer{c, c.Certificate}
+}
+
+func (i *issuer) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(i.Leaf)
+	return pool
+}
+
+// issue returns a certificate for both ends of a connection to this machine, which a function may
+// change before it is signed.
+func (i *issuer) issue(t testing.TB, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	parent, signer := template, crypto.PrivateKey(key)
+	if i.Leaf != nil {
+		parent, signer = i.Leaf, i.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: append([][]byte{der}, i.chain...), PrivateKey: key, Leaf: leaf}
+}
+
+// named changes a certificate to one with a common name and DNS names.
+func named(name string, dns ...string) func(*x509.Certificate) {
+	return func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = name, dns }
+}
+
+// forLoopback lets a certificate pass for a server of this machine.
+func forLoopback(c *x509.Certificate) {
+	c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	c.DNSNames = append(c.DNSNames, "localhost")
+}
+
+func sha1Of(c tls.Certificate) string   { return fmt.Sprintf("%X", sha1.Sum(c.Certificate[0])) }
+func sha256Of(c tls.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Certificate[0])) }
+
+// writePEM writes the certificate and its key into two files of a directory.
+func writePEM(t testing.TB, dir string, c tls.Certificate) (certFile, keyFile string) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chain []byte
+	for _, der := range c.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeFile(t, certFile, chain)
+	writeFile(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	return certFile, keyFile
+}
+
+func writeFile(t testing.TB, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startTLS starts a server with a configuration, and no complaints about handshakes.
+func startTLS(t testing.TB, config *tls.Config, handler http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.TLS = config
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// accepted answers every start of a backup.
+var accepted = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
