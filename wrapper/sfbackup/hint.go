@@ -130,7 +130,7 @@ func (c *credentials) hintTLS(err error) (hint string, certain bool) {
 	}
 	switch text := strings.TrimPrefix(alert.Err.Error(), "tls: "); {
 	case alert.Op == "local error" && text == "no renegotiation" && c.own:
-		return "the server asked for the client certificate a second time", true
+		return "the server asked for the client certificate a second time", false
 	case alert.Op == "local error" && text == "no renegotiation":
 		return "the server asks for a client certificate by renegotiating, which the transport does not allow: use WithClientCertificate, WithClientCertificateFiles or WithPFX", true
 	case alert.Op == "local error" && text == "error decoding message" && c.version13:
