@@ -29,6 +29,12 @@ test: ## Run all tests with the race detector, and the examples that need no clu
 	$(GO) build -o /dev/null ./examples/...
 	$(GO) run ./examples/quickstart >/dev/null
 
+.PHONY: test-apache
+test-apache: ## Run the tests that need Apache httpd, which asks for client certificates as a gateway does
+	@$(GO) test $(RACE) -count 1 -run '^TestApache' -v ./wrapper/sfbackup | tee test-apache.tmp; \
+	passed=$$(grep -c '^--- PASS' test-apache.tmp); rm -f test-apache.tmp; \
+	test "$$passed" -gt 0 || { echo 'The tests did not pass, or httpd is missing.'; exit 1; }
+
 .PHONY: generate
 generate: ## Write runtime.gen.yaml and package generated from the document and its overlay
 	$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp || { rm -f $(RUNTIME).tmp; exit 1; }

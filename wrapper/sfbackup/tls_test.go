@@ -36,7 +36,11 @@ func TestOptionsChangeAClone(t *testing.T) {
 
 	used := h2.Client().Transport.(*http.Transport).Clone()
 	used.TLSClientConfig.ServerName = "example.com"
-	if resp, err := (&http.Client{Transport: used}).Get("http://127.0.0.1:0"); err == nil { // sets up HTTP/2
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := used.RoundTrip(req); err == nil { // sets up HTTP/2
 		resp.Body.Close()
 	}
 	before := used.TLSClientConfig.Clone()
@@ -201,11 +205,11 @@ func TestPostHandshakeAuthentication(t *testing.T) {
 
 func testPostHandshake(t *testing.T, requestContext, alert string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	served := make(chan error, 1)
 	go func() { served <- servePostHandshake(listener, requestContext) }()
 
@@ -229,7 +233,7 @@ func servePostHandshake(listener net.Listener, requestContext string) error {
 	if err != nil {
 		return err
 	}
-	defer raw.Close()
+	defer func() { _ = raw.Close() }()
 	var keys strings.Builder
 	conn := tls.Server(raw, &tls.Config{
 		Certificates: []tls.Certificate{gateway().Certificate}, MinVersion: tls.VersionTLS13,
