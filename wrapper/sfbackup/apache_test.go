@@ -1,3 +1,5 @@
+//go:build unix
+
 package sfbackup_test
 
 import (
@@ -108,6 +110,7 @@ func startHTTPD(t *testing.T, certificate tls.Certificate, clients *issuer, back
 func runHTTPD(t *testing.T, log *bytes.Buffer, name string, args ...string) bool {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +133,9 @@ func runHTTPD(t *testing.T, log *bytes.Buffer, name string, args ...string) bool
 			}
 		}()
 		t.Cleanup(func() {
-			_ = cmd.Process.Signal(syscall.SIGTERM)
+			// All of its processes, and at once: asked to end, it may wait ten seconds for connections.
+			// It leaves nothing behind but what is in the directory of the test.
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			<-read
 			_ = cmd.Wait()
 			if t.Failed() {

@@ -47,6 +47,29 @@
 // minutes. [WithRetry] changes that. A list goes on where its connection broke. A request that starts
 // a backup is never sent again by itself.
 //
+// # Credentials
+//
+// A secured cluster asks for a client certificate, or for a token of Microsoft Entra ID:
+// [WithClientCertificate], [WithClientCertificateFiles], [WithPFX], [WithTokenSource]. Files are read
+// again when they change. The gateway asks for the certificate by renegotiating after it has read the
+// request; so connections have TLS 1.2 and HTTP/1.1, unless [WithTLS13] says otherwise.
+//
+// The cluster itself is known by the name of the endpoint and the authorities of the system, as
+// elsewhere, or of [WithRootCAs]. Its certificate is often not made for that:
+// [WithServerThumbprints] and [WithServerCommonNames] know it as the other clients of Service Fabric
+// do. Nothing switches the check off.
+//
+//	client, err := sfbackup.NewClient("https://cluster.example.com:19080",
+//		sfbackup.WithPFX("client.pfx", password),
+//		sfbackup.WithServerThumbprints(thumbprint))
+//
+// A cluster answers with 403 when it does not know the certificate, when a token has expired, and when
+// the role does not suffice; [APIError.Hint] tells them apart and says what to do. The last one is also
+// [CodeAccessDenied]. Credentials are sent to the endpoints only, whatever is redirected.
+//
+// Clients with options about certificates have a transport each, so make one and keep it. Its idle
+// connections are closed after 90 seconds, so nothing has to be closed.
+//
 // # Time
 //
 // Only the context limits how long a call takes. Its deadline is also told to the server. Be

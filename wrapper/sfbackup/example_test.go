@@ -2,7 +2,6 @@ package sfbackup_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -30,29 +29,6 @@ func exampleClient(outcome ...sfbackuptest.Outcome) *sfbackup.Client {
 		log.Fatal(err)
 	}
 	return client
-}
-
-// A cluster that is secured by certificates.
-func ExampleWithHTTPClient() {
-	certificate, err := tls.LoadX509KeyPair("client.pem", "client.key")
-	if err != nil {
-		fmt.Println("no certificate")
-		return
-	}
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
-	client, err := sfbackup.NewClient("https://cluster.example.com:19080",
-		sfbackup.WithHTTPClient(&http.Client{Transport: &http.Transport{
-			Protocols: http1,
-			TLSClientConfig: &tls.Config{
-				Certificates: []tls.Certificate{certificate},
-				// The gateway asks for the certificate by renegotiating, which TLS 1.3 does not have.
-				Renegotiation: tls.RenegotiateOnceAsClient,
-				MaxVersion:    tls.VersionTLS12,
-			},
-		}}))
-	fmt.Println(client, err)
-	// Output: no certificate
 }
 
 func ExampleNewClient() {

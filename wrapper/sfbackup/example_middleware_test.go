@@ -1,0 +1,57 @@
+package sfbackup_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+// traced stands for otelhttp.NewTransport of go.opentelemetry.io/contrib, which is a function like this
+// but for its options.
+func traced(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		if err == nil {
+			fmt.Println("span:", req.Method, resp.StatusCode)
+		}
+		return resp, err
+	})
+}
+
+// Traces around a transport of one's own. Every attempt is a span.
+func ExampleWithHTTPClient() {
+	cluster := sfbackuptest.NewCluster()
+	client, err := sfbackup.NewClient("http://localhost:19080",
+		sfbackup.WithHTTPClient(&http.Client{Transport: traced(cluster.Transport())}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
+	fmt.Println(client.BackupPartition(context.Background(), partition, nil))
+	// Output:
+	// span: POST 202
+	// <nil>
+}
+
+// Traces around the transport that the options about certificates make.
+func ExampleWithMiddleware() {
+	server := sfbackuptest.NewCluster().Start(nil, sfbackuptest.WithClientCertificates())
+	defer server.Close()
+	client, err := sfbackup.NewClient(server.URL,
+		sfbackup.WithClientCertificate(*server.ClientCertificate), sfbackup.WithRootCAs(server.RootCAs),
+		sfbackup.WithMiddleware(traced))
+	if err != nil {
+		log.Fatal(err)
+	}
+	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
+	fmt.Println(client.BackupPartition(context.Background(), partition, nil))
+	// Output:
+	// span: POST 202
+	// <nil>
+}
