@@ -6,6 +6,8 @@
 //	go run ./examples/contracttest                                             # two clusters in memory
 //	go run ./examples/contracttest -endpoint URL -partition ID -service NAME   # any other
 //
+// A secured cluster takes -cert, or -token-env, and -ca or -thumbprint; -h explains them.
+//
 // It exits with 0 when there is no violation, with 1 when there is one or nothing answers, and with 2
 // when it was called wrongly.
 package main
@@ -22,6 +24,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/servicefabric-go/backup/examples/internal/credentials"
 	"github.com/servicefabric-go/backup/openapi"
 	"github.com/servicefabric-go/backup/openapi/contract"
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
@@ -39,10 +42,10 @@ type target struct {
 	name      string
 	document  []byte
 	endpoint  string
-	transport http.RoundTripper // nil: the network
 	partition uuid.UUID
 	service   sfbackup.ServiceName
 	backup    bool // start one
+	opts      []sfbackup.Option
 }
 
 // exercise sends a request of each kind through a validator and collects the violations. What the
@@ -53,11 +56,16 @@ func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.V
 		return nil, nil, err
 	}
 	var found []*contract.Violation
-	transport := v.Transport(t.transport, func(_ *http.Request, err error) {
-		found = append(found, contract.Violations(err)...)
-	})
-	client, err := sfbackup.NewClient(t.endpoint, sfbackup.WithHTTPClient(&http.Client{Transport: transport}),
-		sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1})) // every answer counts, the first one too
+	opts := append([]sfbackup.Option{
+		// The first answer counts, and not the one after a retry.
+		sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}),
+		sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+			return v.Transport(next, func(_ *http.Request, err error) {
+				found = append(found, contract.Violations(err)...)
+			})
+		}),
+	}, t.opts...)
+	client, err := sfbackup.NewClient(t.endpoint, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,7 +112,8 @@ func inMemory() []target {
 		cluster.SetOutcome(partition, sfbackuptest.Outcome{Accepted: -1, Running: -1})
 		targets = append(targets, target{
 			name: "a cluster in memory, " + profile.String(), document: documents[i],
-			endpoint: "http://localhost:19080", transport: cluster.Transport(),
+			endpoint:  "http://localhost:19080",
+			opts:      []sfbackup.Option{sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport()})},
 			partition: partition, service: "fabric:/CalcApp/CalcService", backup: true,
 		})
 	}
@@ -146,6 +155,7 @@ func parse(args []string, stderr io.Writer) (targets []target, code int) {
 	service := flags.String("service", "", "the `NAME` of a service, fabric:/App/Svc")
 	backup := flags.Bool("backup", false, "also start a backup of the partition")
 	documented := flags.Bool("documented", false, "check against the documentation, not against what clusters answer")
+	secured := credentials.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil, 0
@@ -160,9 +170,14 @@ func parse(args []string, stderr io.Writer) (targets []target, code int) {
 		fmt.Fprintln(stderr, "contracttest: give -endpoint, -partition and -service, or nothing at all")
 		return nil, 2
 	}
+	opts, err := secured.Options()
+	if err != nil {
+		fmt.Fprintln(stderr, "contracttest:", err)
+		return nil, 2
+	}
 	t := target{
 		name: *endpoint, document: openapi.Runtime, endpoint: *endpoint,
-		partition: partition, service: name, backup: *backup,
+		partition: partition, service: name, backup: *backup, opts: opts,
 	}
 	if *documented {
 		t.document = openapi.Documented

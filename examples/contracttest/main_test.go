@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
@@ -29,7 +30,10 @@ func TestInMemory(t *testing.T) {
 }
 
 func TestEndpoint(t *testing.T) {
-	t.Parallel()
+	t.Setenv("SFBACKUP_TEST_TOKEN", "t0ken")
+	security := sfbackuptest.NewCluster()
+	security.AcceptToken("t0ken", sfbackuptest.RoleUser, time.Time{})
+	secured := security.Start(t)
 	cluster := sfbackuptest.NewCluster() // as 6.4 answers
 	cluster.SetOutcome(cluster.Partitions()[0], sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	server := httptest.NewServer(cluster)
@@ -52,6 +56,9 @@ func TestEndpoint(t *testing.T) {
 		{"help", "-h", 0, "", "-partition ID"},
 		{"an unknown flag", "-nonsense", 2, "", "-partition ID"},
 		{"no partition", "-endpoint " + server.URL, 2, "", "or nothing at all"},
+		{"a token", "-token-env SFBACKUP_TEST_TOKEN -endpoint " + secured.URL + rest, 0, ": 0 violations\n", ""},
+		{"a token that is not there", "-token-env SFBACKUP_TEST_NONE -endpoint " + secured.URL + rest, 2, "", "SFBACKUP_TEST_NONE is not set"},
+		{"a pin", "-thumbprint " + strings.Repeat("00", 20) + " -endpoint " + server.URL + rest, 2, "", "need an endpoint that begins with"},
 		{"an endpoint that is none", "-endpoint localhost" + rest, 2, "", `has to begin with "http://"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

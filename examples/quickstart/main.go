@@ -3,6 +3,8 @@
 //	go run ./examples/quickstart                                    # against a cluster in memory
 //	go run ./examples/quickstart -endpoint URL -partition ID        # against a real cluster
 //
+// A secured cluster takes -cert, or -token-env, and -ca or -thumbprint; -h explains them.
+//
 // It exits with 0 when the backup ended with success, with 1 when it did not or was not waited for to
 // its end, and with 2 when it was called wrongly. Interrupting it does not stop the backup.
 package main
@@ -25,6 +27,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/servicefabric-go/backup/examples/internal/credentials"
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
@@ -44,12 +47,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	endpoint := flags.String("endpoint", "", "the `URL` of a cluster's HTTP gateway; without it, a cluster in memory")
 	id := flags.String("partition", "", "the `ID` of the partition to back up")
+	secured := credentials.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() > 0 || flags.NFlag()%2 != 0: // a flag that is given empty is a mistake, not a demonstration
+	case flags.NArg() > 0 || !complete(flags):
 		fmt.Fprintln(stderr, "quickstart: give -endpoint and -partition, or nothing at all")
 		return 2
 	}
@@ -73,7 +77,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 
-	client, err := sfbackup.NewClient(*endpoint)
+	opts, err := secured.Options()
+	if err != nil {
+		fmt.Fprintln(stderr, "quickstart:", err)
+		return 2
+	}
+	client, err := sfbackup.NewClient(*endpoint, opts...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
@@ -83,6 +92,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// complete reports whether the flags say which cluster is meant: a real one, or with no flags at all that
+// in memory. A flag that is given empty is a mistake, not a demonstration.
+func complete(flags *flag.FlagSet) bool {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	return len(given) == 0 || given["endpoint"] && given["partition"]
 }
 
 // backup takes a backup and shows what there is then.

@@ -63,6 +63,3 @@ type cleanError struct {
 func (e *cleanError) Error() string { return e.text }
 
 func (e *cleanError) Unwrap() error { return e.err }
-
-// GoString keeps %#v from the parts.
-func (e *cleanError) GoString() string { return strconv.Quote(e.text) }
