@@ -19,7 +19,6 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
-	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
 func TestCertificateMistakes(t *testing.T) {
@@ -199,9 +198,11 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows("the key is gone", "second")
+	// Of the same size and time, as a tool might keep it: it is another file all the same.
 	thirdCert, thirdKey := writePEM(t, next, third)
-	for from, to := range map[string]string{thirdCert: certFile, thirdKey: keyFile} {
-		// Of the same time, as a tool might keep it: it is another file all the same.
+	replace := func(from, to string) {
+		data := read(from)
+		writeFile(t, from, append(data, bytes.Repeat([]byte("\n"), 1500-len(data))...))
 		if err := os.Chtimes(from, time.Unix(1e9, 0), time.Unix(1e9, 0)); err != nil {
 			t.Fatal(err)
 		}
@@ -209,25 +210,38 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	replace(thirdCert, certFile)
+	replace(thirdKey, keyFile)
 	shows("both were moved into place", "third")
+	fourthCert, fourthKey := writePEM(t, next, first)
+	replace(fourthCert, certFile)
+	replace(fourthKey, keyFile)
+	shows("and again", "first")
 }
 
 // A gateway that has refused a certificate is shown the new one next, although the connection would
 // have lived on.
 func TestRenewedCertificateAfterRefusal(t *testing.T) {
 	t.Parallel()
-	cluster := sfbackuptest.NewCluster()
-	server := cluster.Start(t, sfbackuptest.WithClientCertificates())
+	root := newRoot(t, "root")
+	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}, ClientAuth: tls.RequestClientCert},
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.TLS.PeerCertificates[0].Subject.CommonName != "good" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			w.WriteHeader(http.StatusAccepted)
+		}))
 	dir := t.TempDir()
-	certFile, keyFile := writePEM(t, dir, server.Issue(""))
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRootCAs(server.RootCAs), sfbackup.WithClientCertificateFiles(certFile, keyFile))
+	certFile, keyFile := writePEM(t, dir, root.issue(t, named("bad")))
+	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil {
-		t.Fatal("the cluster knows a stranger")
+		t.Fatal("the gateway knows a stranger")
 	}
-	writePEM(t, dir, server.Issue(sfbackuptest.RoleAdmin))
+	writePEM(t, dir, root.issue(t, named("good")))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Error(err)
 	}

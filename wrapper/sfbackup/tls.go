@@ -3,7 +3,6 @@ package sfbackup
 import (
 	"crypto/tls"
 	"errors"
-	"maps"
 	"net/http"
 	"time"
 )
@@ -115,10 +114,7 @@ func (s *settings) chooseTransport() (transport http.RoundTripper, own bool, err
 	}
 	t := ground.Clone()
 	t.TLSClientConfig = s.tls.config(ground.TLSClientConfig)
-	t.Protocols = http1()
-	t.ForceAttemptHTTP2 = false
-	t.TLSNextProto = maps.Clone(t.TLSNextProto)
-	delete(t.TLSNextProto, "h2")
+	t.Protocols = http1() // whatever else asks for HTTP/2
 	if t.IdleConnTimeout == 0 {
 		// Nobody else has this clone to close its connections.
 		t.IdleConnTimeout = idleTimeout

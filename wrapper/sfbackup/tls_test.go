@@ -45,6 +45,7 @@ func TestOptionsChangeAClone(t *testing.T) {
 	}
 	before := used.TLSClientConfig.Clone()
 	dialed := 0
+	both := http1and2()
 	dialing := &http.Transport{DialContext: (&countingDialer{n: &dialed}).dial, ForceAttemptHTTP2: true}
 	for _, tt := range []struct {
 		name string
@@ -55,6 +56,7 @@ func TestOptionsChangeAClone(t *testing.T) {
 		{"without a transport", &http.Client{}, sfbackup.WithServerThumbprints(pin)},
 		{"a transport of HTTP/2", &http.Client{Transport: used}, sfbackup.WithServerThumbprints(pin)},
 		{"a transport of HTTP/2 with a configuration", &http.Client{Transport: used}, sfbackup.WithRootCAs(before.RootCAs)},
+		{"a transport that wants HTTP/2", &http.Client{Transport: both}, sfbackup.WithServerThumbprints(pin)},
 		{"a transport that dials", &http.Client{Transport: dialing}, sfbackup.WithServerThumbprints(pin)},
 	} {
 		opts := opts{tt.opt}
@@ -74,9 +76,17 @@ func TestOptionsChangeAClone(t *testing.T) {
 	}
 	if c := used.TLSClientConfig; c.VerifyConnection != nil || c.InsecureSkipVerify || c.MaxVersion != before.MaxVersion ||
 		c.Renegotiation != before.Renegotiation || !c.RootCAs.Equal(before.RootCAs) || len(c.NextProtos) != len(before.NextProtos) ||
-		dialing.TLSClientConfig != nil && dialing.TLSClientConfig.VerifyConnection != nil || !dialing.ForceAttemptHTTP2 {
+		dialing.TLSClientConfig != nil && dialing.TLSClientConfig.VerifyConnection != nil || !dialing.ForceAttemptHTTP2 || !both.Protocols.HTTP2() {
 		t.Error("the caller's transport was changed")
 	}
+}
+
+// http1and2 is a transport that speaks HTTP/2 with whoever has it.
+func http1and2() *http.Transport {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	return &http.Transport{Protocols: p}
 }
 
 type countingDialer struct {

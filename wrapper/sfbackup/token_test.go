@@ -117,6 +117,39 @@ func TestTokenIsRefused(t *testing.T) {
 	})
 }
 
+// A refusal that comes late does not take away the token that has replaced the refused one.
+func TestTokenIsRefusedLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &issuingSource{cluster: sfbackuptest.NewCluster()}
+		requests := 0
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			requests++
+			if req.Header.Get("Authorization") != "Bearer token-1" {
+				return answer{status: "202 Accepted"}.response(req), nil
+			}
+			time.Sleep(time.Duration(requests) * time.Minute)
+			return answer{status: "403 Client certificate required"}.response(req), nil
+		}), sfbackup.WithTokenSource(source))
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { _ = client.BackupPartition(t.Context(), partition1, nil) })
+			synctest.Wait()
+		}
+		time.Sleep(90 * time.Second) // the first was refused, the others are waiting
+		for range 3 {
+			if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		wg.Wait()
+		if source.calls != 2 {
+			t.Errorf("%d calls", source.calls)
+		}
+	})
+}
+
 // A token that is refused twice is an error, without a third request. A source that has no other token
 // is not made to bring the same one again and again.
 func TestTokenIsRefusedForGood(t *testing.T) {
@@ -199,14 +232,14 @@ func TestTokenIsSharedInFlight(t *testing.T) {
 					if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != patience {
 						t.Errorf("%v after %v", err, time.Since(start))
 					}
-				} else if err != nil || time.Since(start) != 18*time.Second { // the third call begins after 8
+				} else if took := time.Since(start); err != nil || took != 15*time.Second && took != 18*time.Second { // who takes over is not said
 					t.Errorf("%v after %v", err, time.Since(start))
 				}
 			})
 			synctest.Wait() // the first one calls the source
 		}
 		wg.Wait()
-		if source.calls != 3 {
+		if source.calls != 2 && source.calls != 3 {
 			t.Errorf("%d calls", source.calls)
 		}
 	})
