@@ -34,7 +34,7 @@ func ReadObject(data []byte, o Object) error {
 	if value.Kind() != '{' {
 		return unexpectedKind(value)
 	}
-	return fillOwn(bytes.TrimLeft(value, " \t\r\n"), o, newSharedStrings())
+	return fillOwn(bytes.TrimLeft(value, " \t\r\n"), o, new(sharedStrings))
 }
 
 // checkValue finds out whether data is one JSON value, and not too deep.
@@ -176,7 +176,6 @@ func unquote(quoted []byte, buffer *[]byte) []byte {
 // sharedStrings gives the same string for the same text, so that the backups of a page share the
 // names of their service. It is small and forgets: a miss costs no more than a copy.
 type sharedStrings struct {
-	seed   maphash.Seed
 	slots  [64]string
 	buffer []byte // for texts with escapes
 }
@@ -185,7 +184,7 @@ type sharedStrings struct {
 // and each is another.
 const maxShared = 64
 
-func newSharedStrings() *sharedStrings { return &sharedStrings{seed: maphash.MakeSeed()} }
+var seed = maphash.MakeSeed()
 
 // unquote returns the text of a valid JSON string. It is only valid until the next call.
 func (s *sharedStrings) unquote(quoted []byte) []byte { return unquote(quoted, &s.buffer) }
@@ -197,7 +196,7 @@ func (s *sharedStrings) get(text []byte) string {
 	if len(text) > maxShared {
 		return string(text)
 	}
-	slot := &s.slots[maphash.Bytes(s.seed, text)%uint64(len(s.slots))]
+	slot := &s.slots[maphash.Bytes(seed, text)%uint64(len(s.slots))]
 	if *slot != string(text) {
 		*slot = string(text)
 	}

@@ -40,7 +40,7 @@ func NewPage[T any, P interface {
 	Object
 }](r io.Reader) *Page[T, P] {
 	input := &limitedReader{r: r}
-	return &Page[T, P]{input: input, dec: jsontext.NewDecoder(input, Tolerant), shared: newSharedStrings()}
+	return &Page[T, P]{input: input, dec: jsontext.NewDecoder(input, Tolerant), shared: new(sharedStrings)}
 }
 
 // Next reads the next item. At the end of a page that was read to its last byte it returns
@@ -121,6 +121,9 @@ func (p *Page[T, P]) value() ([]byte, error) {
 	if err != nil {
 		return nil, unexpected(err)
 	}
+	if len(value) > maxValue {
+		return nil, errTooLong
+	}
 	if tooDeep(value) {
 		return nil, errTooDeep
 	}
@@ -191,6 +194,11 @@ func (p *Page[T, P]) end() error {
 // less than 1 KiB.
 const maxValue = 1 << 20
 
+// maxSpace is how much may stand before a value: a comma, and white space.
+const maxSpace = 4 << 10
+
+var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
+
 // limitedReader ends with an error when a value is too long. A decoder that asks for more needs it
 // for the value that it reads, so that all that was read since the value began belongs to it.
 type limitedReader struct {
@@ -202,9 +210,9 @@ type limitedReader struct {
 func (l *limitedReader) begin(offset int64) { l.start = offset }
 
 func (l *limitedReader) Read(p []byte) (int, error) {
-	left := l.start + maxValue - l.total
+	left := l.start + maxSpace + maxValue + 1 - l.total
 	if left <= 0 {
-		return 0, fmt.Errorf("a value is longer than %d bytes", maxValue)
+		return 0, errTooLong
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), left)])
 	l.total += int64(n)

@@ -36,7 +36,7 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil || value.Kind() == 'n' {
 		return err
 	}
-	return p.parse(value, newSharedStrings())
+	return p.parse(value, new(sharedStrings))
 }
 
 // parse reads a value of any kind in one pass. A value of an unknown kind is taken whatever it

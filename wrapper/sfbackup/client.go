@@ -25,6 +25,8 @@ type Client struct {
 	basePath  string // the escaped path in it
 	http      *http.Client
 	id        string // names this client in the traces of the gateway
+	userAgent string
+	retry     RetryPolicy
 	serviceID func(ServiceName) string
 
 	credentials *credentials
@@ -61,6 +63,8 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 		basePath:  server.EscapedPath(),
 		http:      s.assemble(),
 		id:        uuid.NewString(),
+		userAgent: s.userAgent,
+		retry:     s.retry,
 		serviceID: s.serviceID,
 
 		credentials: s.credentials,
@@ -94,10 +98,14 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 	req = req.WithContext(withOperation(ctx, operation))
 	// The client and the request; the gateway reads the two apart in its traces.
 	requestID := c.id + ":" + uuid.NewString()
-	req.Header.Set("X-ServiceFabricRequestId", requestID)
-	req.Header.Set("X-ServiceFabricClientType", clientType)
-	// The server still has its XML writer.
-	req.Header.Set("Accept", "application/json")
+	for _, h := range [...]struct{ canonicalName, value string }{
+		{"X-Servicefabricrequestid", requestID},
+		{"X-Servicefabricclienttype", clientType},
+		{"Accept", "application/json"}, // the server still has its XML writer
+		{"User-Agent", c.userAgent},
+	} {
+		req.Header[h.canonicalName] = []string{h.value} // faster than Set, and there are many requests
+	}
 
 	resp, err := c.http.Do(req)
 	if err != nil {

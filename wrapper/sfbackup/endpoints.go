@@ -1,6 +1,7 @@
 package sfbackup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -81,7 +82,11 @@ func (t *endpointTransport) RoundTrip(req *http.Request) (*http.Response, error)
 				t.moveOn(endpoint, false)
 			}
 			return resp, nil
-		case req.Context().Err() != nil || isLasting(err):
+		case isLasting(err) || errors.Is(req.Context().Err(), context.Canceled) && !attemptTimedOut(req.Context()):
+			return nil, err // which is not the endpoint's fault
+		case req.Context().Err() != nil:
+			// Nobody may be there: a node without power answers nothing.
+			t.moveOn(endpoint, attemptTimedOut(req.Context()))
 			return nil, err
 		}
 		t.moveOn(endpoint, true)

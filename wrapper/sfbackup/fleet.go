@@ -34,7 +34,7 @@ type FleetOptions struct {
 
 // FleetProgress counts partitions.
 type FleetProgress struct {
-	Started   int // all so far
+	Started   int // all that were asked for so far
 	InFlight  int // have not ended
 	Succeeded int
 	Failed    int // in any other way
@@ -56,7 +56,8 @@ const (
 // hands out a result for each as it ends: with nil for a success and with an error for anything else,
 // after which it goes on with the others.
 //
-// Partitions are asked for as backups end, so there can be any number of them. When the context
+// Partitions are asked for as backups end, so there can be any number of them; while the iterator that
+// gives them waits, everything waits. When the context
 // ends, every partition that has no result yet gets one, with its last progress and an error that
 // says whether its backup was started. Leaving the loop ends the waiting; the backups that were
 // started go on in the cluster.
@@ -239,6 +240,7 @@ func (f *fleet) abandon(ctx context.Context, next func() (uuid.UUID, bool)) {
 		}
 	}
 	for partition, ok := next(); ok; partition, ok = next() {
+		f.counts.Started++ // as all others that have a result
 		f.counts.Failed++
 		f.report()
 		if !f.yield(FleetResult{Partition: partition}, notStarted(ctx, partition)) {
@@ -313,16 +315,16 @@ func (c *Client) ServicesBackups(ctx context.Context, services iter.Seq[ServiceN
 	}
 }
 
-// listed is a part of the backups of a service, or the error that ended its list.
+// listed is a backup of a service, or how its list ended.
 type listed struct {
-	backups []Backup
+	backup  Backup
 	service ServiceName
 	err     error
 	end     bool
 }
 
-// chunk is how many backups a worker collects before it hands them over.
-const chunk = 64
+// maxListed is how many backups wait for the loop at most.
+const maxListed = 64
 
 func (c *Client) servicesBackups(ctx context.Context, services iter.Seq[ServiceName], o FleetOptions, yield func(Backup, error) bool) {
 	next, stop := iter.Pull(services)
@@ -334,7 +336,7 @@ func (c *Client) servicesBackups(ctx context.Context, services iter.Seq[ServiceN
 	gone := make(chan struct{})
 	defer close(gone)
 
-	results := make(chan listed)
+	results := make(chan listed, maxListed)
 	running, more := 0, true
 	for {
 		for more && running < min(o.Concurrency, maxFleetRequests) {
@@ -347,50 +349,38 @@ func (c *Client) servicesBackups(ctx context.Context, services iter.Seq[ServiceN
 		if running == 0 {
 			return
 		}
-		l := <-results
-		for _, b := range l.backups {
-			if !yield(b, nil) {
+		switch l := <-results; {
+		case !l.end:
+			if !yield(l.backup, nil) {
 				return
 			}
-		}
-		if l.end {
+		case l.err != nil:
 			running--
-		}
-		if l.err != nil && !yield(Backup{ServiceName: l.service}, fmt.Errorf("%s: %w", l.service, l.err)) {
-			return
+			if !yield(Backup{ServiceName: l.service}, fmt.Errorf("%s: %w", l.service, l.err)) {
+				return
+			}
+		default:
+			running--
 		}
 	}
 }
 
-// listInto sends the backups of a service, and how its list ended, until the receiver is gone. A
-// backup that the receiver waits for is sent by itself, others in chunks.
+// listInto sends the backups of a service, and how its list ended, until the receiver is gone.
 func (c *Client) listInto(ctx context.Context, service ServiceName, opts *ListOptions, results chan<- listed, gone <-chan struct{}) {
-	l := listed{service: service, end: true}
+	last := listed{service: service, end: true}
 	for b, err := range c.ServiceBackups(ctx, service, opts) {
 		if err != nil {
-			l.err = err
+			last.err = err
 			break
 		}
-		l.backups = append(l.backups, b)
-		part := listed{backups: l.backups}
 		select {
-		case results <- part:
-			l.backups = nil
-			continue
-		default:
-		}
-		if len(l.backups) < chunk {
-			continue
-		}
-		select {
-		case results <- part:
-			l.backups = nil
+		case results <- listed{backup: b}:
 		case <-gone:
 			return
 		}
 	}
 	select {
-	case results <- l:
+	case results <- last:
 	case <-gone:
 	}
 }

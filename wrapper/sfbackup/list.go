@@ -211,22 +211,30 @@ var errStopped = errors.New("stopped")
 // eachPage reads page after page.
 func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 	token := l.opts.ContinuationToken
+	var moved map[uuid.UUID]bool // to the next page
 	for {
-		next, err := l.read(ctx, token, receive)
+		r := &reading{list: l, token: token, receive: receive, moved: moved}
+		next, err := r.read(ctx)
 		if err != nil || next == "" {
 			return err
 		}
-		token = next
+		token, moved = next, r.moved
 	}
 }
 
 // page reads one page.
 func (l *list) page(ctx context.Context) (*Page, error) {
 	page := &Page{}
-	token, err := l.read(ctx, l.opts.ContinuationToken, func(b Backup) bool {
-		page.Backups = append(page.Backups, b)
-		return true
-	})
+	r := &reading{
+		list: l, token: l.opts.ContinuationToken,
+		receive: func(b Backup) bool {
+			page.Backups = append(page.Backups, b)
+			return true
+		},
+		// Nobody has seen the page yet, so that it can begin anew, whatever it is then.
+		restart: func() { page.Backups = nil },
+	}
+	token, err := r.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -234,32 +242,53 @@ func (l *list) page(ctx context.Context) (*Page, error) {
 	return page, nil
 }
 
-// read reads the page at a token, hands out its backups as they arrive, and returns the token of
-// the next page. Its error is errStopped if receive returned false. A page whose connection breaks is
-// asked for again, and goes on where it was.
-func (l *list) read(ctx context.Context, token string, receive func(Backup) bool) (next string, err error) {
+// A reading is one page while it is read.
+type reading struct {
+	list    *list
+	token   string
+	receive func(Backup) bool
+	restart func()             // nil: what was handed out stays handed out
+	before  readBefore         // what was
+	moved   map[uuid.UUID]bool // what the page before had, and this one may have again
+}
+
+// read reads the page, hands out its backups as they arrive, and returns the token of the next page.
+// Its error is errStopped if receive returned false. A page whose connection breaks is asked for again,
+// and goes on where it was.
+func (r *reading) read(ctx context.Context) (next string, err error) {
+	l := r.list
 	if l.err != nil {
 		return "", fmt.Errorf("sfbackup: %s: %w", l.operation, l.err)
 	}
-	var before readBefore
-	for tries := 0; ; {
-		n := before.n
-		next, again, err := l.readOnce(ctx, token, &before, receive)
+	policy := l.client.retry
+	for all, tries := 1, 1; ; all++ {
+		n := r.before.n
+		next, again, err := r.readOnce(ctx)
 		if !again {
 			return next, err
 		}
-		if tries++; before.n > n {
-			tries = 0
+		if tries++; r.before.n > n {
+			tries = 2
 		}
-		if tries > maxResumes {
+		if tries > policy.MaxAttempts || policy.MaxAttempts == 1 || all >= 8*policy.MaxAttempts {
 			return "", err
+		}
+		if tries > 2 {
+			if err := sleep(ctx, policy.delay(tries-2)); err != nil {
+				return "", callError(ctx, l.operation, err)
+			}
+		}
+		if r.restart != nil {
+			r.restart()
+			r.before = readBefore{}
 		}
 	}
 }
 
 // readOnce is read without a second try; again reports whether one makes sense.
-func (l *list) readOnce(ctx context.Context, token string, before *readBefore, receive func(Backup) bool) (next string, again bool, err error) {
-	req, err := l.newRequest(l.params(ctx, token))
+func (r *reading) readOnce(ctx context.Context) (next string, again bool, err error) {
+	l := r.list
+	req, err := l.newRequest(l.params(ctx, r.token))
 	if err != nil {
 		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
 	}
@@ -269,8 +298,8 @@ func (l *list) readOnce(ctx context.Context, token string, before *readBefore, r
 	}
 	body := &pageBody{resp: resp}
 	defer body.close()
-	next, err = l.readPage(ctx, body, before, receive)
-	if err == nil && next == token && next != "" {
+	next, err = r.readPage(ctx, body)
+	if err == nil && next == r.token && next != "" {
 		err = errors.New("the server repeats a continuation token")
 	}
 	if err != nil && !errors.Is(err, errStopped) {
@@ -279,15 +308,16 @@ func (l *list) readOnce(ctx context.Context, token string, before *readBefore, r
 	return next, body.broken(ctx, err), err
 }
 
-// readPage reads the body of a page and hands out what was not read before.
-func (l *list) readPage(ctx context.Context, body io.Reader, before *readBefore, receive func(Backup) bool) (next string, err error) {
+// readPage reads the body of the page and hands out what was not read before.
+func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, err error) {
 	page := wire.NewPage[backupFields](body)
-	passOver := before.passOver()
+	repetition := r.before.repeated()
 	var info backupFields
 	for {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			return page.ContinuationToken(), nil
+			r.moved, err = repetition.end()
+			return page.ContinuationToken(), err
 		}
 		if err == nil {
 			err = ctx.Err() // what is buffered could be handed out for long
@@ -295,13 +325,16 @@ func (l *list) readPage(ctx context.Context, body io.Reader, before *readBefore,
 		if err != nil {
 			return "", err
 		}
-		if passed, err := passOver(info.BackupID); err != nil {
+		if passed, err := repetition.passed(info.BackupID); err != nil {
 			return "", err
 		} else if passed {
 			continue
 		}
-		before.add(info.BackupID)
-		if b := newBackup((*generated.BackupInfo)(&info)); l.inRange(&b) && !receive(b) {
+		r.before.add(info.BackupID)
+		if r.moved[info.BackupID] {
+			continue
+		}
+		if b := newBackup((*generated.BackupInfo)(&info)); r.list.inRange(&b) && !r.receive(b) {
 			return "", errStopped
 		}
 	}

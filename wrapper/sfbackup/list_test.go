@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -354,39 +355,53 @@ func TestListsResume(t *testing.T) {
 	for _, id := range cluster.Partitions() {
 		want += len(cluster.Backups(id))
 	}
-	for _, after := range [][]int{{0}, {1}, {100}, {3000}, {9000}, {100, 200, 300, 9000}, {3000, 3000, 2999}, {1 << 20}} {
-		transport, requests := breaking(t, cluster.Transport(), after...)
-		client := newClient(t, transport)
-		seen := map[uuid.UUID]bool{}
-		for b, err := range client.ServiceBackups(t.Context(), "Shop/Orders/Archive", nil) {
-			if err != nil {
-				t.Errorf("%v: %v", after, err)
+	for _, after := range [][]int{{0}, {1}, {100}, {3000}, {9000}, {100, 200, 9000}, {3000, 3000, 2999}, {1 << 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			transport, requests := breaking(t, cluster.Transport(), after...)
+			client := newClient(t, transport, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
+			seen := map[uuid.UUID]bool{}
+			for b, err := range client.ServiceBackups(t.Context(), "Shop/Orders/Archive", nil) {
+				if err != nil {
+					t.Fatalf("%v: %v", after, err)
+				}
+				if seen[b.BackupID] {
+					t.Errorf("%v: %s came twice", after, b.BackupID)
+				}
+				seen[b.BackupID] = true
 			}
-			if seen[b.BackupID] {
-				t.Errorf("%v: %s came twice", after, b.BackupID)
+			if len(seen) != want || *requests != len(after)+1 {
+				t.Errorf("%v: %d of %d backups after %d requests", after, len(seen), want, *requests)
 			}
-			seen[b.BackupID] = true
-		}
-		if len(seen) != want || *requests != len(after)+1 {
-			t.Errorf("%v: %d of %d backups after %d requests", after, len(seen), want, *requests)
-		}
+		})
 	}
 	// A page by itself, too.
-	transport, _ := breaking(t, cluster.Transport(), 2000)
-	page, err := newClient(t, transport).ServiceBackupsPage(t.Context(), "Shop/Orders/Archive", nil)
-	if err != nil || len(page.Backups) != want {
-		t.Errorf("a page: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		transport, _ := breaking(t, cluster.Transport(), 2000)
+		client := newClient(t, transport, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
+		page, err := client.ServiceBackupsPage(t.Context(), "Shop/Orders/Archive", nil)
+		if err != nil || len(page.Backups) != want {
+			t.Errorf("a page: %v", err)
+		}
+	})
 }
 
 // A connection that breaks again and again in the same place is an error, after some tries.
 func TestListsDoNotResumeForEver(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"},`, ``} {
-		sent := &answers{list: []answer{ok(body)}}
-		got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
-		if !errors.Is(err, io.ErrUnexpectedEOF) || len(got) > 1 || len(sent.requests) < 4 || len(sent.requests) > 5 {
-			t.Errorf("%d backups, %v after %d requests", len(got), err, len(sent.requests))
+		for _, attempts := range []int{1, 4} {
+			synctest.Test(t, func(t *testing.T) {
+				sent := &answers{list: []answer{ok(body)}}
+				client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: attempts}))
+				got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
+				if !errors.Is(err, io.ErrUnexpectedEOF) || len(got) > 1 {
+					t.Errorf("%d backups, %v", len(got), err)
+				}
+				// What gets further on than before begins to count anew.
+				if n := len(sent.requests); n < attempts || n > attempts+len(got) {
+					t.Errorf("%d requests, want %d", n, attempts)
+				}
+			})
 		}
 	}
 }
@@ -395,14 +410,17 @@ func TestListsDoNotResumeForEver(t *testing.T) {
 func TestListsResumeInAnotherOrder(t *testing.T) {
 	t.Parallel()
 	half, _, _ := strings.Cut(page(`null`, id1, id2, id3), id3.String())
-	sent := &answers{list: []answer{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
-	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]uuid.UUID{id1, id2, id3, partition1, partition2}, ids(got)); diff != "" {
-		t.Error(diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
+		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
+		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]uuid.UUID{id1, id2, id3, partition1, partition2}, ids(got)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 // Leaving the loop near the end of a page of known length leaves the connection for the next call;

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 // A connection can break in the middle of a page that is the whole list. The page is then asked for
 // again, and what was read before is passed over.
-
-// maxResumes is how often a page is asked for again without getting any further.
-const maxResumes = 3
 
 // maxIdentities is how many identities of a page are kept. The page after a break may have another
 // order, so the identities tell what was read. Beyond that a longer page has to begin as it did
@@ -41,36 +40,64 @@ func (r *readBefore) add(id uuid.UUID) {
 // errReordered is the error of a long page that is not what it was before the break.
 var errReordered = errors.New("the connection broke, and the list has changed since")
 
-// passOver returns a function that reports for each backup of the page, when it is asked for again,
-// whether it was read before.
-func (r *readBefore) passOver() func(uuid.UUID) (bool, error) {
+// A repetition is a page that is asked for again, beside what was read of it before.
+type repetition struct {
+	before map[uuid.UUID]bool // what was read and has not come again; nil: it goes by its beginning
+	n      int                // how many backups of its beginning have still to come
+	want   uint64
+	hash   maphash.Hash
+}
+
+func (r *readBefore) repeated() *repetition {
+	again := &repetition{}
 	if r.n <= maxIdentities && !r.noID {
-		before := make(map[uuid.UUID]bool, r.n)
+		again.before = make(map[uuid.UUID]bool, r.n)
 		for _, id := range r.ids {
-			before[id] = true
+			again.before[id] = true
 		}
-		return func(id uuid.UUID) (bool, error) { return before[id], nil }
+		return again
 	}
-	var again maphash.Hash
-	again.SetSeed(r.prefix.Seed())
-	n, want := r.n, r.prefix.Sum64()
-	return func(id uuid.UUID) (bool, error) {
-		if n == 0 {
-			return false, nil
-		}
-		_, _ = again.Write(id[:])
-		if n--; n == 0 && again.Sum64() != want {
-			return false, errReordered
-		}
-		return true, nil
+	again.n, again.want = r.n, r.prefix.Sum64()
+	again.hash.SetSeed(r.prefix.Seed())
+	return again
+}
+
+// passed reports whether a backup was read before.
+func (r *repetition) passed(id uuid.UUID) (bool, error) {
+	if r.before != nil {
+		passed := r.before[id]
+		delete(r.before, id)
+		return passed, nil
 	}
+	if r.n == 0 {
+		return false, nil
+	}
+	_, _ = r.hash.Write(id[:])
+	if r.n--; r.n == 0 && r.hash.Sum64() != r.want {
+		return false, errReordered
+	}
+	return true, nil
+}
+
+// end is called at the end of the page. What was read before and has not come again may have moved to
+// the next page, and is returned.
+func (r *repetition) end() (moved map[uuid.UUID]bool, err error) {
+	if r.n > 0 {
+		return nil, errReordered
+	}
+	return r.before, nil
 }
 
 // broken reports whether a page ended because its connection broke, or because somebody on the way
 // cut it off, and not because its reader had enough or its bytes make no sense.
 func (b *pageBody) broken(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && !errors.Is(err, errStopped) &&
-		(b.err != nil || errors.Is(err, io.ErrUnexpectedEOF))
+	if err == nil || ctx.Err() != nil || errors.Is(err, errStopped) {
+		return false
+	}
+	if e, ok := errors.AsType[net.Error](b.err); ok && e.Timeout() {
+		return false // the time of the caller's http.Client is over
+	}
+	return b.err != nil || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // pageBody is the body of a page. It knows how far it was read.
@@ -92,11 +119,16 @@ func (b *pageBody) Read(p []byte) (int, error) {
 // cheapRest is how many bytes are sooner read than a new connection is made.
 const cheapRest = 32 << 10
 
+// restPatience is how long to wait for it, if it has not even arrived.
+const restPatience = 10 * time.Millisecond
+
 // close ends the transfer. Where little is left it is read, so that the connection can be used again;
-// where it is not known how much is left, nobody waits for it.
+// where it is not known how much is left, or nothing comes, nobody waits for it.
 func (b *pageBody) close() {
 	if rest := b.resp.ContentLength - b.read; b.err == nil && rest > 0 && rest <= cheapRest {
+		timer := time.AfterFunc(restPatience, func() { _ = b.resp.Body.Close() })
 		_, _ = io.CopyN(io.Discard, b.resp.Body, rest)
+		timer.Stop()
 	}
 	_ = b.resp.Body.Close()
 }

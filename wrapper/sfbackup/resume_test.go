@@ -23,20 +23,33 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	if len(before.ids) != maxIdentities {
 		t.Errorf("%d identities are kept", len(before.ids))
 	}
-	again := before.passOver()
+	again := before.repeated()
 	for i := range n + 10 {
-		if passed, err := again(id(i)); err != nil || passed != (i < n) {
+		if passed, err := again.passed(id(i)); err != nil || passed != (i < n) {
 			t.Fatalf("backup %d: %v, %v", i, passed, err)
 		}
 	}
+	if _, err := again.end(); err != nil {
+		t.Error(err)
+	}
+	// A page that ends before it is where it was may have lost what is behind.
+	again = before.repeated()
+	for i := range n - 1 {
+		if passed, err := again.passed(id(i)); err != nil || !passed {
+			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		}
+	}
+	if _, err := again.end(); !errors.Is(err, errReordered) {
+		t.Errorf("a shorter page: %v", err)
+	}
 	// With two of them changed round it is another list.
-	again = before.passOver()
+	again = before.repeated()
 	for i := range n {
 		j := i
 		if i == 5 || i == 6 {
 			j = 11 - i
 		}
-		passed, err := again(id(j))
+		passed, err := again.passed(id(j))
 		if last := i == n-1; last != errors.Is(err, errReordered) || !last && !passed {
 			t.Fatalf("backup %d: %v, %v", i, passed, err)
 		}
@@ -49,9 +62,9 @@ func TestPagesWithoutIdentitiesResumeByTheirBeginning(t *testing.T) {
 	var before readBefore
 	before.add(uuid.Nil)
 	before.add(uuid.Nil)
-	again := before.passOver()
+	again := before.repeated()
 	for i := range 4 {
-		if passed, err := again(uuid.Nil); err != nil || passed != (i < 2) {
+		if passed, err := again.passed(uuid.Nil); err != nil || passed != (i < 2) {
 			t.Errorf("backup %d: %v, %v", i, passed, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -20,7 +21,9 @@ import (
 // that failed, and after an answer that says that it is only for now. The zero value is the default.
 // A request that starts a backup is never sent again.
 type RetryPolicy struct {
-	// MaxAttempts is how often a request is sent at most; 0 is 4, 1 is no retry.
+	// MaxAttempts is how often a request is sent at most; 0 is 4, 1 is no retry. A list whose
+	// connection breaks is asked for again as often without getting any further, and eight times as
+	// often in all.
 	MaxAttempts int
 	// MinDelay is the longest delay before the second attempt; 0 is half a second. It doubles with
 	// each further attempt up to MaxDelay; 0 is 10 seconds, or MinDelay if that is longer. The delay
@@ -97,7 +100,11 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx := req.Context()
 	for attempt := 1; ; attempt++ {
-		resp, again, err := t.attempt(req.WithContext(withAttempt(ctx, attempt)))
+		sent := req
+		if attempt > 1 {
+			sent = req.WithContext(withAttempt(ctx, attempt))
+		}
+		resp, again, err := t.attempt(sent)
 		if !again || attempt >= t.policy.MaxAttempts || ctx.Err() != nil {
 			return resp, err
 		}
@@ -108,13 +115,21 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 			return resp, err // which says more than that the time is over
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return resp, err
-		case <-timer.C:
+		if err := sleep(ctx, delay); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// sleep waits, unless the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
 
@@ -124,14 +139,17 @@ func (t *retryTransport) attempt(req *http.Request) (resp *http.Response, again 
 	cancel := context.CancelFunc(func() {})
 	if t.policy.AttemptTimeout > 0 {
 		// It ends with the answer, not with the transfer of a long list.
-		var ctx context.Context
-		ctx, cancel = context.WithCancel(req.Context())
-		timer := time.AfterFunc(t.policy.AttemptTimeout, cancel)
+		ctx, cancelCause := context.WithCancelCause(req.Context())
+		cancel = func() { cancelCause(nil) }
+		timer := time.AfterFunc(t.policy.AttemptTimeout, func() { cancelCause(errAttemptTimeout) })
 		defer timer.Stop()
 		req = req.WithContext(ctx)
 	}
 	resp, err = t.next.RoundTrip(req)
 	if err != nil {
+		if attemptTimedOut(req.Context()) {
+			err = errAttemptTimeout
+		}
 		cancel()
 		return nil, isTransientFailure(err), err
 	}
@@ -151,6 +169,13 @@ func (t *retryTransport) attempt(req *http.Request) (resp *http.Response, again 
 	}
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, false, nil
+}
+
+// errAttemptTimeout is the error of an attempt that took longer than the policy allows.
+var errAttemptTimeout = fmt.Errorf("no answer within the time of an attempt: %w", os.ErrDeadlineExceeded)
+
+func attemptTimedOut(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), errAttemptTimeout)
 }
 
 // buffer reads a body up to a limit into memory, from where it can be read once more.

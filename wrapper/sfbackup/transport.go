@@ -13,7 +13,7 @@ import (
 //
 // A request passes the round trippers in this order, and its answer in the reverse one:
 //
-//	retry → endpoint → user agent → credentials → log → middleware → transport
+//	retry → endpoint → credentials → log → middleware → transport
 //
 // The endpoint is chosen anew for each attempt.
 //
@@ -35,7 +35,6 @@ func (s *settings) assemble() *http.Client {
 		next = &logTransport{next, s.logger}
 	}
 	next = &credentialsTransport{next, s.credentials}
-	next = &userAgentTransport{next, s.userAgent}
 	if len(s.endpoints) > 1 {
 		next = newEndpointTransport(next, s.endpoints)
 	}
@@ -68,18 +67,6 @@ func http1() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	return p
-}
-
-// userAgentTransport sets the User-Agent header.
-type userAgentTransport struct {
-	next      http.RoundTripper
-	userAgent string
-}
-
-func (t *userAgentTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", t.userAgent)
-	return t.next.RoundTrip(req)
 }
 
 // logTransport logs every request when its answer begins.

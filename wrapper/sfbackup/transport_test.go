@@ -45,7 +45,7 @@ func TestOwnTransportSpeaksHTTP1(t *testing.T) {
 
 // transportOf returns what is under the round trippers of this package.
 func transportOf(c *Client) http.RoundTripper {
-	return c.http.Transport.(*retryTransport).next.(*userAgentTransport).next.(*credentialsTransport).next
+	return c.http.Transport.(*retryTransport).next.(*credentialsTransport).next
 }
 
 // Clients that are given no transport share one, and nobody else's.

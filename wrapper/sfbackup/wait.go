@@ -63,12 +63,8 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 		if ended {
 			return last, err
 		}
-		timer := time.NewTimer(max(w.next(), ask))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if sleep(ctx, max(w.next(), ask)) != nil {
 			return last, waitError(ctx, partition, last)
-		case <-timer.C:
 		}
 	}
 }

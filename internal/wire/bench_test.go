@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// backup has a field of each kind that backups have; package sfbackup has the whole of it.
+type backup struct {
+	ID        uuid.UUID
+	Service   string
+	Partition PartitionInformation
+	Location  string
+	Type      Symbol
+	LSN       Int64
+	Created   Time
+}
+
+func (b *backup) Field(name []byte) any {
+	switch string(name) {
+	case "BackupId":
+		return &b.ID
+	case "ServiceName":
+		return &b.Service
+	case "PartitionInformation":
+		return &b.Partition
+	case "BackupLocation":
+		return &b.Location
+	case "BackupType":
+		return &b.Type
+	case "LsnOfLastBackupRecord":
+		return &b.LSN
+	case "CreationTimeUtc":
+		return &b.Created
+	}
+	return nil
+}
+
+func (*backup) Names() []string {
+	return []string{
+		"BackupId", "ServiceName", "PartitionInformation", "BackupLocation", "BackupType",
+		"LsnOfLastBackupRecord", "CreationTimeUtc",
+	}
+}
+
+// The partitions of benchmarks, by kind.
+var benchPartitions = []struct{ kind, data string }{
+	{"Int64Range", `{"ServicePartitionKind":"Int64Range","LowKey":"-9223372036854775808","HighKey":"9223372036854775807","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
+	{"Named", `{"ServicePartitionKind":"Named","Name":"north","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
+	{"Singleton", `{"ServicePartitionKind":"Singleton","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
+	{"unknown kind", `{"ServicePartitionKind":"Ring","Angle":90,"Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
+}
+
+// BenchmarkPage reads pages of 1,000 items; an operation is one item.
+func BenchmarkPage(b *testing.B) {
+	const items = 1000
+	for _, tt := range []struct {
+		name string
+		// change is made to an item that is written as clusters write it.
+		change func(item []byte) []byte
+	}{
+		{"exact names", func(item []byte) []byte { return item }},
+		{"names in another case", func(item []byte) []byte {
+			for _, name := range (*backup).Names(nil) {
+				item = bytes.Replace(item, []byte(name), bytes.ToLower([]byte(name)), 1)
+			}
+			return item
+		}},
+		{"unknown fields", func(item []byte) []byte {
+			return append(item[:len(item)-1], `,"Tags":[{"Name":"a","Value":"b"},{"Name":"c","Value":"d"}]}`...)
+		}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			page := []byte(`{"Items":[`)
+			for i := range items {
+				item := fmt.Appendf(nil, `{"BackupId":"d1e2fd6a-4712-4212-a37a-%012d","ServiceName":"fabric:/CalcApp/CalcService",`+
+					`"PartitionInformation":%s,"BackupLocation":"CalcApp\\CalcService\\1daae3f5-7fd6-42e9-b1ba-8c05f873994d\\%d.zip",`+
+					`"BackupType":"Incremental","LsnOfLastBackupRecord":"%[1]d","CreationTimeUtc":"2020-01-01T00:00:00Z"}`,
+					i, benchPartitions[0].data, i)
+				page = append(append(page, tt.change(item)...), ',')
+			}
+			page = append(page[:len(page)-1], `],"ContinuationToken":null}`...)
+			b.SetBytes(int64(len(page) / items))
+			b.ReportAllocs()
+
+			reader := NewPage[backup](bytes.NewReader(page))
+			var item backup
+			for b.Loop() {
+				err := reader.Next(&item)
+				if errors.Is(err, io.EOF) {
+					reader = NewPage[backup](bytes.NewReader(page))
+				} else if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPartitionInformation(b *testing.B) {
+	for _, tt := range benchPartitions {
+		b.Run(tt.kind, func(b *testing.B) {
+			data, shared := []byte(tt.data), new(sharedStrings)
+			var p PartitionInformation
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.parse(data, shared); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkReadError(b *testing.B) {
+	const wrapped = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"There is no such partition."}}`
+	for _, tt := range []struct{ name, body string }{
+		{"wrapped", wrapped},
+		{"flat", wrapped[len(`{"Error":`) : len(wrapped)-1]},
+		{"message of Web API", `{"Message":"There is no such partition."}`},
+		{"broken off", wrapped[:len(wrapped)-20]},
+		{"a page for people", `<!DOCTYPE html><html><body><h1>503</h1></body></html>`},
+		{"nothing", ""},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			body := []byte(tt.body)
+			b.ReportAllocs()
+			for b.Loop() {
+				ReadError(body)
+			}
+		})
+	}
+}
