@@ -75,10 +75,10 @@ func (v *Validator) CheckResponse(req *http.Request, resp *http.Response) error 
 	if route.operation == nil {
 		return joined(route.violations)
 	}
-	return joined(v.checkResponse(route.operation, resp, body))
+	return joined(v.checkResponse(route.operation, req, resp, body))
 }
 
-// readBody reads a body to its end and puts it back.
+// readBody reads a body to its end and puts it back, also as far as it could be read.
 func readBody(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil || *body == http.NoBody {
 		return nil, nil
@@ -86,8 +86,26 @@ func readBody(body *io.ReadCloser) ([]byte, error) {
 	data, err := io.ReadAll(*body)
 	closeErr := (*body).Close()
 	*body = io.NopCloser(bytes.NewReader(data))
+	if err != nil {
+		*body = brokenBody{bytes.NewReader(data), err}
+	}
 	return data, errors.Join(err, closeErr)
 }
+
+// brokenBody is a body that ends with an error.
+type brokenBody struct {
+	*bytes.Reader
+	err error
+}
+
+func (b brokenBody) Read(p []byte) (int, error) {
+	if b.Len() == 0 {
+		return 0, b.err
+	}
+	return b.Reader.Read(p)
+}
+
+func (brokenBody) Close() error { return nil }
 
 // A check collects the violations of one side of an exchange.
 type check struct {
@@ -99,9 +117,6 @@ type check struct {
 }
 
 func (c *check) add(at string, rule Rule, format string, args ...any) {
-	if c.off[rule] {
-		return
-	}
 	c.list = append(c.list, &Violation{
 		Operation: c.operation, Where: c.where, Pointer: at, Rule: rule, Message: fmt.Sprintf(format, args...),
 	})

@@ -14,47 +14,35 @@ import (
 // The function report has to be safe for concurrent use.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// If the client broke off, the handler sees it as it would without this one.
 		body, err := readBody(&req.Body)
-		if err != nil {
-			// The client broke off. The handler is to see it as it would without this one.
-			req.Body = brokenBody{bytes.NewReader(body), err}
-		}
 		// The handler may change the request, and reads its body.
 		received := req.Clone(req.Context())
 		violations := v.checkRequest(received, body)
 		recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
+		answered := false
+		defer func() {
+			// A handler that panics breaks off its answer, of which there is nothing to check then.
+			if o := v.route(received).operation; o != nil && answered && !recorder.hijacked && err == nil {
+				resp := &http.Response{StatusCode: recorder.status, Header: recorder.sentHeader()}
+				violations = append(violations, v.checkResponse(o, received, resp, recorder.body.Bytes())...)
+			}
+			if err := joined(violations); err != nil {
+				report(received, err)
+			}
+		}()
 		next.ServeHTTP(recorder, req)
-		if o := v.route(received).operation; o != nil && !recorder.hijacked && err == nil {
-			resp := &http.Response{StatusCode: recorder.status, Header: recorder.sentHeader()}
-			violations = append(violations, v.checkResponse(o, resp, recorder.body.Bytes())...)
-		}
-		if err := joined(violations); err != nil {
-			report(received, err)
-		}
+		answered = true
 	})
 }
-
-// brokenBody is a body that ends with an error.
-type brokenBody struct {
-	*bytes.Reader
-	err error
-}
-
-func (b brokenBody) Read(p []byte) (int, error) {
-	if b.Len() == 0 {
-		return 0, b.err
-	}
-	return b.Reader.Read(p)
-}
-
-func (brokenBody) Close() error { return nil }
 
 // recorder keeps what is written through it. It has no Unwrap method: what would write past it could
 // not be checked.
 type recorder struct {
 	http.ResponseWriter
 	status   int
-	header   http.Header // as sent; nil: not sent yet
+	header   http.Header // as set when it was sent; nil: not sent yet
+	flushed  bool        // before the body began
 	body     bytes.Buffer
 	hijacked bool
 }
@@ -68,9 +56,6 @@ func (r *recorder) WriteHeader(status int) {
 
 func (r *recorder) Write(p []byte) (int, error) {
 	if r.header == nil {
-		if r.Header().Get("Content-Type") == "" {
-			r.Header().Set("Content-Type", http.DetectContentType(p)) // what net/http is about to do
-		}
 		r.WriteHeader(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(p)
@@ -83,6 +68,7 @@ func (r *recorder) FlushError() error {
 	if r.header == nil {
 		r.WriteHeader(http.StatusOK)
 	}
+	r.flushed = r.flushed || r.body.Len() == 0
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 
@@ -96,9 +82,15 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
+// sentHeader returns the header that the client got, with the content type that net/http finds out
+// by itself.
 func (r *recorder) sentHeader() http.Header {
 	if r.header == nil {
 		return r.Header()
+	}
+	_, set := r.header["Content-Type"]
+	if !set && !r.flushed && r.body.Len() > 0 && r.header.Get("Content-Encoding") == "" {
+		r.header.Set("Content-Type", http.DetectContentType(r.body.Bytes()))
 	}
 	return r.header
 }

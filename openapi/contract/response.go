@@ -14,14 +14,14 @@ import (
 const emptyBody = "x-empty-body"
 
 // checkResponse returns the violations of an answer with the given body.
-func (v *Validator) checkResponse(o *operation, resp *http.Response, body []byte) []*Violation {
+func (v *Validator) checkResponse(o *operation, req *http.Request, resp *http.Response, body []byte) []*Violation {
 	c := &check{operation: o.id, where: InResponse, off: v.off, covered: v.covered}
 	v.covered.status(o, resp.StatusCode)
-	c.response(o, resp, body)
+	c.response(o, req, resp, body)
 	return c.sorted()
 }
 
-func (c *check) response(o *operation, resp *http.Response, body []byte) {
+func (c *check) response(o *operation, req *http.Request, resp *http.Response, body []byte) {
 	want := o.responses.Status(resp.StatusCode)
 	if want == nil && resp.StatusCode >= http.StatusBadRequest {
 		want = o.responses.Default() // which describes failures
@@ -30,8 +30,10 @@ func (c *check) response(o *operation, resp *http.Response, body []byte) {
 		c.add("status", RuleStatus, "expected %s or a failure, found %d", documentedStatuses(o), resp.StatusCode)
 		return
 	}
-	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" {
-		c.add("header.Content-Encoding", RuleEncoding, "expected none, found %s", show(encoding))
+	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		if !accepts(req, encoding) {
+			c.add("header.Content-Encoding", RuleEncoding, "expected none, found %s", show(encoding))
+		}
 		plain, err := gunzip(body)
 		if err != nil {
 			return
@@ -47,6 +49,19 @@ func (c *check) response(o *operation, resp *http.Response, body []byte) {
 	case want.Value.Extensions[emptyBody] == nil:
 		c.add("", RuleBody, "expected a body, found none")
 	}
+}
+
+// accepts reports whether a request asks for an encoding of the answer.
+func accepts(req *http.Request, encoding string) bool {
+	for _, values := range req.Header.Values("Accept-Encoding") {
+		for value := range strings.SplitSeq(values, ",") {
+			name, weight, _ := strings.Cut(value, ";")
+			if strings.EqualFold(strings.TrimSpace(name), encoding) && strings.Trim(strings.TrimSpace(weight), "0.") != "q=" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // body checks a body that is there.

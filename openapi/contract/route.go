@@ -67,21 +67,9 @@ func (v *Validator) route(req *http.Request) route {
 		segments = append(segments, s)
 	}
 
-	type match struct {
-		operation *operation
-		path      map[string]string
-		folded    bool // not in the document's case
-	}
 	var best *match
 	for _, o := range v.operations {
-		path, folded, ok := o.match(segments)
-		if !ok {
-			continue
-		}
-		m := &match{o, path, folded}
-		// The right method counts for more than the right case.
-		if best == nil || o.method == req.Method && best.operation.method != req.Method ||
-			(o.method == req.Method) == (best.operation.method == req.Method) && best.folded && !folded {
+		if m := o.match(segments); m != nil && (best == nil || m.better(best, req.Method)) {
 			best = m
 		}
 	}
@@ -116,10 +104,30 @@ func (v *Validator) route(req *http.Request) route {
 	return r
 }
 
-// match reports whether the end of a path has the form of the operation's, in any case of letters.
-func (o *operation) match(segments []string) (path map[string]string, folded, ok bool) {
+// A match is an operation whose path fits.
+type match struct {
+	operation *operation
+	path      map[string]string // its parameters
+	begin     int               // how many segments a gateway put before it
+	folded    bool              // not in the document's case
+}
+
+// better reports whether a request with the given method means m sooner than n. A service may be
+// called like the segments of another operation, so what explains more of the path is right.
+func (m *match) better(n *match, method string) bool {
+	if right := m.operation.method == method; right != (n.operation.method == method) {
+		return right
+	}
+	if m.begin != n.begin {
+		return m.begin < n.begin
+	}
+	return n.folded && !m.folded
+}
+
+// match finds the path of the operation, in any case of letters, at the end of a path.
+func (o *operation) match(segments []string) *match {
 	for begin := range segments {
-		path, folded, ok = map[string]string{}, false, true
+		path, folded, ok := map[string]string{}, false, true
 		rest := segments[begin:]
 		for i, want := range o.segments {
 			if !strings.HasPrefix(want, "{") {
@@ -141,8 +149,8 @@ func (o *operation) match(segments []string) (path map[string]string, folded, ok
 			rest = rest[n:]
 		}
 		if ok && len(rest) == 0 {
-			return path, folded, true
+			return &match{o, path, begin, folded}
 		}
 	}
-	return nil, false, false
+	return nil
 }

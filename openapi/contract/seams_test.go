@@ -256,3 +256,192 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// flawed fits the document but for one value.
+const (
+	flawed    = `{"BackupState":"Lost"}`
+	flawedURL = onPartition + "GetBackupProgress?api-version=6.4"
+)
+
+// What the handler's answer looks like is not changed by looking at it, and what net/http adds to it
+// counts.
+func TestHandlerLeavesTheAnswer(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	for name, tt := range map[string]struct {
+		handler     http.HandlerFunc
+		contentType string
+	}{
+		"found out": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			io.WriteString(w, flawed) //nolint:errcheck // a test
+		}, "text/plain; charset=utf-8"},
+		"compressed": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(gzipped(t, flawed)) //nolint:errcheck // a test
+		}, ""},
+		"left out": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = nil
+			io.WriteString(w, flawed) //nolint:errcheck // a test
+		}, ""},
+		"flushed": {func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			io.WriteString(w, flawed) //nolint:errcheck // a test
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reported := make(chan error, 1)
+			server := httptest.NewServer(v.Handler(tt.handler, func(_ *http.Request, err error) { reported <- err }))
+			defer server.Close()
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+flawedURL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Accept-Encoding", "gzip")
+			resp, err := server.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got := resp.Header.Get("Content-Type"); got != tt.contentType {
+				t.Errorf("the client got %q", got)
+			}
+			found := "found none"
+			if tt.contentType != "" {
+				found = fmt.Sprintf("found %q", tt.contentType)
+			}
+			got := lines(<-reported)
+			if len(got) != 2 || !strings.HasSuffix(got[0], found) && !strings.HasSuffix(got[1], found) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// A handler that breaks off has its request checked.
+func TestHandlerThatPanics(t *testing.T) {
+	t.Parallel()
+	reported := make(chan error, 1)
+	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	server := httptest.NewServer(newValidator(t, openapi.Documented).Handler(next, func(_ *http.Request, err error) { reported <- err }))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+flawedURL+"&x=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := server.Client().Do(req); err == nil {
+		resp.Body.Close()
+		t.Error("there was an answer")
+	}
+	if got := lines(<-reported); len(got) != 1 || !strings.Contains(got[0], "query.x") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A compressed answer is right for who asks for it.
+func TestEncoding(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	for _, tt := range []struct {
+		accept, encoding string
+		want             int
+	}{
+		{"", "gzip", 2}, {"gzip", "gzip", 1}, {"br;q=1.0, GZIP;q=0.8", "gzip", 1}, {"gzip;q=0", "gzip", 2}, {"", "identity", 1},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.accept != "" {
+			req.Header.Set("Accept-Encoding", tt.accept)
+		}
+		body := []byte(flawed)
+		if tt.encoding == "gzip" {
+			body = gzipped(t, flawed)
+		}
+		resp := &http.Response{
+			StatusCode: http.StatusOK,
+			Header:     http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {tt.encoding}},
+			Body:       io.NopCloser(strings.NewReader(string(body))),
+		}
+		if got := lines(v.CheckResponse(req, resp)); len(got) != tt.want {
+			t.Errorf("%s for %s: got %q", tt.encoding, tt.accept, got)
+		}
+	}
+}
+
+// A proxy may keep the sizes of bodies and not the bodies.
+func TestRecordingWithoutBodies(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	for content, want := range map[string]int{`{"size":812,"mimeType":"application/json"}`: 0, `{"size":-1}`: 0, `{"size":0}`: 1} {
+		har := `{"log":{"entries":[{"request":{"method":"GET","url":"http://h` + flawedURL + `"},"response":{"status":200,"content":` + content + `}}]}}`
+		if got := lines(v.Recording(strings.NewReader(har))); len(got) != want {
+			t.Errorf("%s: got %q", content, got)
+		}
+	}
+}
+
+// A service may be called like a part of another operation's path.
+func TestServiceCalledLikeAPath(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	for _, name := range []string{"Partitions/Svc", "Shop/Services/Partitions/00000000-0000-4000-8000-000000000001", "Applications/Services"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h/Services/"+name+"/$/GetBackups?api-version=6.4&x=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(v.CheckRequest(req)); len(got) != 1 || !strings.HasPrefix(got[0], "GetServiceBackupList: request query.x:") {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+// A name that came with the exchange cannot break the line that says it.
+func TestNamesOfAnyKind(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL+"&a%0Ab=1&"+strings.Repeat("n", 1000)+"=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `{"BackupState":"Success","a\nb":1,"` + strings.Repeat("n", 1000) + `":1}`
+	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
+	got := append(lines(v.CheckRequest(req)), lines(v.CheckResponse(req, resp))...)
+	if len(got) != 4 {
+		t.Fatalf("got %q", got)
+	}
+	for i, want := range []string{"query.(a name of 3 bytes)", "query.(a name of 1000 bytes)", "/(a name of 3 bytes)", "/(a name of 1000 bytes)"} {
+		if !strings.Contains(got[i], want+": ") || strings.Contains(got[i], "\n") {
+			t.Errorf("got %q", got[i])
+		}
+	}
+}
+
+// A body can be closed while it is read, as net/http does when a context ends.
+func TestBodyClosedWhileRead(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	transport := newValidator(t, openapi.Documented).Transport(roundTripper(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: r, ContentLength: -1, Request: req}, nil
+	}), func(_ *http.Request, err error) { t.Errorf("reported: %v", err) })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := io.Copy(io.Discard, resp.Body)
+		read <- err
+	}()
+	_, _ = io.WriteString(w, flawed)
+	_ = resp.Body.Close()
+	if err := <-read; err == nil {
+		t.Error("the body ended well")
+	}
+}

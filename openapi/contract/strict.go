@@ -184,7 +184,7 @@ func integerName(format string) string {
 }
 
 // sorted returns the violations by place, one for each place and rule. A text that is none of its
-// format has another pattern as well; the format says it better.
+// format has another pattern as well; the format says it better, or is not to say it at all.
 func (c *check) sorted() []*Violation {
 	slices.SortStableFunc(c.list, func(a, b *Violation) int {
 		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(string(a.Rule), string(b.Rule)))
@@ -196,7 +196,12 @@ func (c *check) sorted() []*Violation {
 			formats[v.Pointer] = true
 		}
 	}
-	return slices.DeleteFunc(c.list, func(v *Violation) bool {
-		return formats[v.Pointer] && (v.Rule == RulePattern || v.Rule == RuleBounds || v.Rule == RuleType || v.Rule == RuleEnum)
+	c.list = slices.DeleteFunc(c.list, func(v *Violation) bool {
+		return c.off[v.Rule] ||
+			formats[v.Pointer] && (v.Rule == RulePattern || v.Rule == RuleBounds || v.Rule == RuleType || v.Rule == RuleEnum)
 	})
+	for _, v := range c.list {
+		v.Pointer = printable(v.Pointer)
+	}
+	return c.list
 }

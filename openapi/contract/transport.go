@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // Transport returns a transport that checks what passes through it; next is where requests go, nil
@@ -60,7 +61,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			t.done(req, resp.StatusCode, violations)
 			return
 		}
-		t.done(req, resp.StatusCode, append(violations, t.validator.checkResponse(o, resp, body)...))
+		t.done(req, resp.StatusCode, append(violations, t.validator.checkResponse(o, req, resp, body)...))
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {
 		finish(nil, true)
@@ -80,33 +81,39 @@ func (t *transport) done(req *http.Request, status int, violations []*Violation)
 type tee struct {
 	io.ReadCloser
 	length int64 // -1: not known
+
+	mu     sync.Mutex // a body may be closed while it is read
 	read   bytes.Buffer
 	finish func(body []byte, complete bool) // nil once it was called
 }
 
 func (t *tee) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
+	t.mu.Lock()
 	if t.finish != nil {
 		t.read.Write(p[:n])
-		if err != nil {
-			t.end(errors.Is(err, io.EOF))
-		}
+	}
+	t.mu.Unlock()
+	if err != nil {
+		t.end(func() bool { return errors.Is(err, io.EOF) })
 	}
 	return n, err
 }
 
 func (t *tee) Close() error {
 	err := t.ReadCloser.Close()
-	if t.finish != nil {
-		t.end(int64(t.read.Len()) == t.length)
-	}
+	t.end(func() bool { return int64(t.read.Len()) == t.length })
 	return err
 }
 
-func (t *tee) end(complete bool) {
+func (t *tee) end(complete func() bool) {
+	t.mu.Lock()
 	finish := t.finish
 	t.finish = nil
-	finish(t.read.Bytes(), complete)
+	t.mu.Unlock()
+	if finish != nil {
+		finish(t.read.Bytes(), complete()) // nobody writes to it any more
+	}
 }
 
 // TB is what [ForTest] needs of a *testing.T.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The two places of an exchange that a Violation can be in.
@@ -114,4 +116,23 @@ func pointer(at, step string) string {
 		step = strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
 	}
 	return at + "/" + step
+}
+
+// maxStep is how long a step of a pointer is at most.
+const maxStep = 64
+
+// printable returns a pointer that fits in a line: a name that came with the exchange can be anything.
+func printable(at string) string {
+	prefix := ""
+	if name, ok := strings.CutPrefix(at, "query."); ok {
+		prefix, at = "query.", name
+	}
+	steps := strings.Split(at, "/")
+	for i, s := range steps {
+		strange := func(r rune) bool { return !unicode.IsPrint(r) }
+		if len(s) > maxStep || !utf8.ValidString(s) || strings.ContainsFunc(s, strange) {
+			steps[i] = fmt.Sprintf("(a name of %d bytes)", len(s))
+		}
+	}
+	return prefix + strings.Join(steps, "/")
 }
