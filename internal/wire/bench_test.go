@@ -109,7 +109,7 @@ func BenchmarkPartitionInformation(b *testing.B) {
 			var p PartitionInformation
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := p.parse(data, shared); err != nil {
+				if _, err := p.read(data, shared); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -61,35 +61,39 @@ var (
 
 // fillOwn is fill for an object that has to have a property of its own, if it has any.
 func fillOwn(object []byte, o Object, shared *sharedStrings) error {
-	known, err := fill(object, o, shared)
-	if m := newMembers(object); err == nil && known == 0 {
-		if _, _, ok := m.next(); ok {
+	known, _, err := fill(object, o, shared)
+	if err == nil && known == 0 {
+		m := newMembers(object)
+		if _, ok := m.name(); ok {
 			return errForeign
 		}
 	}
 	return err
 }
 
-// fill reads a valid JSON object into o, and returns how many of its properties o has.
-func fill(object []byte, o Object, shared *sharedStrings) (known int, err error) {
-	m := newMembers(object)
+// fill reads the valid JSON object that text begins with into o. It returns how many of its properties
+// o has, and what follows the object.
+func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte, err error) {
+	m := newMembers(text)
 	for {
-		name, value, ok := m.next()
+		name, ok := m.name()
 		if !ok {
-			return known, nil
+			return known, m.rest, nil
 		}
 		field := o.Field(name[1 : len(name)-1])
 		if field == nil {
 			if field = fieldByOtherName(name, o); field == nil {
+				m.value()
 				continue
 			}
 		}
 		known++
-		if value[0] == 'n' {
+		if m.rest[0] == 'n' {
+			m.value()
 			continue
 		}
-		if err := fillField(value, field, shared); err != nil {
-			return known, fmt.Errorf("%s: %w", bytes.Trim(name, `"`), err)
+		if err := fillField(&m, field, shared); err != nil {
+			return known, nil, fmt.Errorf("%s: %w", bytes.Trim(name, `"`), err)
 		}
 	}
 }
@@ -105,8 +109,21 @@ func fieldByOtherName(name []byte, o Object) any {
 	return nil
 }
 
-func fillField(value []byte, field any, shared *sharedStrings) error {
+// fillField reads the value of the member that m is at.
+func fillField(m *members, field any, shared *sharedStrings) error {
 	var err error
+	switch f := field.(type) { // what is nested is not looked through twice
+	case *PartitionInformation:
+		m.rest, err = f.read(m.rest, shared)
+		return err
+	case Object:
+		if m.rest[0] != '{' {
+			return unexpectedKind(m.rest)
+		}
+		_, m.rest, err = fill(m.rest, f, shared)
+		return err
+	}
+	value := m.value()
 	switch f := field.(type) {
 	case *string:
 		if value[0] != '"' {
@@ -129,13 +146,6 @@ func fillField(value []byte, field any, shared *sharedStrings) error {
 		err = f.parse(value)
 	case *Time:
 		err = f.parse(value)
-	case *PartitionInformation:
-		err = f.parse(value, shared)
-	case Object:
-		if value[0] != '{' {
-			return unexpectedKind(value)
-		}
-		_, err = fill(value, f, shared)
 	default:
 		return json.Unmarshal(value, field, Tolerant)
 	}

@@ -36,30 +36,43 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil || value.Kind() == 'n' {
 		return err
 	}
-	return p.parse(value, new(sharedStrings))
+	_, err = p.read(value, new(sharedStrings))
+	return err
 }
 
-// parse reads a value of any kind in one pass. A value of an unknown kind is taken whatever it
-// holds; its kind and its identity are read if they are where the known kinds have them.
-func (p *PartitionInformation) parse(value []byte, shared *sharedStrings) error {
+// read reads the valid JSON value that text begins with, in one pass, and returns what follows it. A
+// value of an unknown kind is taken whatever it holds; its kind and its identity are read if they are
+// where the known kinds have them.
+func (p *PartitionInformation) read(text []byte, shared *sharedStrings) (rest []byte, err error) {
 	*p = PartitionInformation{}
-	if value[0] != '{' {
-		p.Raw = bytes.Clone(value)
-		return nil
+	if text[0] == '{' {
+		_, rest, err = fill(text, (*partitionFields)(p), shared)
+		if err == nil && p.known() {
+			return rest, nil
+		}
 	}
-	_, err := fill(value, (*partitionFields)(p), shared)
+	n := valueLength(text)
+	value := text[:n]
 	if err != nil {
 		// The error may stand before the kind, which decides whether it matters.
 		*p = PartitionInformation{}
-		_, _ = fill(value, &property{"ServicePartitionKind", &p.Kind}, shared) // if it can be had
-		_, _ = fill(value, &property{"Id", &p.ID}, shared)
-	}
-	switch p.Kind {
-	case PartitionInt64Range, PartitionNamed, PartitionSingleton:
-		return err
+		_, _, _ = fill(value, &property{"ServicePartitionKind", &p.Kind}, shared) // if it can be had
+		_, _, _ = fill(value, &property{"Id", &p.ID}, shared)
+		if p.known() {
+			return nil, err
+		}
 	}
 	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: bytes.Clone(value)}
-	return nil
+	return text[n:], nil
+}
+
+// known reports whether the kind is one of the constants.
+func (p *PartitionInformation) known() bool {
+	switch p.Kind {
+	case PartitionInt64Range, PartitionNamed, PartitionSingleton:
+		return true
+	}
+	return false
 }
 
 // partitionFields are the properties of all kinds.

@@ -78,7 +78,10 @@ func (t *Time) parse(value []byte) error {
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	v, err := time.Parse(time.RFC3339, string(text))
+	var v time.Time
+	if err = v.UnmarshalText(text); err != nil { // fast, and strict
+		v, err = time.Parse(time.RFC3339, string(text))
+	}
 	if err != nil {
 		v, err = time.Parse("2006-01-02T15:04:05", string(text))
 	}

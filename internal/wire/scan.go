@@ -14,13 +14,15 @@ type members struct{ rest []byte }
 // newMembers returns the members of a valid JSON object.
 func newMembers(object []byte) members { return members{object[1:]} }
 
-// next returns the next name, with its quotes, and its value. At the end ok is false.
-func (m *members) next() (name, value []byte, ok bool) {
+// name goes to the next member and returns its name, with its quotes. At the end ok is false. The
+// rest then begins with the value, which value or skip has to pass.
+func (m *members) name() (name []byte, ok bool) {
 	b := m.rest
 	i := 0
 	for ; b[i] != '"'; i++ { // white space and a comma
 		if b[i] == '}' {
-			return nil, nil, false
+			m.rest = b[i+1:]
+			return nil, false
 		}
 	}
 	j := i + stringLength(b[i:])
@@ -28,9 +30,16 @@ func (m *members) next() (name, value []byte, ok bool) {
 	for isSpace(b[k]) || b[k] == ':' {
 		k++
 	}
-	l := k + valueLength(b[k:])
-	m.rest = b[l:]
-	return b[i:j], b[k:l], true
+	m.rest = b[k:]
+	return b[i:j], true
+}
+
+// value returns the value of the member whose name was returned.
+func (m *members) value() []byte {
+	n := valueLength(m.rest)
+	value := m.rest[:n]
+	m.rest = m.rest[n:]
+	return value
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
