@@ -1,6 +1,7 @@
 package sfbackuptest
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -49,6 +50,7 @@ func HangUp() Fault {
 func Stall(d time.Duration) Fault {
 	if d > 0 {
 		return Fault{name: "Stall(" + d.String() + ")", times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+			readAhead(r)
 			if !wait(r, d) {
 				panic(http.ErrAbortHandler)
 			}
@@ -70,6 +72,20 @@ func wait(r *http.Request, d time.Duration) bool {
 		return true
 	case <-r.Context().Done():
 		return false
+	}
+}
+
+// readAhead reads the body of a request and puts it back. A server notices that its client has gone
+// only once it has read what the client sent.
+func readAhead(r *http.Request) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxEntityBody+1)) // more than that is refused
+	rest := r.Body
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(data), rest), rest}
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -239,25 +239,32 @@ func TestStall(t *testing.T) {
 			})
 		})
 	}
-	t.Run("socket", func(t *testing.T) {
-		t.Parallel()
-		c := sfbackuptest.NewCluster()
-		server := c.Start(t)
-		arrived := make(chan struct{})
-		c.Script(t, sfbackuptest.Stall(0).When(func(*http.Request) bool { close(arrived); return true }))
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-arrived
-			cancel()
-		}()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+calc+"GetBackups"+v, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := server.Client().Do(req); !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
+	for _, fault := range []sfbackuptest.Fault{sfbackuptest.Stall(0), sfbackuptest.Stall(time.Hour)} {
+		t.Run("socket, "+fault.String(), func(t *testing.T) {
+			t.Parallel()
+			c := sfbackuptest.NewCluster()
+			server := c.Start(t)
+			arrived := make(chan context.Context, 1)
+			c.Script(t, fault.When(func(r *http.Request) bool { arrived <- r.Context(); return true }))
+			ctx, cancel := context.WithCancel(t.Context())
+			gone := make(chan bool)
+			go func() {
+				handling := <-arrived
+				cancel()
+				<-handling.Done() // the cluster notices that the client has gone
+				close(gone)
+			}()
+			body := strings.NewReader(strings.Repeat(" ", 8<<10))
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+calc+"Backup"+v, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := server.Client().Do(req); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			<-gone
+		})
+	}
 }
 
 // TestSlowBody takes the time that it says.
