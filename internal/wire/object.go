@@ -186,7 +186,7 @@ func unquote(quoted []byte, buffer *[]byte) []byte {
 // sharedStrings gives the same string for the same text, so that the backups of a page share the
 // names of their service. It is small and forgets: a miss costs no more than a copy.
 type sharedStrings struct {
-	slots  [64]string
+	slots  [32][2]string
 	buffer []byte // for texts with escapes
 }
 
@@ -206,9 +206,14 @@ func (s *sharedStrings) get(text []byte) string {
 	if len(text) > maxShared {
 		return string(text)
 	}
+	// Each text has two places, so that two texts that are used in turn do not oust each other.
 	slot := &s.slots[maphash.Bytes(seed, text)%uint64(len(s.slots))]
-	if *slot != string(text) {
-		*slot = string(text)
+	switch {
+	case slot[0] == string(text):
+		return slot[0]
+	case slot[1] == string(text):
+		return slot[1]
 	}
-	return *slot
+	slot[0], slot[1] = string(text), slot[0]
+	return slot[0]
 }

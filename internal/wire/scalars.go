@@ -7,6 +7,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -33,11 +34,16 @@ func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(d
 
 func (n *Int64) parse(value []byte) error {
 	*n = 0
+	v, err := strconv.ParseInt(string(bytes.Trim(value, `"`)), 10, 64) // as it is nearly always written
+	if err == nil {
+		*n = Int64(v)
+		return nil
+	}
 	text, err := scalar(value, '"', '0')
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	v, err := strconv.ParseInt(string(text), 10, 64)
+	v, err = strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
 		return fmt.Errorf("%.40q is not an int64", text)
 	}
@@ -74,19 +80,18 @@ func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(de
 
 func (t *Time) parse(value []byte) error {
 	*t = Time{}
-	text, err := scalar(value, '"')
-	if err != nil || len(text) == 0 {
-		return err
-	}
 	var v time.Time
-	if err = v.UnmarshalText(text); err != nil { // fast, and strict
-		v, err = time.Parse(time.RFC3339, string(text))
-	}
-	if err != nil {
-		v, err = time.Parse("2006-01-02T15:04:05", string(text))
-	}
-	if err != nil {
-		return fmt.Errorf("%.40q is not a date and time", text)
+	if err := v.UnmarshalText(bytes.Trim(value, `"`)); err != nil { // which is fast, and strict
+		text, err := scalar(value, '"')
+		if err != nil || len(text) == 0 {
+			return err
+		}
+		if v, err = time.Parse(time.RFC3339, string(text)); err != nil {
+			v, err = time.Parse("2006-01-02T15:04:05", string(text))
+		}
+		if err != nil {
+			return fmt.Errorf("%.40q is not a date and time", text)
+		}
 	}
 	if v.Year() != 1 {
 		*t = Time{v.UTC()}

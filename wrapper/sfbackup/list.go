@@ -298,7 +298,7 @@ func (r *reading) readOnce(ctx context.Context) (next string, again bool, err er
 	}
 	body := &pageBody{resp: resp}
 	defer body.close()
-	next, err = r.readPage(ctx, body)
+	next, err = r.readPage(ctx, body.buffered())
 	if err == nil && next == r.token && next != "" {
 		err = errors.New("the server repeats a continuation token")
 	}

@@ -1,6 +1,7 @@
 package sfbackup
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -114,6 +115,19 @@ func (b *pageBody) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// maxBuffer is how much of a page is read at a time. A decoder by itself reads little at a time, and each
+// time is a system call.
+const maxBuffer = 32 << 10
+
+// buffered returns a reader of the body that reads more at a time, as far as there is more.
+func (b *pageBody) buffered() io.Reader {
+	size := maxBuffer
+	if length := b.resp.ContentLength; 0 <= length && length < maxBuffer {
+		size = int(length)
+	}
+	return bufio.NewReaderSize(b, size)
 }
 
 // cheapRest is how many bytes are sooner read than a new connection is made.
