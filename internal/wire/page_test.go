@@ -158,3 +158,88 @@ func TestReadError(t *testing.T) {
 		}
 	}
 }
+
+type texts struct{ S, T string }
+
+func (s *texts) Field(name []byte) any {
+	switch string(name) {
+	case "S":
+		return &s.S
+	case "T":
+		return &s.T
+	}
+	return nil
+}
+
+func (*texts) Names() []string { return []string{"S", "T"} }
+
+// Strings end where they end, whatever stands before the quote.
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	for quoted, want := range map[string]string{
+		`"share\\"`:            `share\`,
+		`"\\\""`:               `\"`,
+		`"\\\\"`:               `\\`,
+		`"\\\\\""`:             `\\"`,
+		`"{[\"}],"`:            `{["}],`,
+		"\"a\xffb\"":           "a\ufffdb",
+		"\"a\xff\\\\\"":        "a\ufffd\\",
+		`"\u0041\ud83d\ude00"`: "A😀",
+		`""`:                   "",
+	} {
+		for _, unknown := range []string{"", `"U":` + quoted + `,`, `"U":[` + quoted + `],`} {
+			object := `{` + unknown + `"S":` + quoted + `,"T":"end"}`
+			var got texts
+			if err := ReadObject([]byte(object), &got); err != nil || got != (texts{want, "end"}) {
+				t.Errorf("%s: got %+v, %v", object, got, err)
+			}
+			got = texts{}
+			if err := NewPage[texts](strings.NewReader(`{"Items":[` + object + `]}`)).Next(&got); err != nil || got != (texts{want, "end"}) {
+				t.Errorf("in a page, %s: got %+v, %v", object, got, err)
+			}
+		}
+	}
+}
+
+// An item has a longest length, wherever in the page and in the reader's buffer it is.
+func TestLongestItem(t *testing.T) {
+	t.Parallel()
+	long := func(n int) string { return `{"N":1,"M":"` + strings.Repeat("m", n-len(`{"N":1,"M":""}`)) + `"}` }
+	for _, before := range []string{"", `{"N":1},`, strings.Repeat(`{"N":1},`, 100)} {
+		for _, space := range []string{"", strings.Repeat(" ", maxSpace-1)} {
+			for n, want := range map[int]error{maxValue: nil, maxValue + 1: errTooLong, 4 * maxValue: errTooLong} {
+				_, _, err := readPage(strings.NewReader(`{"Items":[` + before + space + long(n) + `]}`))
+				if !errors.Is(err, want) {
+					t.Errorf("%d bytes after %d: %v", n, len(before)+len(space), err)
+				}
+			}
+		}
+	}
+	// White space without end is no value, and ends all the same.
+	if _, _, err := readPage(io.MultiReader(strings.NewReader(`{"Items":[`), spaces{})); !errors.Is(err, errTooLong) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// spaces is an endless reader.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// Texts that fall in the same place of the table stay what they are.
+func TestSharedStrings(t *testing.T) {
+	t.Parallel()
+	var shared sharedStrings
+	for range 3 {
+		for i := range 1000 {
+			if text := strings.Repeat("x", i%80) + string(rune('a'+i%26)); shared.get([]byte(text)) != text {
+				t.Fatalf("%q is another", text)
+			}
+		}
+	}
+}

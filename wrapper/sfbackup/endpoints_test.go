@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
@@ -177,5 +179,32 @@ func TestEndpointsThatDoNotFit(t *testing.T) {
 	}
 	if _, err := sfbackup.NewClient("a", sfbackup.WithEndpoints("http://b")); err == nil || strings.Contains(err.Error(), "differ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A start on a connection that was used before, and that breaks before there is an answer, is sent once:
+// it may have taken effect.
+func TestStartOnAUsedConnection(t *testing.T) {
+	t.Parallel()
+	cluster := sfbackuptest.NewCluster()
+	server := cluster.Start(t)
+	for _, fault := range []sfbackuptest.Fault{sfbackuptest.Reset(), sfbackuptest.HangUp(), sfbackuptest.Reset().AfterEffect()} {
+		for _, opts := range []*sfbackup.BackupOptions{nil, {Storage: &sfbackup.FileShare{Path: `\\server\share`}}} {
+			client, err := sfbackup.NewClient(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.BackupProgress(t.Context(), uuid.New()); !errors.Is(err, sfbackup.CodePartitionNotFound) {
+				t.Fatal(err)
+			}
+			before := len(cluster.Requests())
+			cluster.Script(t, fault)
+			if err := client.BackupPartition(t.Context(), cluster.Partitions()[0], opts); err == nil {
+				t.Errorf("%s: no error", fault)
+			}
+			if n := len(cluster.Requests()) - before; n != 1 {
+				t.Errorf("%s: %d requests", fault, n)
+			}
+		}
 	}
 }

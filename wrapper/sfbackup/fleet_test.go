@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -335,4 +336,65 @@ func TestFleetDelays(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// However many backups are in flight, few requests are.
+func TestBackupManyRequestsAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(10, 20, 1)...))
+		var now, most atomic.Int64
+		client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			time.Sleep(time.Second)
+			return cluster.Transport().RoundTrip(req)
+		}))
+		ended := 0
+		for _, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), &sfbackup.FleetOptions{Concurrency: 200}) {
+			if err != nil {
+				t.Error(err)
+			}
+			ended++
+		}
+		if ended != 200 || most.Load() != 16 {
+			t.Errorf("%d results, %d requests at a time", ended, most.Load())
+		}
+	})
+}
+
+// A server that wants to be left alone for longer than the next look is, for that partition only.
+func TestBackupManyRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, attempts := range []int{0, 1} { // the client waits for it, or the loop does
+		synctest.Test(t, func(t *testing.T) { testBackupManyRetryAfter(t, attempts) })
+	}
+}
+
+func testBackupManyRetryAfter(t *testing.T, attempts int) {
+	t.Helper()
+	_, cluster := fleetCluster(t, 2)
+	client := newClient(t, cluster.Transport(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: attempts}))
+	busy := cluster.Partitions()[0]
+	var asked []time.Duration
+	start := time.Now()
+	cluster.Script(t, sfbackuptest.Answer(http.StatusServiceUnavailable, "").Header("Retry-After", "100").When(func(r *http.Request) bool {
+		mine := r.Method == http.MethodGet && strings.Contains(r.URL.Path, busy.String())
+		if mine {
+			asked = append(asked, time.Since(start))
+		}
+		return mine
+	}))
+	took := map[bool]time.Duration{}
+	for r, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), nil) {
+		if err != nil {
+			t.Error(err)
+		}
+		took[r.Partition == busy] = time.Since(start)
+	}
+	if took[false] >= 100*time.Second || took[true] < 100*time.Second {
+		t.Errorf("took %v, asked after %v", took, asked)
+	}
 }
