@@ -65,6 +65,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 10s) each
 bench: ## Run the micro-benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-peers
+bench-peers: ## Measure the client beside others, a few minutes long, and write internal/bench/README.md
+	cd internal/bench && $(GO) run . -out .
+
+.PHONY: check-bench
+check-bench: ## Vet and test what bench-peers runs, which is a module of its own
+	cd internal/bench && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: contract-report
 contract-report: ## Show how good the validator of package contract is, and what it costs
 	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
@@ -83,4 +91,5 @@ check: ## Run everything that has to pass before a change lands
 	$(GO) vet ./...
 	$(MAKE) lint
 	$(MAKE) test
+	$(MAKE) check-bench
 	$(MAKE) fuzz FUZZTIME=$(FUZZTIME)

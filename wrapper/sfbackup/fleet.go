@@ -129,7 +129,7 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 	f.back = make(chan *pending, requests) // no worker waits to give back what it has
 	next, stop := iter.Pull(partitions)
 	defer stop()
-	workCtx, cancel := context.WithCancel(ctx)
+	workCtx, cancel := context.WithCancel(withWait(ctx))
 	defer f.workers.Wait()
 	defer close(f.work)
 	defer cancel()

@@ -108,6 +108,9 @@ func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !again || attempt >= t.policy.MaxAttempts || ctx.Err() != nil {
 			return resp, err
 		}
+		if resp != nil && isLater(resp.StatusCode) && ctx.Value(waitKey{}) != nil {
+			return resp, nil
+		}
 		delay := t.policy.delay(attempt)
 		if resp != nil {
 			delay = max(delay, min(retryAfter(resp), maxAskedDelay))
@@ -249,6 +252,12 @@ func isTransient(resp *http.Response, body []byte) bool {
 	}
 	return false
 }
+
+// waitKey is the key of the context value that says that the caller waits itself when the server asks
+// for it.
+type waitKey struct{}
+
+func withWait(ctx context.Context) context.Context { return context.WithValue(ctx, waitKey{}, true) }
 
 // attemptKey is the key of the context value that says which attempt at a request this is.
 type attemptKey struct{}

@@ -40,15 +40,16 @@ const (
 //
 // Every other error ends the wait and not the backup, which goes on in the cluster; wait again to
 // learn what became of it. Only the statuses 429 and 503 are waited out: the backup service answers
-// so while it moves to another node. The last progress that was read, if any, comes with the error. When the context ended,
-// the error names the last state and wraps the cause of the context. A partition without any
-// requested backup is [ErrNoBackup].
+// so while it moves to another node. The last progress that was read, if any, comes with the error.
+// When the context ended, the error names the last state and wraps the cause of the context. A
+// partition without any requested backup is [ErrNoBackup].
 func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
 	w, err := newWait(opts)
 	if err != nil {
 		return nil, fmt.Errorf("sfbackup: WaitForBackup: %w", err)
 	}
 	var last *Progress
+	ctx = withWait(ctx)
 	for {
 		progress, ask, err := c.progress(ctx, partition)
 		if progress != nil {
@@ -154,10 +155,14 @@ func (w *wait) next() time.Duration {
 // service that is moving to another node; and how long to wait at least.
 func comeBackLater(err error) (atLeast time.Duration, ok bool) {
 	e, ok := errors.AsType[*APIError](err)
-	if !ok || e.StatusCode != http.StatusTooManyRequests && e.StatusCode != http.StatusServiceUnavailable {
+	if !ok || !isLater(e.StatusCode) {
 		return 0, false
 	}
 	return e.RetryAfter, true
+}
+
+func isLater(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
 func waitError(ctx context.Context, partition uuid.UUID, last *Progress) error {
