@@ -110,7 +110,9 @@ type fleet struct {
 	work    chan *pending
 	back    chan *pending
 	workers sync.WaitGroup
-	started int // workers
+
+	started  int // workers
+	answered int // how many came back from them
 }
 
 // A pending is the backup of one partition until it has a result.
@@ -152,7 +154,9 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 		var first *pending
 		if len(f.ready) > 0 {
 			work, first = f.work, f.ready[0]
-			if f.sent == f.started && f.started < requests {
+			// Each answer lets one more begin: so many at once would make twice as many connections as
+			// they need, and a cluster that is slow is found out gently.
+			if f.sent == f.started && f.started < min(requests, 1+f.answered) {
 				f.started++
 				f.workers.Go(func() { f.serve(workCtx) })
 			}
@@ -166,6 +170,7 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 			f.sent++
 		case b := <-f.back:
 			f.sent--
+			f.answered++
 			if !f.returned(b) {
 				return
 			}
