@@ -34,7 +34,7 @@ func ReadObject(data []byte, o Object) error {
 	if value.Kind() != '{' {
 		return unexpectedKind(value)
 	}
-	return fillOwn(bytes.TrimLeft(value, " \t\r\n"), o, new(sharedStrings))
+	return fillOwn(bytes.TrimLeft(value, " \t\r\n"), o, nil)
 }
 
 // checkValue finds out whether data is one JSON value, and not too deep.
@@ -197,13 +197,18 @@ const maxShared = 64
 var seed = maphash.MakeSeed()
 
 // unquote returns the text of a valid JSON string. It is only valid until the next call.
-func (s *sharedStrings) unquote(quoted []byte) []byte { return unquote(quoted, &s.buffer) }
+func (s *sharedStrings) unquote(quoted []byte) []byte {
+	if s == nil { // one object has nothing to share
+		return unquote(quoted, new([]byte))
+	}
+	return unquote(quoted, &s.buffer)
+}
 
 func (s *sharedStrings) get(text []byte) string {
 	if len(text) == 0 {
 		return ""
 	}
-	if len(text) > maxShared {
+	if s == nil || len(text) > maxShared {
 		return string(text)
 	}
 	// Each text has two places, so that two texts that are used in turn do not oust each other.

@@ -51,8 +51,8 @@ func (c *Client) newBackupRequest(ctx context.Context, partition uuid.UUID, opts
 	if err := requireID(partition); err != nil {
 		return nil, err
 	}
-	if opts == nil {
-		opts = &BackupOptions{}
+	if opts == nil || opts.Storage == nil && opts.Timeout == 0 {
+		return c.newPlainBackupRequest(ctx, partition)
 	}
 	params := generated.BackupPartitionParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)}
 	if opts.Timeout < 0 {

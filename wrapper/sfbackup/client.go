@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
 )
 
 // apiVersion is the one version that the document allows. Servers answer lower ones, and previews,
@@ -28,6 +30,8 @@ type Client struct {
 	userAgent string
 	retry     RetryPolicy
 	serviceID func(ServiceName) string
+
+	newProgressRequest, newPlainBackupRequest func(context.Context, uuid.UUID) (*http.Request, error)
 
 	credentials *credentials
 }
@@ -58,7 +62,7 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("sfbackup: NewClient: %w", err)
 	}
-	return &Client{
+	c := &Client{
 		server:    server.String(),
 		basePath:  server.EscapedPath(),
 		http:      s.assemble(),
@@ -68,7 +72,16 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 		serviceID: s.serviceID,
 
 		credentials: s.credentials,
-	}, nil
+	}
+	c.newProgressRequest = partitionRequests(func(partition uuid.UUID) (*http.Request, error) {
+		return generated.NewGetPartitionBackupProgressRequest(c.server, partition,
+			&generated.GetPartitionBackupProgressParams{APIVersion: apiVersion})
+	})
+	c.newPlainBackupRequest = partitionRequests(func(partition uuid.UUID) (*http.Request, error) {
+		return generated.NewBackupPartitionRequestWithBody(c.server, partition,
+			&generated.BackupPartitionParams{APIVersion: apiVersion}, "application/json", strings.NewReader("{}"))
+	})
+	return c, nil
 }
 
 // parseEndpoint checks an endpoint and returns it in the form that the request builders take. Its

@@ -69,8 +69,7 @@ func (c *Client) progress(ctx context.Context, partition uuid.UUID) (*Progress, 
 	if err := requireID(partition); err != nil {
 		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
 	}
-	req, err := generated.NewGetPartitionBackupProgressRequest(c.server, partition,
-		&generated.GetPartitionBackupProgressParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)})
+	req, err := c.newProgressRequest(ctx, partition)
 	if err != nil {
 		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
 	}

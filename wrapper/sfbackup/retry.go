@@ -183,10 +183,12 @@ func attemptTimedOut(ctx context.Context) bool {
 
 // buffer reads a body up to a limit into memory, from where it can be read once more.
 func buffer(resp *http.Response, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit))
+	size := min(max(resp.ContentLength, 0), limit)
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
 	closeBody(resp)
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return body, err
+	resp.Body = io.NopCloser(bytes.NewReader(body.Bytes()))
+	return body.Bytes(), err
 }
 
 // cancelBody releases the context of an attempt when its answer is closed.

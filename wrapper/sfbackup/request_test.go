@@ -1,0 +1,74 @@
+package sfbackup
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
+)
+
+// Requests that are copied are those that would be built, and share nothing that can change.
+func TestPartitionRequests(t *testing.T) {
+	t.Parallel()
+	placeholder := "00000000-0000-0000-0000-000000000001"
+	for _, endpoint := range []string{"http://h:19080", "https://h/gateway/a%2Fb/", "http://h/" + placeholder} {
+		c, err := NewClient(endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			limited, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+			defer cancel()
+			for _, ctx := range []context.Context{t.Context(), limited} {
+				for _, id := range []uuid.UUID{uuid.MustParse(placeholder), uuid.New(), uuid.New()} {
+					progress, err := generated.NewGetPartitionBackupProgressRequest(c.server, id,
+						&generated.GetPartitionBackupProgressParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					start, err := generated.NewBackupPartitionRequestWithBody(c.server, id,
+						&generated.BackupPartitionParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)}, "application/json", strings.NewReader("{}"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					compareRequests(t, progress, ctx, id, c.newProgressRequest)
+					compareRequests(t, start, ctx, id, c.newPlainBackupRequest)
+				}
+			}
+		})
+	}
+}
+
+func compareRequests(t *testing.T, want *http.Request, ctx context.Context, id uuid.UUID, build func(context.Context, uuid.UUID) (*http.Request, error)) { //nolint:revive // t comes first
+	t.Helper()
+	text := func(req *http.Request) string {
+		var body []byte
+		if req.Body != nil {
+			body, _ = io.ReadAll(req.Body)
+		}
+		var b strings.Builder
+		_ = req.Header.Write(&b)
+		return req.Method + " " + req.Host + " " + req.URL.String() + " " + req.URL.Path + " " + req.URL.RawPath + "\n" + b.String() + string(body)
+	}
+	wanted := text(want)
+	for range 2 {
+		got, err := build(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(wanted, text(got)); diff != "" || got.ContentLength != want.ContentLength {
+			t.Errorf("%d bytes, %s", got.ContentLength, diff)
+		}
+		got.Header.Set("Content-Type", "changed")
+		got.Header.Set("X-New", "changed")
+		got.URL.Path, got.URL.RawQuery = "changed", "changed"
+	}
+}
