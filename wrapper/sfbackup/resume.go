@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,19 +24,34 @@ const maxIdentities = 1 << 16
 
 // readBefore is what of a page was read before its connection broke.
 type readBefore struct {
-	n      int         // how many backups
-	ids    []uuid.UUID // theirs, up to maxIdentities
-	noID   bool        // one had none
+	n      int           // how many backups
+	ids    [][]uuid.UUID // theirs, up to maxIdentities, in parts
+	noID   bool          // one had none
 	prefix maphash.Hash
 }
 
 func (r *readBefore) add(id uuid.UUID) {
 	r.n++
-	if len(r.ids) < maxIdentities {
-		r.ids = append(r.ids, id)
+	if r.n <= maxIdentities {
+		r.keep(id)
 	}
 	r.noID = r.noID || id == uuid.Nil
 	_, _ = r.prefix.Write(id[:]) // never fails
+}
+
+// partLength is how many identities are kept in one piece. A single one would be copied as it grows,
+// and its old and new copy together are more than all else that a long list needs.
+const partLength = 4096
+
+func (r *readBefore) keep(id uuid.UUID) {
+	last := len(r.ids) - 1
+	switch {
+	case last < 0:
+		r.ids, last = append(r.ids, nil), 0 // most pages are short, and need no more than they need
+	case len(r.ids[last]) == partLength:
+		r.ids, last = append(r.ids, make([]uuid.UUID, 0, partLength)), last+1
+	}
+	r.ids[last] = append(r.ids[last], id)
 }
 
 // errReordered is the error of a long page that is not what it was before the break.
@@ -53,7 +69,7 @@ func (r *readBefore) repeated() *repetition {
 	again := &repetition{}
 	if r.n <= maxIdentities && !r.noID {
 		again.before = make(map[uuid.UUID]bool, r.n)
-		for _, id := range r.ids {
+		for _, id := range slices.Concat(r.ids...) {
 			again.before[id] = true
 		}
 		return again
