@@ -423,6 +423,24 @@ func TestListsResumeInAnotherOrder(t *testing.T) {
 	})
 }
 
+// A page that is shorter after the break has pushed backups to the next one, where they are not handed
+// out twice.
+func TestListsResumeWhenBackupsMove(t *testing.T) {
+	t.Parallel()
+	half, _, _ := strings.Cut(page(`"t"`, id1, id2, id3), id3.String())
+	synctest.Test(t, func(t *testing.T) {
+		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, partition1, id1)), ok(page(`null`, id2, id3))}}
+		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
+		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]uuid.UUID{id1, id2, partition1, id3}, ids(got)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // Leaving the loop near the end of a page of known length leaves the connection for the next call;
 // far from it, the transfer ends.
 func TestBreakKeepsTheConnection(t *testing.T) {

@@ -200,6 +200,34 @@ func TestAttemptTimeout(t *testing.T) {
 	})
 }
 
+// An endpoint that takes a request and never answers is left for another.
+func TestAttemptTimeoutMovesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		silent := ""
+		var asked []string
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			asked = append(asked, req.URL.Host)
+			if silent == "" {
+				silent = req.URL.Host
+			}
+			if req.URL.Host == silent {
+				<-req.Context().Done()
+				return nil, req.Context().Err()
+			}
+			return sfbackuptest.NewCluster().Transport().RoundTrip(req)
+		}), sfbackup.WithEndpoints("http://other:19080"), sfbackup.WithRetry(sfbackup.RetryPolicy{AttemptTimeout: time.Second}))
+		for range 2 {
+			if _, err := client.BackupProgress(t.Context(), partition1); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if len(asked) != 3 || asked[0] == asked[1] || asked[1] != asked[2] {
+			t.Errorf("asked %v", asked)
+		}
+	})
+}
+
 // The log has every attempt.
 func TestRetryIsLogged(t *testing.T) {
 	t.Parallel()
