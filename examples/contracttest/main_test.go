@@ -20,7 +20,7 @@ func TestInMemory(t *testing.T) {
 	for _, want := range []string{
 		"a cluster in memory, Documented: 0 violations\n", "a cluster in memory, Cluster64: 0 violations\n",
 		"exercised 14 of 44:\n",
-		"operation  GetPartitionBackupProgress                                 3\n",
+		"operation  GetPartitionBackupProgress                                 4\n",
 		"status     GetPartitionBackupProgress  4xx                            1\n",
 	} {
 		if !strings.Contains(stdout.String(), want) {

@@ -58,7 +58,8 @@ func backUpMany(ctx context.Context, url string, partitions []uuid.UUID, concurr
 	return nil
 }
 
-// backUpBare sends the same requests and reads no answer: it knows that each backup has ended.
+// backUpBare sends the same requests, the look at the progress before a start included, and reads no
+// answer: it knows that each backup has ended.
 func backUpBare(ctx context.Context, url string, partitions []uuid.UUID, concurrency int, look func()) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: concurrency}
 	defer transport.CloseIdleConnections()
@@ -97,9 +98,10 @@ func backUpBare(ctx context.Context, url string, partitions []uuid.UUID, concurr
 					return
 				}
 				partition := "/Partitions/" + partitions[n].String() + "/$/"
-				if errs[i] = send(http.MethodPost, partition+"Backup", "{}", http.StatusAccepted); errs[i] == nil {
-					errs[i] = send(http.MethodGet, partition+"GetBackupProgress", "", http.StatusOK)
-				}
+				errs[i] = errors.Join(
+					send(http.MethodGet, partition+"GetBackupProgress", "", http.StatusOK),
+					send(http.MethodPost, partition+"Backup", "{}", http.StatusAccepted),
+					send(http.MethodGet, partition+"GetBackupProgress", "", http.StatusOK))
 				look()
 			}
 		})

@@ -241,7 +241,8 @@ func TestApache(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := dialer.n.Load(); n < 1 || n > 8 {
+		// Two requests each. A connection can be made for one that gets another's instead.
+		if n := dialer.n.Load(); n < 1 || n >= 16 {
 			t.Errorf("%d connections", n)
 		}
 	})

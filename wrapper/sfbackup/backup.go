@@ -1,12 +1,10 @@
 package sfbackup
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,55 +28,59 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // the backup was taken shows only in its progress, see [Client.WaitForBackup].
 //
 // While an earlier backup of the partition runs the error is [CodeBackupInProgress]. Without a
-// storage, where no backup policy applies, it is [CodeBackupNotEnabled]. A call that broke off, or
-// an answer with status 503 or 504, leaves open whether the backup was started.
+// storage, where no backup policy applies, it is [CodeBackupNotEnabled].
+//
+// One call starts at most one backup, whatever happens on the way. BackupPartition reads the progress
+// before it starts the backup, and again when the answer is lost or leaves it open whether the backup
+// was started. If it was, the call has succeeded; if it was not, the request is sent again as often as
+// the [RetryPolicy] allows. If neither is certain the error is [ErrOutcomeUnknown]. Any other error means
+// that no backup was started. Two things nobody can know: a backup that somebody else starts at the same
+// moment counts as that of a call whose answer was lost; and a request that the gateway still holds
+// after it has broken off the connection can take effect later.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
-	const operation = "BackupPartition"
-	req, err := c.newBackupRequest(ctx, partition, opts)
-	if err != nil {
-		return fmt.Errorf("sfbackup: %s: %w", operation, err)
-	}
-	resp, err := c.do(ctx, operation, req, http.StatusAccepted)
+	s, err := c.newStart(partition, opts)
 	if err != nil {
 		return err
 	}
-	// There is no body. Somebody who sends one all the same is not waited for.
-	_ = resp.Body.Close()
-	return nil
+	ctx = withWait(ctx)
+	for {
+		ended, wait, err := s.step(ctx)
+		if ended {
+			return err
+		}
+		if sleep(ctx, wait) != nil {
+			return s.interrupted(ctx)
+		}
+	}
 }
 
-func (c *Client) newBackupRequest(ctx context.Context, partition uuid.UUID, opts *BackupOptions) (*http.Request, error) {
-	if err := requireID(partition); err != nil {
-		return nil, err
-	}
+// describe checks the options and keeps them in the form in which they are sent.
+func (s *start) describe(opts *BackupOptions) error {
 	if opts == nil || opts.Storage == nil && opts.Timeout == 0 {
-		return c.newPlainBackupRequest(ctx, partition)
+		return nil
 	}
-	params := generated.BackupPartitionParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)}
 	if opts.Timeout < 0 {
-		return nil, fmt.Errorf("the timeout %v is negative", opts.Timeout)
+		return fmt.Errorf("the timeout %v is negative", opts.Timeout)
 	}
 	if opts.Timeout > 0 {
 		minutes := (opts.Timeout-1)/time.Minute + 1
 		if minutes > maxBackupTimeout {
-			return nil, fmt.Errorf("the timeout %v is longer than the %d minutes that the server can count", opts.Timeout, maxBackupTimeout)
+			return fmt.Errorf("the timeout %v is longer than the %d minutes that the server can count", opts.Timeout, maxBackupTimeout)
 		}
-		params.BackupTimeout = new(generated.BackupTimeout(minutes))
+		s.timeout = new(generated.BackupTimeout(minutes))
 	}
 	body := []byte("{")
 	if opts.Storage != nil {
 		var err error
 		if body, err = appendStorage(append(body, `"BackupStorage":`...), opts.Storage); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	body = append(body, '}')
-	if len(body) > maxBody {
-		return nil, errors.New("the storage is longer than the 4 MiB that the gateway takes")
+	s.body = append(body, '}')
+	if len(s.body) > maxBody {
+		return errors.New("the storage is longer than the 4 MiB that the gateway takes")
 	}
-	// A reader of bytes has a length, so the body is never chunked: the gateway breaks chunked
-	// bodies on their way to the backup service.
-	return generated.NewBackupPartitionRequestWithBody(c.server, partition, &params, "application/json", bytes.NewReader(body))
+	return nil
 }
 
 // maxBody is the longest request body that the gateway takes.

@@ -136,8 +136,18 @@ func TestTimeoutOfTheServer(t *testing.T) {
 				ctx, cancel = context.WithTimeout(ctx, tt.deadline)
 				defer cancel()
 			}
-			sent := &answers{list: []answer{{status: "202 Accepted"}, ok(`{"Items":[]}`), ok(`{}`)}}
-			client := newClient(t, sent)
+			var sent []*http.Request
+			client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+				sent = append(sent, req)
+				switch {
+				case req.Method == http.MethodPost:
+					return answer{status: "202 Accepted"}.response(req), nil
+				case strings.HasSuffix(req.URL.Path, "GetBackups"):
+					return ok(`{"Items":[]}`).response(req), nil
+				default:
+					return ok(`{}`).response(req), nil
+				}
+			}))
 			if err := client.BackupPartition(ctx, partition1, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +157,10 @@ func TestTimeoutOfTheServer(t *testing.T) {
 			if _, err := client.BackupProgress(ctx, partition1); err != nil {
 				t.Fatal(err)
 			}
-			for _, req := range sent.requests {
+			if len(sent) != 4 {
+				t.Errorf("%d requests", len(sent))
+			}
+			for _, req := range sent {
 				if got := strings.Join(req.URL.Query()["timeout"], ","); got != tt.want {
 					t.Errorf("%s: timeout %q, want %q", req.URL.Path, got, tt.want)
 				}
@@ -171,7 +184,7 @@ func TestBackupTimeout(t *testing.T) {
 		-time.Duration(math.MaxInt64): "error",
 	} {
 		sent := &answers{list: []answer{{status: "202 Accepted"}}}
-		err := newClient(t, sent).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Timeout: timeout})
+		err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Timeout: timeout})
 		if want == "error" {
 			if err == nil || len(sent.requests) > 0 {
 				t.Errorf("%v: got %v, sent %d", timeout, err, len(sent.requests))
@@ -230,7 +243,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 	t.Parallel()
 	redirect := answer{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	sent := &answers{list: []answer{redirect}}
-	err := newClient(t, sent).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
+	err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
 		Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "pw"},
 	})
 	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
@@ -324,6 +337,9 @@ func TestLog(t *testing.T) {
 	errBroken := errors.New("broken")
 	fail := false
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodGet && !fail {
+			return ok("null").response(req), nil
+		}
 		if fail {
 			return nil, errBroken
 		}
@@ -335,7 +351,8 @@ func TestLog(t *testing.T) {
 	}
 	fail = true
 	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
-	want := `level=DEBUG msg="sfbackup: request" operation=BackupPartition attempt=1 method=POST endpoint=http://localhost:19080 status=202
+	want := `level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt=1 method=GET endpoint=http://localhost:19080 status=200
+level=DEBUG msg="sfbackup: request" operation=BackupPartition attempt=1 method=POST endpoint=http://localhost:19080 status=202
 level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupList attempt=1 method=GET endpoint=http://localhost:19080 error=broken
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {

@@ -17,9 +17,12 @@
 //
 // The server knows one backup for each partition, the latest that was asked for, and no identity
 // that ties a progress to the call that started it. Starting a second one while the first runs is
-// the error [CodeBackupInProgress]; [WaitOptions] can join the running one instead. After an error
-// that leaves it open whether the backup was started, look at [Client.BackupProgress] before trying
-// again. Backups that a policy takes on a schedule do not appear in the progress, only in lists.
+// the error [CodeBackupInProgress]; [WaitOptions] can join the running one instead. Backups that a policy
+// takes on a schedule do not appear in the progress, only in lists.
+//
+// One call starts one backup or none. The client reads the progress before a start, and once more where
+// the answer is lost or says too little. [ErrOutcomeUnknown] is the error where even that does not tell
+// whether the backup was started; any other error of a start means that it was not.
 //
 // # Lists
 //
@@ -45,7 +48,7 @@
 // that is sorting itself out; but not where the code says that another attempt changes nothing. The
 // delays are random, up to half a second, one and two; a server that asks for more gets up to five
 // minutes. [WithRetry] changes that. A list goes on where its connection broke. A request that starts
-// a backup is never sent again by itself.
+// a backup is sent again as often, but only when it is certain that it has not started one.
 //
 // # Credentials
 //

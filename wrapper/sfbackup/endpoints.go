@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"sync"
@@ -71,10 +69,15 @@ func newEndpointTransport(next http.RoundTripper, endpoints []*url.URL) *endpoin
 }
 
 func (t *endpointTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := sentOf(req.Context())
+	if sent == nil {
+		sent = new(sentTrace)
+		req = req.WithContext(withSent(req.Context(), sent))
+	}
 	for tries := 1; ; tries++ {
 		endpoint := t.choose()
-		sent := new(sentTrace)
-		resp, err := t.next.RoundTrip(t.address(req, endpoint, sent))
+		sent.reset()
+		resp, err := t.next.RoundTrip(t.address(req, endpoint))
 		switch {
 		case err == nil:
 			if resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout {
@@ -97,8 +100,8 @@ func (t *endpointTransport) RoundTrip(req *http.Request) (*http.Response, error)
 }
 
 // address returns a copy of a request for an endpoint.
-func (t *endpointTransport) address(req *http.Request, endpoint int, sent *sentTrace) *http.Request {
-	req = req.Clone(httptrace.WithClientTrace(req.Context(), sent.trace()))
+func (t *endpointTransport) address(req *http.Request, endpoint int) *http.Request {
+	req = req.Clone(req.Context())
 	req.URL.Host = t.hosts[endpoint]
 	req.Host = ""
 	return req
@@ -147,36 +150,4 @@ func (t *endpointTransport) moveOn(endpoint int, failed bool) {
 	if t.current == endpoint {
 		t.current = (endpoint + 1) % len(t.hosts)
 	}
-}
-
-// sentTrace finds out whether anything of a request was sent.
-type sentTrace struct {
-	mu     sync.Mutex
-	asked  bool // for a connection
-	gotten bool
-}
-
-func (s *sentTrace) trace() *httptrace.ClientTrace {
-	set := func(b *bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		*b = true
-	}
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { set(&s.asked) },
-		GotConn: func(httptrace.GotConnInfo) { set(&s.gotten) },
-	}
-}
-
-// nothing reports whether it is certain that nothing was sent before an error: because there never was
-// a connection.
-func (s *sentTrace) nothing(err error) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.asked {
-		return !s.gotten
-	}
-	// A transport that tells nothing of what it does.
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
 }

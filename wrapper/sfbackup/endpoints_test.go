@@ -1,6 +1,7 @@
 package sfbackup_test
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -13,25 +14,30 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
+
+// endpointRest is longer than an endpoint that failed is left alone.
+const endpointRest = 31 * time.Second
 
 var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 
 // nodes is a transport to the nodes of a cluster. It notes where requests went.
 type nodes struct {
 	cluster *sfbackuptest.Cluster
-	down    map[string]error // what a node fails with
+	down    map[string]error // what a node fails with, or "POST " and a node
 	asked   []string
+	starts  []string // where requests that start a backup went
 	bodies  []string
 }
 
 func (n *nodes) RoundTrip(req *http.Request) (*http.Response, error) {
 	n.asked = append(n.asked, req.URL.Host)
-	if err := n.down[req.URL.Host]; err != nil {
+	if req.Method == http.MethodPost {
+		n.starts = append(n.starts, req.URL.Host)
+	}
+	if err := cmp.Or(n.down[req.URL.Host], n.down[req.Method+" "+req.URL.Host]); err != nil {
 		return nil, err
 	}
 	if req.Body != nil {
@@ -105,7 +111,7 @@ func TestEndpointThatIsDown(t *testing.T) {
 		// They are asked again when it has to be.
 		delete(n.down, "node1:19080")
 		n.down["node3:19080"] = errRefused
-		time.Sleep(31 * time.Second)
+		time.Sleep(endpointRest)
 		n.asked = nil
 		if _, err := client.BackupProgress(t.Context(), partition1); err != nil || n.asked[0] != "node3:19080" || n.asked[len(n.asked)-1] != "node1:19080" {
 			t.Errorf("%v, asked %v", err, n.asked)
@@ -114,29 +120,51 @@ func TestEndpointThatIsDown(t *testing.T) {
 		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
 			n.down[host] = errRefused
 		}
-		n.asked = nil
-		if err := client.BackupPartition(t.Context(), partition1, nil); !errors.Is(err, syscall.ECONNREFUSED) || len(n.asked) != 3 {
+		n.asked, n.starts = nil, nil
+		err := client.BackupPartition(t.Context(), partition1, nil)
+		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 4*3 || len(n.asked) != 2*4*3 {
 			t.Errorf("%v, asked %v", err, n.asked)
 		}
 	})
 }
 
-// A start that may have been sent stays where it was; what only reads is tried elsewhere.
+// A start that may have been sent goes nowhere else before it is known what became of it; what only reads
+// is tried elsewhere.
 func TestEndpointThatBreaks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, n := newNodes(t)
 		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
+			n.down["POST "+host] = io.EOF
+		}
+		err := client.BackupPartition(t.Context(), partition1, nil)
+		if !errors.Is(err, io.EOF) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 4 || len(slices.Compact(n.starts)) != 4 {
+			t.Errorf("%v, asked %v", err, n.starts)
+		}
+		// Nobody tells what became of it.
+		n.starts = nil
+		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
 			n.down[host] = io.EOF
 		}
-		if err := client.BackupPartition(t.Context(), partition1, nil); !errors.Is(err, io.EOF) || len(n.asked) != 1 {
+		err = client.BackupPartition(t.Context(), partition1, nil)
+		if !errors.Is(err, io.EOF) || !errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 1 {
+			t.Errorf("%v, asked %v", err, n.starts)
+		}
+		time.Sleep(endpointRest)
+		n.asked, n.down = nil, map[string]error{}
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.asked) != 1 {
 			t.Errorf("%v, asked %v", err, n.asked)
 		}
+		// What broke is left alone.
 		broken := n.asked[0]
-		n.asked, n.down = nil, map[string]error{}
-		n.down[broken] = io.EOF
-		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || slices.Contains(n.asked, broken) {
-			t.Errorf("%v, asked %v after %s", err, n.asked, broken)
+		n.asked, n.down = nil, map[string]error{broken: io.EOF}
+		for range 2 {
+			if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
+				t.Error(err)
+			}
+		}
+		if len(n.asked) != 3 || n.asked[0] != broken || slices.Contains(n.asked[1:], broken) {
+			t.Errorf("asked %v after %s", n.asked, broken)
 		}
 		// An answer that may be the endpoint's own.
 		n.asked = nil
@@ -165,8 +193,8 @@ func TestEndpointsOverSockets(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := len(cluster.Requests()); got != 10 {
-		t.Errorf("%d requests", got)
+	if got := posts(cluster); got != 10 {
+		t.Errorf("%d starts", got)
 	}
 }
 
@@ -182,28 +210,28 @@ func TestEndpointsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// A start on a connection that was used before, and that breaks before there is an answer, is sent once:
-// it may have taken effect.
+// A start on a connection that was used before, and that breaks before there is an answer, is not sent again
+// by the transport: it may have taken effect. It is sent again when it is known that it has not.
 func TestStartOnAUsedConnection(t *testing.T) {
 	t.Parallel()
-	cluster := sfbackuptest.NewCluster()
-	server := cluster.Start(t)
-	for _, fault := range []sfbackuptest.Fault{sfbackuptest.Reset(), sfbackuptest.HangUp(), sfbackuptest.Reset().AfterEffect()} {
+	for fault, starts := range map[*sfbackuptest.Fault]int{
+		new(sfbackuptest.Reset()): 2, new(sfbackuptest.HangUp()): 2, new(sfbackuptest.Reset().AfterEffect()): 1, new(sfbackuptest.HangUp().AfterEffect()): 1,
+	} {
 		for _, opts := range []*sfbackup.BackupOptions{nil, {Storage: &sfbackup.FileShare{Path: `\\server\share`}}} {
-			client, err := sfbackup.NewClient(server.URL)
+			cluster := sfbackuptest.NewCluster()
+			client, err := sfbackup.NewClient(cluster.Start(t).URL)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.BackupProgress(t.Context(), uuid.New()); !errors.Is(err, sfbackup.CodePartitionNotFound) {
-				t.Fatal(err)
+			cluster.Script(t, fault.On(sfbackuptest.OpBackupPartition))
+			if err := client.BackupPartition(t.Context(), partition1, opts); err != nil {
+				t.Errorf("%s: %v", fault, err)
 			}
-			before := len(cluster.Requests())
-			cluster.Script(t, fault)
-			if err := client.BackupPartition(t.Context(), cluster.Partitions()[0], opts); err == nil {
-				t.Errorf("%s: no error", fault)
+			if n := posts(cluster); n != starts {
+				t.Errorf("%s: %d starts", fault, n)
 			}
-			if n := len(cluster.Requests()) - before; n != 1 {
-				t.Errorf("%s: %d requests", fault, n)
+			if p, err := client.BackupProgress(t.Context(), partition1); err != nil || p.BackupState == "" {
+				t.Errorf("%s: %v", fault, err)
 			}
 		}
 	}

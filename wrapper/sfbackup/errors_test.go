@@ -182,12 +182,12 @@ func TestBackupPartitionNeeds202(t *testing.T) {
 func TestLongErrors(t *testing.T) {
 	t.Parallel()
 	forged := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"A\nlevel=ERROR\u001b[1m` + strings.Repeat("x", 60_000) + `","Message":"m"}}`}
-	err := newClient(t, &answers{list: []answer{forged}}).BackupPartition(t.Context(), partition1, nil)
+	err := newClient(t, noBackupBefore(&answers{list: []answer{forged}})).BackupPartition(t.Context(), partition1, nil)
 	if text := err.Error(); len(text) > 400 || strings.ContainsAny(text, "\n\x1b") {
 		t.Errorf("the text has %d bytes: %q", len(text), text)
 	}
 	long := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("é ", 10_000) + `"}}`}
-	err = newClient(t, &answers{list: []answer{long}}).BackupPartition(t.Context(), partition1, nil)
+	err = newClient(t, noBackupBefore(&answers{list: []answer{long}})).BackupPartition(t.Context(), partition1, nil)
 	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
 	if !ok || len(apiErr.Message) != 30_000 {
 		t.Fatalf("got %v", err)
@@ -197,7 +197,7 @@ func TestLongErrors(t *testing.T) {
 	}
 	// No more is read than is worth it.
 	read := 0
-	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+	client := newClient(t, noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp := answer{status: "500 Internal Server Error"}.response(req)
 		resp.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
 			if read += len(p); read > 10<<20 {
@@ -206,12 +206,12 @@ func TestLongErrors(t *testing.T) {
 			return copy(p, strings.Repeat(" ", len(p))), nil
 		}))
 		return resp, nil
-	}))
+	})))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil || read > 1<<20 {
 		t.Errorf("%d bytes were read, %v", read, err)
 	}
 	endless := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("x", 1<<20)}
-	if err := newClient(t, &answers{list: []answer{endless}}).BackupPartition(t.Context(), partition1, nil); !errors.Is(err, sfbackup.CodeUnexpected) {
+	if err := newClient(t, noBackupBefore(&answers{list: []answer{endless}})).BackupPartition(t.Context(), partition1, nil); !errors.Is(err, sfbackup.CodeUnexpected) {
 		t.Errorf("got %v", err)
 	}
 }

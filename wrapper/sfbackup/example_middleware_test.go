@@ -35,6 +35,7 @@ func ExampleWithHTTPClient() {
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 	fmt.Println(client.BackupPartition(context.Background(), partition, nil))
 	// Output:
+	// span: GET 200
 	// span: POST 202
 	// <nil>
 }
@@ -52,6 +53,7 @@ func ExampleWithMiddleware() {
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 	fmt.Println(client.BackupPartition(context.Background(), partition, nil))
 	// Output:
+	// span: GET 200
 	// span: POST 202
 	// <nil>
 }

@@ -3,7 +3,6 @@ package sfbackup
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -119,6 +118,7 @@ type fleet struct {
 type pending struct {
 	FleetResult
 	wait     *wait
+	start    *start
 	accepted bool      // the backup was started, or one is running
 	due      time.Time // when to look next
 	ended    bool
@@ -229,18 +229,14 @@ func (f *fleet) abandon(ctx context.Context, next func() (uuid.UUID, bool)) {
 	for ; f.sent > 0; f.sent-- {
 		b := <-f.back // soon: its request ends with the context
 		if !b.ended {
-			b.err = waitError(ctx, b.Partition, b.Progress)
+			b.err = b.interrupted(ctx)
 		}
 		if !f.end(b, b.err) {
 			return
 		}
 	}
 	for _, b := range append(f.waiting, f.ready...) {
-		err := waitError(ctx, b.Partition, b.Progress)
-		if !b.accepted {
-			err = notStarted(ctx, b.Partition)
-		}
-		if !f.end(b, err) {
+		if !f.end(b, b.interrupted(ctx)) {
 			return
 		}
 	}
@@ -251,6 +247,18 @@ func (f *fleet) abandon(ctx context.Context, next func() (uuid.UUID, bool)) {
 		if !f.yield(FleetResult{Partition: partition}, notStarted(ctx, partition)) {
 			return
 		}
+	}
+}
+
+// interrupted is the error of a backup that had no result when the context ended.
+func (b *pending) interrupted(ctx context.Context) error {
+	switch {
+	case b.accepted:
+		return waitError(ctx, b.Partition, b.Progress)
+	case b.start != nil && b.start.doubtful:
+		return b.start.interrupted(ctx)
+	default:
+		return notStarted(ctx, b.Partition)
 	}
 }
 
@@ -269,8 +277,12 @@ func (f *fleet) serve(ctx context.Context) {
 // advance starts a backup, and looks how far it is.
 func (f *fleet) advance(ctx context.Context, b *pending) {
 	if !b.accepted {
-		err := f.client.BackupPartition(ctx, b.Partition, &f.opts.Backup)
-		if err != nil && (!f.opts.JoinRunning || !errors.Is(err, CodeBackupInProgress)) {
+		ended, wait, err := f.startStep(ctx, b)
+		switch {
+		case !ended:
+			b.due = time.Now().Add(wait)
+			return
+		case err != nil && (!f.opts.JoinRunning || !meansRunning(err)):
 			b.ended, b.err = true, err
 			return
 		}
@@ -284,6 +296,15 @@ func (f *fleet) advance(ctx context.Context, b *pending) {
 	if !b.ended {
 		b.due = time.Now().Add(max(b.wait.next(), ask))
 	}
+}
+
+func (f *fleet) startStep(ctx context.Context, b *pending) (ended bool, wait time.Duration, err error) {
+	if b.start == nil {
+		if b.start, err = f.client.newStart(b.Partition, &f.opts.Backup); err != nil {
+			return true, 0, err
+		}
+	}
+	return b.start.step(ctx)
 }
 
 // byDue is a heap of backups that are looked at later, the next one first.

@@ -366,22 +366,36 @@ func TestBackupManyRequestsAtATime(t *testing.T) {
 }
 
 // A server that wants to be left alone for longer than the next look is, and that holds up no other
-// partition, however many there are.
+// partition, however many there are; before a start, at it, and after it.
 func TestBackupManyRetryAfter(t *testing.T) {
 	t.Parallel()
-	for _, attempts := range []int{0, 1} {
-		synctest.Test(t, func(t *testing.T) { testBackupManyRetryAfter(t, attempts) })
+	for _, tt := range []struct {
+		attempts int
+		when     func(method string, started bool) bool
+	}{
+		{0, func(method string, started bool) bool { return method == http.MethodGet && !started }},
+		{0, func(method string, _ bool) bool { return method == http.MethodPost }},
+		{0, func(method string, started bool) bool { return method == http.MethodGet && started }},
+		{1, func(method string, started bool) bool { return method == http.MethodGet && started }},
+	} {
+		synctest.Test(t, func(t *testing.T) { testBackupManyRetryAfter(t, tt.attempts, tt.when) })
 	}
 }
 
-func testBackupManyRetryAfter(t *testing.T, attempts int) {
+func testBackupManyRetryAfter(t *testing.T, attempts int, when func(method string, started bool) bool) {
 	t.Helper()
 	_, cluster := fleetCluster(t, 20)
 	client := newClient(t, cluster.Transport(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: attempts}))
 	busy := cluster.Partitions()[:19]
 	for _, p := range busy {
+		started := false
 		cluster.Script(t, sfbackuptest.Answer(http.StatusServiceUnavailable, "").Header("Retry-After", "100").When(func(r *http.Request) bool {
-			return r.Method == http.MethodGet && strings.Contains(r.URL.Path, p.String())
+			if !strings.Contains(r.URL.Path, p.String()) {
+				return false
+			}
+			hit := when(r.Method, started)
+			started = started || r.Method == http.MethodPost
+			return hit
 		}))
 	}
 	start := time.Now()

@@ -138,6 +138,28 @@ func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return next.response(req), nil
 }
 
+// noBackupBefore is a transport for starts: there was no backup before, and all else is up to another
+// transport.
+func noBackupBefore(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/GetBackupProgress") {
+			return ok("null").response(req), nil
+		}
+		return next.RoundTrip(req)
+	})
+}
+
+// posts returns how many starts were sent to a cluster.
+func posts(cluster *sfbackuptest.Cluster) int {
+	n := 0
+	for _, r := range cluster.Requests() {
+		if r.Method == http.MethodPost {
+			n++
+		}
+	}
+	return n
+}
+
 const jsonType = "application/json; charset=utf-8"
 
 func ok(body string) answer { return answer{status: "200 OK", contentType: jsonType, body: body} }

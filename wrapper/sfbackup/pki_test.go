@@ -134,4 +134,10 @@ func startTLS(t testing.TB, config *tls.Config, handler http.Handler) *httptest.
 }
 
 // accepted answers every start of a backup.
-var accepted = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+var accepted = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet { // there was no backup before
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+})

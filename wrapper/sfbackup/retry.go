@@ -17,9 +17,9 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// RetryPolicy says how often and when a request that only reads is sent again: after a connection
-// that failed, and after an answer that says that it is only for now. The zero value is the default.
-// A request that starts a backup is never sent again.
+// RetryPolicy says how often and when a request is sent again: after a connection that failed, and after
+// an answer that says that it is only for now. The zero value is the default. A request that starts a
+// backup is only sent again when it is certain that it has not started one, see [Client.BackupPartition].
 type RetryPolicy struct {
 	// MaxAttempts is how often a request is sent at most; 0 is 4, 1 is no retry. A list whose
 	// connection breaks is asked for again as often without getting any further, and eight times as
@@ -32,7 +32,7 @@ type RetryPolicy struct {
 	MinDelay, MaxDelay time.Duration
 	// AttemptTimeout ends an attempt that has no answer by then; 0 is never. Think before setting
 	// it: the gateway holds a request for up to two minutes while the backup service moves between
-	// nodes, and answers it then.
+	// nodes, and answers it then. A start that was ended so may still be under way, and is not sent again.
 	AttemptTimeout time.Duration
 }
 
@@ -88,7 +88,8 @@ func (p RetryPolicy) delay(attempts int) time.Duration {
 	return rand.N(most + 1) //nolint:gosec // spreading needs no secrecy
 }
 
-// retryTransport sends requests that only read again.
+// retryTransport sends requests that only read again. Whether a start is sent again is decided where more
+// is known, see start.
 type retryTransport struct {
 	next   http.RoundTripper
 	policy RetryPolicy
@@ -96,7 +97,8 @@ type retryTransport struct {
 
 func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet {
-		return t.next.RoundTrip(req)
+		resp, _, err := t.attempt(req)
+		return resp, err
 	}
 	ctx := req.Context()
 	for attempt := 1; ; attempt++ {
@@ -160,7 +162,7 @@ func (t *retryTransport) attempt(req *http.Request) (resp *http.Response, again 
 	case resp.StatusCode >= http.StatusBadRequest:
 		body, readErr := buffer(resp, maxErrorBody)
 		cancel()
-		return resp, readErr != nil || isTransient(resp, body), nil
+		return resp, readErr != nil || isTransientAnswer(resp, body), nil
 	case operationOf(req.Context()) == operationProgress:
 		// A progress is short, and half of it is no answer.
 		_, readErr := buffer(resp, maxProgressBody+1)
@@ -234,20 +236,24 @@ var lastingCodes = []ErrorCode{
 	CodeBackupNotEnabled, CodeBackupInProgress, CodeRestoreInProgress, CodeStatelessService,
 }
 
+func isTransientAnswer(resp *http.Response, body []byte) bool {
+	code, _ := wire.ReadError(body)
+	if reason := reasonPhrase(resp); code == "" && isCode(reason) {
+		code = reason
+	}
+	return isTransient(resp.StatusCode, ErrorCode(code))
+}
+
 // isTransient reports whether an error is only for now: by its code if that is known, because the
 // layers of a cluster give the same code different statuses, and else by its status.
-func isTransient(resp *http.Response, body []byte) bool {
-	text, _ := wire.ReadError(body)
-	if reason := reasonPhrase(resp); text == "" && isCode(reason) {
-		text = reason
-	}
-	switch code := ErrorCode(text); {
+func isTransient(status int, code ErrorCode) bool {
+	switch {
 	case slices.Contains(transientCodes, code):
 		return true
 	case slices.Contains(lastingCodes, code):
 		return false
 	}
-	switch resp.StatusCode {
+	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true

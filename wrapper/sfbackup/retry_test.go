@@ -21,8 +21,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// Requests that only read are sent again after what is only for now, and come through; a start is
-// never sent twice.
+// Requests are sent again after what is only for now, and come through; a start, when it is known that it
+// did nothing.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sfbackuptest.Fault{
@@ -69,12 +69,15 @@ func TestRetry(t *testing.T) {
 			if strings.HasPrefix(name, "half") {
 				return // a start has no body
 			}
-			cluster := sfbackuptest.NewCluster()
-			client := newUncheckedClient(t, cluster.Transport())
-			cluster.Script(t, fault)
-			if err := client.BackupPartition(t.Context(), partition1, nil); err == nil || len(cluster.Requests()) != 1 {
-				t.Errorf("%v after %d requests", err, len(cluster.Requests()))
-			}
+			synctest.Test(t, func(t *testing.T) {
+				// A start is sent again when it is known that it did nothing.
+				cluster := sfbackuptest.NewCluster()
+				client := newUncheckedClient(t, cluster.Transport())
+				cluster.Script(t, fault.On(sfbackuptest.OpBackupPartition).Times(3))
+				if err := client.BackupPartition(t.Context(), partition1, nil); err != nil || posts(cluster) != 4 {
+					t.Errorf("%v after %d requests", err, posts(cluster))
+				}
+			})
 		})
 	}
 }

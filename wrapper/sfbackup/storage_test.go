@@ -16,7 +16,7 @@ import (
 func sentStorage(t testing.TB, s sfbackup.BackupStorage) (string, error) {
 	t.Helper()
 	sent := &answers{list: []answer{{status: "202 Accepted"}}}
-	err := newClient(t, sent).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: s})
+	err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: s})
 	if err != nil {
 		if len(sent.requests) > 0 {
 			t.Errorf("a request was sent although %v", err)

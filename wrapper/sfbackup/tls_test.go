@@ -194,9 +194,9 @@ func TestMiddleware(t *testing.T) {
 	}
 	client, err := sfbackup.NewClient(server.URL, around("inner"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithUserAgent("me"), around("outer"))
 	if err == nil {
-		err = client.BackupPartition(t.Context(), partition1, nil)
+		_, err = client.BackupProgress(t.Context(), partition1)
 	}
-	if got := strings.Join(order, ", "); err != nil || got != "outer me, inner me" {
+	if got := strings.Join(order, ", "); !errors.Is(err, sfbackup.ErrNoBackup) || got != "outer me, inner me" {
 		t.Errorf("%s, %v", got, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,7 +94,8 @@ func TestTokenIsKept(t *testing.T) {
 }
 
 // A token that is over before its time, or whose time is not known, is replaced when the gateway
-// refuses it. What only reads does not notice; a start does, once.
+// refuses it. What only reads does not notice, and neither does a start, before which the progress is
+// read; unless the token is refused just then.
 func TestTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	source := &issuingSource{lifetime: time.Minute, silent: true}
@@ -107,12 +109,13 @@ func TestTokenIsRefused(t *testing.T) {
 		if source.calls != 3 || len(source.cluster.Requests()) != 5 {
 			t.Errorf("%d calls for %d requests", source.calls, len(source.cluster.Requests()))
 		}
+		source.cluster.Script(t, sfbackuptest.RefuseCredentials().On(sfbackuptest.OpBackupPartition))
 		err := client.BackupPartition(t.Context(), partition1, nil)
 		if e, ok := errors.AsType[*sfbackup.APIError](err); !ok || e.StatusCode != http.StatusForbidden || !strings.Contains(err.Error(), "does not accept the token") {
 			t.Errorf("got %v", err)
 		}
-		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
-			t.Errorf("the next start: %v", err)
+		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil || posts(source.cluster) != 2 {
+			t.Errorf("the next start: %v after %d", err, posts(source.cluster))
 		}
 	})
 }
@@ -122,23 +125,23 @@ func TestTokenIsRefusedLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &issuingSource{cluster: sfbackuptest.NewCluster()}
-		requests := 0
+		var requests atomic.Int64
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
-			requests++
+			n := requests.Add(1)
 			if req.Header.Get("Authorization") != "Bearer token-1" {
-				return answer{status: "202 Accepted"}.response(req), nil
+				return ok("null").response(req), nil
 			}
-			time.Sleep(time.Duration(requests) * time.Minute)
+			time.Sleep(time.Duration(n) * time.Minute)
 			return answer{status: "403 Client certificate required"}.response(req), nil
 		}), sfbackup.WithTokenSource(source))
 		var wg sync.WaitGroup
 		for range 3 {
-			wg.Go(func() { _ = client.BackupPartition(t.Context(), partition1, nil) })
+			wg.Go(func() { _, _ = client.BackupProgress(t.Context(), partition1) })
 			synctest.Wait()
 		}
 		time.Sleep(90 * time.Second) // the first was refused, the others are waiting
 		for range 3 {
-			if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+			if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
 				t.Error(err)
 			}
 			time.Sleep(time.Minute)
@@ -349,13 +352,13 @@ func TestTokenStaysWithTheCluster(t *testing.T) {
 			})),
 			sfbackup.WithHTTPClient(&http.Client{
 				CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
-				Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				Transport: noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
 					sent = append(sent, req.URL.Host+" "+req.Header.Get("Authorization"))
 					if len(sent) == 1 {
 						return answer{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
 					}
 					return answer{status: "202 Accepted"}.response(req), nil
-				}),
+				})),
 			}))
 		if err != nil {
 			t.Fatal(err)

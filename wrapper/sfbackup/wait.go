@@ -22,8 +22,8 @@ type WaitOptions struct {
 	// that waits. Its error ends the wait and is returned as it is.
 	OnProgress func(*Progress) error
 	// JoinRunning lets BackupAndWait wait for a backup that runs already, instead of failing with
-	// CodeBackupInProgress. The result is then that of the running backup, which may have another
-	// storage and another timeout. WaitForBackup ignores it.
+	// CodeBackupInProgress, or with ErrOutcomeUnknown while one runs. The result is then that of the
+	// running backup, which may have another storage and another timeout. WaitForBackup ignores it.
 	JoinRunning bool
 }
 
@@ -100,10 +100,18 @@ func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *Back
 		return nil, fmt.Errorf("sfbackup: BackupAndWait: %w", err)
 	}
 	err := c.BackupPartition(ctx, partition, b)
-	if err != nil && (w == nil || !w.JoinRunning || !errors.Is(err, CodeBackupInProgress)) {
+	if err != nil && (w == nil || !w.JoinRunning || !meansRunning(err)) {
 		return nil, err
 	}
 	return c.WaitForBackup(ctx, partition, w)
+}
+
+// meansRunning reports whether the error of a start says that a backup is running, be it this one or another.
+func meansRunning(err error) bool {
+	if e, ok := errors.AsType[*OutcomeUnknownError](err); ok {
+		return e.After != nil && !e.After.BackupState.Final()
+	}
+	return errors.Is(err, CodeBackupInProgress)
 }
 
 // wait is the schedule of one wait.

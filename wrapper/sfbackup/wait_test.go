@@ -320,7 +320,7 @@ func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 		{status: "409 Conflict", body: `{"Error":{"Code":"FABRIC_E_RESTORE_IN_PROGRESS"}}`},
 	} {
 		sent := &answers{list: []answer{refused, ok(`{"BackupState":"Success"}`)}}
-		progress, err := newClient(t, sent).BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: true})
+		progress, err := newClient(t, noBackupBefore(sent)).BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: true})
 		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok || progress != nil || len(sent.requests) != 1 {
 			t.Errorf("%s: got %v, %v after %d requests", refused.status, progress, err, len(sent.requests))
 		}

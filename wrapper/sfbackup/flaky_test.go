@@ -1,0 +1,173 @@
+package sfbackup_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// flaky is a transport on which requests go wrong at random. It knows what its client cannot know: which
+// of them took effect.
+type flaky struct {
+	next   http.RoundTripper
+	rate   float64 // of requests that go wrong
+	faults []flakyFault
+
+	mu       sync.Mutex
+	random   *rand.Rand
+	accepted int // starts
+	trace    []string
+}
+
+// A flakyFault answers a request in its own way. effect lets the request take effect, and returns the right
+// answer.
+type flakyFault struct {
+	name string
+	do   func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error)
+}
+
+func newFlaky(next http.RoundTripper, random *rand.Rand, rate float64, faults ...flakyFault) *flaky {
+	return &flaky{next: next, rate: rate, faults: faults, random: random}
+}
+
+func (f *flaky) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body)
+		_ = req.Body.Close()
+	}
+	effect := func() *http.Response {
+		sent := req.Clone(context.WithoutCancel(req.Context()))
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+		resp, err := f.next.RoundTrip(sent)
+		if err != nil {
+			panic(err) // nothing goes wrong behind this transport
+		}
+		if resp.StatusCode == http.StatusAccepted {
+			f.mu.Lock()
+			f.accepted++
+			f.mu.Unlock()
+		}
+		// Nobody may be left to read it.
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return resp
+	}
+	name, do := f.draw()
+	f.note(req.Method, req.URL.Path[strings.LastIndexByte(req.URL.Path, '/'):], name)
+	if do == nil {
+		return effect(), nil
+	}
+	return do(f, req, effect)
+}
+
+func (f *flaky) draw() (string, func(*flaky, *http.Request, func() *http.Response) (*http.Response, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.faults) == 0 || f.random.Float64() >= f.rate {
+		return "", nil
+	}
+	fault := f.faults[f.random.IntN(len(f.faults))]
+	return fault.name, fault.do
+}
+
+func (f *flaky) note(what ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trace = append(f.trace, strings.TrimSpace(strings.Join(what, " ")))
+}
+
+// backups returns how many starts the server has accepted.
+func (f *flaky) backups() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.accepted
+}
+
+// int64N draws a number.
+func (f *flaky) int64N(n int64) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.random.Int64N(n)
+}
+
+func reset() error {
+	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+}
+
+// failWith loses the request or its answer.
+func failWith(name string, err func() error, takesEffect bool) flakyFault {
+	return flakyFault{name, func(_ *flaky, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+		if takesEffect {
+			effect()
+		}
+		return nil, err()
+	}}
+}
+
+// answerWith answers in place of the server, or in spite of it.
+func answerWith(a answer, takesEffect bool) flakyFault {
+	name := fmt.Sprint(a.status, " ", a.body, a.header)
+	if takesEffect {
+		name += " after effect"
+	}
+	return flakyFault{name, func(_ *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		if takesEffect {
+			effect()
+		}
+		return a.response(req), nil
+	}}
+}
+
+// late lets the request take effect after up to so long, whether its client still waits or not.
+func late(upTo time.Duration) flakyFault {
+	return flakyFault{"late", func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		d := time.Duration(f.int64N(int64(upTo)))
+		done := make(chan *http.Response, 1)
+		time.AfterFunc(d, func() { done <- effect() })
+		select {
+		case resp := <-done:
+			return resp, nil
+		case <-req.Context().Done():
+			return nil, context.Cause(req.Context())
+		}
+	}}
+}
+
+// breaks are the faults after which a client cannot know what became of its request, and some after which
+// it can.
+func breaks() []flakyFault {
+	eof := func() error { return io.EOF }
+	faults := []flakyFault{
+		failWith("refused", func() error { return errRefused }, false),
+		failWith("reset", reset, false), failWith("reset after effect", reset, true),
+		failWith("EOF", eof, false), failWith("EOF after effect", eof, true),
+		answerWith(answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
+		late(3 * time.Minute), late(3 * time.Minute), late(3 * time.Second),
+	}
+	for _, a := range []answer{
+		{status: "408 Request Timeout"},
+		{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"m"}}`},
+		{status: "502 Bad Gateway"},
+		{status: "503 Service Unavailable", header: http.Header{"Retry-After": {"7"}}},
+		{status: "503 Service Unavailable", body: `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY","Message":"m"}}`},
+		{status: "400 FABRIC_E_RECONFIGURATION_PENDING"},
+		{status: "504 FABRIC_E_TIMEOUT"},
+	} {
+		faults = append(faults, answerWith(a, false), answerWith(a, true))
+	}
+	return faults
+}

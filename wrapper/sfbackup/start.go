@@ -1,0 +1,316 @@
+package sfbackup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
+)
+
+// A request that starts a backup has no identity, so nothing tells the server that it has had it before,
+// and nothing tells the client that a backup which runs is its own. What became of a request whose
+// answer is lost is read off the progress of the partition: its latest request is in it for good, so
+// that one which was accepted changes it.
+
+// ErrOutcomeUnknown is the error of a start of which neither is certain, that it started a backup and that
+// it did not. It always comes in an [*OutcomeUnknownError].
+var ErrOutcomeUnknown = errors.New("it is not known whether the backup was started")
+
+// An OutcomeUnknownError says what is known of a start that may have started a backup. The progress of the
+// partition may tell later: a backup that runs now and did not before is most likely this one.
+type OutcomeUnknownError struct {
+	// Before and After are the progress before the start and after it. Nil: there was none, or it could
+	// not be read, which the text of the error tells apart.
+	Before, After *Progress
+	// Err is why the outcome is not known: how the start itself failed.
+	Err error
+
+	before, after string
+}
+
+// Error returns one line: that the outcome is not known, both states, and why.
+func (e *OutcomeUnknownError) Error() string {
+	const prefix = "sfbackup: " + operationBackup + ": "
+	return fmt.Sprintf("%s%v (before: %s, after: %s): %s", prefix, ErrOutcomeUnknown, e.before, e.after, strings.TrimPrefix(e.Err.Error(), prefix))
+}
+
+// Unwrap returns [ErrOutcomeUnknown] and Err.
+func (e *OutcomeUnknownError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
+
+const operationBackup = "BackupPartition"
+
+// A start is one call that starts a backup: a look at the progress before it, attempts, and a look after
+// each attempt of which it is not certain what it did. It goes on step by step, so that whoever drives it
+// decides where the time between the steps is spent.
+type start struct {
+	client    *Client
+	partition uuid.UUID
+	timeout   *generated.BackupTimeout
+	body      []byte // nil: nothing has to be said
+
+	before, after look
+	attempts      int
+	doubtful      bool      // an attempt may have started the backup
+	abandoned     bool      // an attempt was given up, and may be under way still
+	since         time.Time // when the first such attempt was sent
+	failure       error     // of the last attempt
+	again         bool      // another attempt makes sense, if the last one did nothing
+}
+
+// newStart checks the arguments.
+func (c *Client) newStart(partition uuid.UUID, opts *BackupOptions) (*start, error) {
+	s := &start{client: c, partition: partition}
+	err := requireID(partition)
+	if err == nil {
+		err = s.describe(opts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
+	}
+	return s, nil
+}
+
+// step goes on until there is a result or until there is something to wait for. The context is one that
+// was made by withWait.
+func (s *start) step(ctx context.Context) (ended bool, wait time.Duration, err error) {
+	switch {
+	case s.attempts == 0:
+		if wait, again := s.before.read(ctx, s.client, s.partition); again {
+			return false, wait, nil
+		}
+		if lasting, ok := errors.AsType[*lastingError](s.before.err); ok {
+			return true, 0, fmt.Errorf("sfbackup: %s: %w", operationBackup, withoutURLs(lasting)) // the start would fail alike
+		}
+		// Without the progress only fewer outcomes are certain.
+	case s.doubtful:
+		if wait, again := s.after.read(ctx, s.client, s.partition); again {
+			return false, wait, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		switch s.outcome() {
+		case outcomeStarted:
+			return true, 0, nil
+		case outcomeUnknown:
+			return true, 0, s.unknown(s.failure)
+		case outcomeNotStarted:
+			if !s.again {
+				return true, 0, s.failure
+			}
+			s.after = look{}
+		}
+	}
+	if ctx.Err() != nil {
+		return true, 0, s.interrupted(ctx)
+	}
+	return s.attempt(ctx)
+}
+
+// attempt sends the request.
+func (s *start) attempt(ctx context.Context) (ended bool, wait time.Duration, err error) {
+	s.attempts++
+	at := time.Now()
+	sent := new(sentTrace)
+	err = s.send(withAttempt(withSent(ctx, sent), s.attempts))
+	if err == nil {
+		return true, 0, nil
+	}
+	s.failure = err
+	apiErr, answered := errors.AsType[*APIError](err)
+	var asked time.Duration
+	var refused, transient bool
+	if answered {
+		refused, transient = isRefusedStart(apiErr), isTransient(apiErr.StatusCode, apiErr.Code)
+		asked = min(apiErr.RetryAfter, maxAskedDelay)
+	} else {
+		refused, transient = sent.nothing(err) || isLasting(err), isTransientFailure(err)
+		timeout, ok := errors.AsType[net.Error](err)
+		s.abandoned = s.abandoned || !refused && ok && timeout.Timeout()
+	}
+	if !refused && !s.doubtful {
+		s.doubtful, s.since = true, at
+	}
+	if ctx.Err() != nil {
+		return true, 0, s.interrupted(ctx)
+	}
+	policy := s.client.retry
+	s.again = transient && s.attempts < policy.MaxAttempts
+	wait = max(policy.delay(s.attempts), asked)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		// There is no time for another attempt, but still for a look at what this one did.
+		s.again, wait = false, 0
+	}
+	if !s.doubtful && !s.again {
+		return true, 0, err
+	}
+	return false, wait, nil
+}
+
+// send sends the request once and returns nil when it was accepted.
+func (s *start) send(ctx context.Context) error {
+	req, err := s.newRequest(ctx)
+	if err != nil {
+		return fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
+	}
+	resp, err := s.client.do(ctx, operationBackup, req, http.StatusAccepted)
+	if err != nil {
+		return err
+	}
+	// There is no body. Somebody who sends one all the same is not waited for.
+	_ = resp.Body.Close()
+	return nil
+}
+
+func (s *start) newRequest(ctx context.Context) (*http.Request, error) {
+	if s.body == nil {
+		return s.client.newPlainBackupRequest(ctx, s.partition)
+	}
+	// A reader of bytes has a length, so the body is never chunked: the gateway breaks chunked
+	// bodies on their way to the backup service.
+	return generated.NewBackupPartitionRequestWithBody(s.client.server, s.partition, &generated.BackupPartitionParams{
+		APIVersion: apiVersion, Timeout: serverTimeout(ctx), BackupTimeout: s.timeout,
+	}, "application/json", bytes.NewReader(s.body))
+}
+
+// interrupted is the error of a start whose context has ended before there was a result.
+func (s *start) interrupted(ctx context.Context) error {
+	if s.doubtful {
+		return s.unknown(contextError(ctx))
+	}
+	return callError(ctx, operationBackup, ctx.Err())
+}
+
+func (s *start) unknown(err error) error {
+	return &OutcomeUnknownError{
+		Before: s.before.progress, After: s.after.progress, Err: err,
+		before: s.before.String(), after: s.after.String(),
+	}
+}
+
+// isRefusedStart reports whether an answer makes it certain that the request started no backup. It goes
+// by the code first: a cluster that is sorting itself out may fail after it has accepted a request, with
+// any status. So may one that fails for a reason of its own.
+func isRefusedStart(e *APIError) bool {
+	switch {
+	case slices.Contains(transientCodes, e.Code):
+		return false
+	case slices.Contains(lastingCodes, e.Code):
+		return true
+	}
+	switch e.StatusCode {
+	case http.StatusRequestTimeout:
+		return false
+	case http.StatusNotImplemented:
+		return true
+	}
+	return e.StatusCode >= http.StatusMultipleChoices && e.StatusCode < http.StatusInternalServerError
+}
+
+// An outcome is what became of the attempts so far.
+type outcome int
+
+const (
+	outcomeUnknown outcome = iota
+	outcomeStarted
+	outcomeNotStarted
+)
+
+// outcome compares the progress before the first attempt with that after the last one. A backup that
+// somebody else started in between counts as started by this call: the server does not tell them apart.
+func (s *start) outcome() outcome {
+	before, after := s.before.progress, s.after.progress
+	switch {
+	case !s.after.known:
+		return outcomeUnknown
+	case after == nil && before == nil:
+		return s.unchanged() // whatever was before, there would be something now
+	case after == nil || !s.before.known:
+		return outcomeUnknown
+	case before == nil:
+		return outcomeStarted
+	case !before.BackupState.Final():
+		// Another backup was running. It goes from Accepted to BackupInProgress and never back, but that it
+		// has ended says nothing about what came after it.
+		if before.BackupState == BackupStateInProgress && after.BackupState == BackupStateAccepted {
+			return outcomeStarted
+		}
+		return outcomeUnknown
+	case !reflect.DeepEqual(before, after):
+		return outcomeStarted
+	case before.BackupID != uuid.Nil || !before.TimeStampUTC.IsZero():
+		return s.unchanged()
+	case before.BackupState == BackupStateTimeout && time.Since(s.since) < s.longest()/2:
+		return s.unchanged() // a new one could not have timed out yet
+	default:
+		// Servers of 6.4 tell nothing of a failure by which it could be told from another like it.
+		return outcomeUnknown
+	}
+}
+
+// unchanged is the outcome where the progress is certainly the same. Nothing was started, unless the server
+// still has an attempt before it.
+func (s *start) unchanged() outcome {
+	if s.abandoned {
+		return outcomeUnknown
+	}
+	return outcomeNotStarted
+}
+
+// longest returns how long the backup itself may take.
+func (s *start) longest() time.Duration {
+	if s.timeout == nil {
+		return 10 * time.Minute // the server's
+	}
+	return time.Duration(*s.timeout) * time.Minute
+}
+
+// A look is what the progress of a partition was found to be.
+type look struct {
+	progress *Progress
+	known    bool // otherwise it could not be read
+	err      error
+	tries    int
+}
+
+// read reads the progress. Where it reports that it should be read again later, the server has asked for
+// that.
+func (l *look) read(ctx context.Context, c *Client, partition uuid.UUID) (wait time.Duration, again bool) {
+	progress, _, err := c.progress(ctx, partition)
+	l.tries++
+	l.err = err
+	if err == nil && progress.BackupState == "" {
+		return 0, false // an answer that says nothing
+	}
+	l.progress, l.known = progress, err == nil || errors.Is(err, ErrNoBackup)
+	asked, later := comeBackLater(err)
+	if !later || l.tries >= c.retry.MaxAttempts || ctx.Err() != nil {
+		return 0, false
+	}
+	wait = max(c.retry.delay(l.tries), min(asked, maxAskedDelay))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return 0, false
+	}
+	return wait, true
+}
+
+func (l *look) String() string {
+	switch {
+	case !l.known:
+		return "not read"
+	case l.progress == nil:
+		return "no backup"
+	default:
+		return oneLine(string(l.progress.BackupState))
+	}
+}

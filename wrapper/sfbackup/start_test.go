@@ -1,0 +1,305 @@
+package sfbackup_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+var (
+	schedules = flag.Int("sfbackup.schedules", 1000, "how many random schedules of faults the property tests run")
+	oneSeed   = flag.Uint64("sfbackup.seed", 0, "run the one schedule of this seed, and say what happens")
+)
+
+// eachSchedule runs a test with the random numbers of each schedule, in a bubble of its own.
+func eachSchedule(t *testing.T, test func(t *testing.T, seed uint64, random *rand.Rand)) {
+	t.Helper()
+	first, last := uint64(1), uint64(*schedules)
+	if *oneSeed > 0 {
+		first, last = *oneSeed, *oneSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		synctest.Test(t, func(t *testing.T) {
+			test(t, seed, rand.New(rand.NewPCG(seed, 0)))
+			if t.Failed() {
+				t.Logf("run it again with -run '^%s$' -sfbackup.seed %d", t.Name(), seed)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// historiesBefore are what can have been at a partition before a start: how a backup went that has ended or
+// is still running, or none.
+var historiesBefore = map[string]*sfbackuptest.Outcome{
+	"none":            nil,
+	"success":         {Accepted: -1, Running: -1},
+	"failure":         {Accepted: -1, Running: -1, Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "m"},
+	"timeout":         {Accepted: time.Hour},
+	"running":         {Accepted: -1, Running: 5 * time.Minute},
+	"waiting":         {Undelivered: 3},
+	"running shortly": {Accepted: -1, Running: 2 * time.Second},
+}
+
+// outcomesAfter are how the backup goes that is started.
+var outcomesAfter = []sfbackuptest.Outcome{
+	{},
+	{Accepted: -1, Running: -1},
+	{Accepted: -1, Running: 5 * time.Minute},
+	{Accepted: -1, Running: -1, Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "m"},
+	{Accepted: -1, Running: 300 * time.Millisecond, Code: "FABRIC_E_BACKUPCOPIER_TIMEOUT", Message: "m"},
+	{Undelivered: 1},
+	{Accepted: time.Hour},
+}
+
+// One call starts one backup or none, whatever goes wrong, and says which; and where nobody can know it
+// says that.
+func TestStartExactlyOnce(t *testing.T) {
+	t.Parallel()
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+		t.Run(fmt.Sprint(profile), func(t *testing.T) {
+			t.Parallel()
+			seen := map[string]int{}
+			eachSchedule(t, func(t *testing.T, _ uint64, random *rand.Rand) {
+				testStartExactlyOnce(t, random, profile, seen)
+			})
+			if *oneSeed > 0 {
+				return
+			}
+			for _, want := range []string{
+				"started, accepted", "started, its answer was lost", "started, sent again", "not started", "unknown, runs", "unknown, does not run",
+			} {
+				if seen[want] < *schedules/200 {
+					t.Errorf("%q came %d times", want, seen[want])
+				}
+			}
+			t.Logf("%d schedules: %v", *schedules, seen)
+		})
+	}
+}
+
+func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.Profile, seen map[string]int) {
+	t.Helper()
+	cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
+	history := slices.Sorted(maps.Keys(historiesBefore))[random.IntN(len(historiesBefore))]
+	if outcome := historiesBefore[history]; outcome != nil {
+		cluster.SetOutcome(partition1, *outcome)
+		if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition1, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(history, "running") && history != "waiting" {
+			time.Sleep(2 * time.Hour)
+		}
+	}
+	cluster.SetOutcome(partition1, outcomesAfter[random.IntN(len(outcomesAfter))])
+
+	transport := newFlaky(cluster.Transport(), random, random.Float64(), breaks()...)
+	policy := sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(5)}
+	if random.IntN(2) == 0 {
+		policy.AttemptTimeout = time.Duration(1 + random.Int64N(int64(time.Minute)))
+	}
+	client := newUncheckedClient(t, transport, sfbackup.WithRetry(policy))
+	ctx := t.Context()
+	if random.IntN(3) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(1+random.Int64N(int64(2*time.Minute))))
+		defer cancel()
+	}
+	var opts *sfbackup.BackupOptions
+	if random.IntN(2) == 0 {
+		opts = &sfbackup.BackupOptions{Storage: &sfbackup.FileShare{Path: `\\a\b`}, Timeout: time.Duration(random.Int64N(int64(20 * time.Minute)))}
+	}
+	var err error
+	if random.IntN(2) == 0 {
+		err = client.BackupPartition(ctx, partition1, opts)
+	} else {
+		// A fleet takes the same steps on a way of its own. How the backup goes on is not the question.
+		fleet := &sfbackup.FleetOptions{OnProgress: func(sfbackup.FleetProgress) {}}
+		if opts != nil {
+			fleet.Backup = *opts
+		}
+		for _, fleetErr := range client.BackupMany(ctx, slices.Values([]uuid.UUID{partition1}), fleet) {
+			err = startError(fleetErr)
+		}
+	}
+	starts := 0
+	for _, line := range transport.trace {
+		if strings.HasPrefix(line, http.MethodPost) {
+			starts++
+		}
+	}
+	time.Sleep(time.Hour) // what is late has its effect
+
+	accepted := transport.backups()
+	class := ""
+	switch {
+	case accepted > 1:
+		t.Errorf("%d backups were started", accepted)
+	case err == nil && accepted == 0:
+		t.Error("no backup was started, but the call says so")
+	case err == nil && starts > 1:
+		class = "started, sent again"
+	case err == nil && strings.HasSuffix(transport.trace[len(transport.trace)-1], "/Backup"):
+		class = "started, accepted"
+	case err == nil:
+		class = "started, its answer was lost"
+	case errors.Is(err, sfbackup.ErrOutcomeUnknown) && accepted > 0:
+		class = "unknown, runs"
+	case errors.Is(err, sfbackup.ErrOutcomeUnknown):
+		class = "unknown, does not run"
+	case accepted > 0:
+		t.Errorf("a backup was started, but the call fails with %v", err)
+	default:
+		class = "not started"
+	}
+	seen[class]++
+	if t.Failed() || *oneSeed > 0 {
+		t.Logf("before: %s, policy %+v, with a deadline: %v, error %v; the requests:\n%s",
+			history, policy, ctx != t.Context(), err, strings.Join(transport.trace, "\n"))
+	}
+}
+
+// startError returns the error of a result of a fleet if it is one of the start: that of a wait says that
+// there was one.
+func startError(err error) error {
+	if err == nil || strings.Contains(err.Error(), "waiting for the backup") || strings.Contains(err.Error(), "GetPartitionBackupProgress") && !errors.Is(err, sfbackup.ErrOutcomeUnknown) {
+		return nil
+	}
+	if _, ok := errors.AsType[*sfbackup.BackupFailedError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// What a start does in the cases that people ask about.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	on := func(f sfbackuptest.Fault) sfbackuptest.Fault { return f.On(sfbackuptest.OpBackupPartition) }
+	unavailable := sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY","Message":"m"}}`)
+	looks := func(n int) sfbackuptest.Fault { // the n-th look and all that follow it fail
+		seen := 0
+		return sfbackuptest.Answer(http.StatusInternalServerError, "").Times(0).On(sfbackuptest.OpGetPartitionBackupProgress).When(func(*http.Request) bool {
+			seen++
+			return seen >= n
+		})
+	}
+	for name, tt := range map[string]struct {
+		before string // in historiesBefore
+		faults []sfbackuptest.Fault
+		starts int
+		want   string // the error
+	}{
+		"lost before effect, success before":      {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
+		"lost after effect, success before":       {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset().AfterEffect())}, 1, ""},
+		"lost after effect, failure before":       {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect())}, 1, ""},
+		"lost before effect, none before":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 2, ""},
+		"503 after effect":                        {"none", []sfbackuptest.Fault{on(unavailable.AfterEffect())}, 1, ""},
+		"503 until there are no attempts left":    {"none", []sfbackuptest.Fault{on(unavailable.Times(4))}, 4, "sfbackup: BackupPartition: 503 FABRIC_E_NOT_PRIMARY: m"},
+		"refused, then accepted":                  {"none", []sfbackuptest.Fault{on(sfbackuptest.Refuse())}, 2, ""},
+		"a conflict":                              {"running", nil, 1, "sfbackup: BackupPartition: 409 FABRIC_E_BACKUP_IN_PROGRESS: Backup already in Progress"},
+		"lost before effect, timeout before":      {"timeout", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
+		"lost, and a failure before says nothing": {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: Failure, after: Failure): EOF"},
+		"lost, while another runs":                {"running", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: BackupInProgress, after: BackupInProgress): EOF"},
+		"lost, and so are all looks":              {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), looks(1)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: not read): EOF"},
+		"lost, and so are looks after it":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), looks(2)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF"},
+		"500 and nothing was started":             {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, ""))}, 1, "sfbackup: BackupPartition: 500 Internal Server Error"},
+		"500 and it was started":                  {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, "").AfterEffect())}, 1, ""},
+		"a denial needs no second look":           {"none", []sfbackuptest.Fault{on(sfbackuptest.DenyAccess()), looks(2)}, 1, "sfbackup: BackupPartition: 403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but not as an administrator, who alone may start backups)"},
+		"no look before is no obstacle":           {"none", []sfbackuptest.Fault{looks(1)}, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cluster := sfbackuptest.NewCluster()
+				client := newUncheckedClient(t, cluster.Transport())
+				if outcome := historiesBefore[tt.before]; outcome != nil {
+					cluster.SetOutcome(partition1, *outcome)
+					if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+						t.Fatal(err)
+					}
+					if tt.before != "running" {
+						time.Sleep(time.Hour)
+					}
+				}
+				cluster.SetOutcome(partition1)
+				before := posts(cluster)
+				cluster.Script(nil, tt.faults...)
+				err := client.BackupPartition(t.Context(), partition1, nil)
+				if fmt.Sprint(err) != tt.want && (err != nil || tt.want != "") {
+					t.Errorf("got  %v\nwant %s", err, tt.want)
+				}
+				if n := posts(cluster) - before; n != tt.starts {
+					t.Errorf("%d starts", n)
+				}
+				unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err)
+				if ok != strings.Contains(tt.want, "not known") || ok != errors.Is(err, sfbackup.ErrOutcomeUnknown) {
+					t.Errorf("the error is a %T", err)
+				}
+				if ok && (unknown.Before != nil) != (tt.before != "none") {
+					t.Errorf("before: %+v", unknown.Before)
+				}
+			})
+		})
+	}
+}
+
+// A start that was interrupted may have had its effect, and says so; unless nothing was sent yet.
+func TestStartInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		op      sfbackuptest.Operation
+		unknown bool
+	}{{sfbackuptest.OpBackupPartition, true}, {sfbackuptest.OpGetPartitionBackupProgress, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			cluster := sfbackuptest.NewCluster()
+			cluster.Script(t, sfbackuptest.Stall(0).On(tt.op))
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the maintenance window is over"))
+			defer cancel()
+			err := newUncheckedClient(t, cluster.Transport()).BackupPartition(ctx, partition1, nil)
+			if errors.Is(err, sfbackup.ErrOutcomeUnknown) != tt.unknown || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the maintenance window is over") {
+				t.Errorf("%s: got %v", tt.op, err)
+			}
+		})
+	}
+}
+
+// Who joins a running backup joins it also where it is not known whose it is.
+func TestJoinRunningWithoutKnowing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := sfbackuptest.NewCluster()
+		client := newUncheckedClient(t, cluster.Transport())
+		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+			t.Fatal(err)
+		}
+		join := func(join bool) (*sfbackup.Progress, error) {
+			cluster.Script(t, sfbackuptest.HangUp().On(sfbackuptest.OpBackupPartition))
+			return client.BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: join})
+		}
+		if _, err := join(false); !errors.Is(err, sfbackup.ErrOutcomeUnknown) {
+			t.Errorf("without the option: %v", err)
+		}
+		if p, err := join(true); err != nil || p.BackupState != sfbackup.BackupStateSuccess {
+			t.Errorf("got %+v, %v", p, err)
+		}
+		if n := len(cluster.Backups(partition1)); n != 4 {
+			t.Errorf("%d backups", n)
+		}
+	})
+}
