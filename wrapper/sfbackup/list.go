@@ -210,16 +210,44 @@ var errStopped = errors.New("stopped")
 
 // eachPage reads page after page.
 func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
-	token := l.opts.ContinuationToken
-	var moved map[uuid.UUID]bool // to the next page
+	r := &reading{list: l, token: l.opts.ContinuationToken, receive: receive}
+	var circle circle
+	begins := map[uuid.UUID]bool{} // the first backups of the pages so far
 	for {
-		r := &reading{list: l, token: token, receive: receive, moved: moved}
 		next, err := r.read(ctx)
+		if err == nil && circle.closes(next) {
+			err = fmt.Errorf("sfbackup: %s: %w", l.operation, errRepeatedToken)
+		}
 		if err != nil || next == "" {
 			return err
 		}
-		token, moved = next, r.moved
+		if r.first != uuid.Nil && len(begins) < maxIdentities {
+			begins[r.first] = true
+		}
+		r = &reading{list: l, token: next, receive: receive, moved: r.moved, begins: begins}
 	}
+}
+
+var (
+	errRepeatedToken = errors.New("the server repeats a continuation token")
+	errRepeatedPage  = errors.New("the server repeats a page")
+)
+
+// A circle finds out that tokens go round in one, however long it is, and keeps one token for that. (It is
+// the algorithm of Brent.)
+type circle struct {
+	token       string
+	steps, most int
+}
+
+func (c *circle) closes(token string) bool {
+	if token == c.token && token != "" {
+		return true
+	}
+	if c.steps++; c.steps >= c.most {
+		c.token, c.steps, c.most = token, 0, 2*c.most+1
+	}
+	return false
 }
 
 // page reads one page.
@@ -250,6 +278,8 @@ type reading struct {
 	restart func()             // nil: what was handed out stays handed out
 	before  readBefore         // what was
 	moved   map[uuid.UUID]bool // what the page before had, and this one may have again
+	begins  map[uuid.UUID]bool // the first backups of earlier pages, which this one must not begin with
+	first   uuid.UUID          // its own
 }
 
 // read reads the page, hands out its backups as they arrive, and returns the token of the next page.
@@ -300,7 +330,7 @@ func (r *reading) readOnce(ctx context.Context) (next string, again bool, err er
 	defer body.close()
 	next, err = r.readPage(ctx, body.buffered())
 	if err == nil && next == r.token && next != "" {
-		err = errors.New("the server repeats a continuation token")
+		err = errRepeatedToken
 	}
 	if err != nil && !errors.Is(err, errStopped) {
 		err = callError(ctx, l.operation, err)
@@ -313,6 +343,7 @@ func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, er
 	page := wire.NewPage[backupFields](body)
 	repetition := r.before.repeated()
 	var info backupFields
+	begins := true
 	for {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
@@ -325,10 +356,17 @@ func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, er
 		if err != nil {
 			return "", err
 		}
+		if begins && r.begins[info.BackupID] && !r.moved[info.BackupID] {
+			return "", errRepeatedPage // before any of it is handed out once more
+		}
+		begins = false
 		if passed, err := repetition.passed(info.BackupID); err != nil {
 			return "", err
 		} else if passed {
 			continue
+		}
+		if r.before.n == 0 {
+			r.first = info.BackupID
 		}
 		r.before.add(info.BackupID)
 		if r.moved[info.BackupID] {
