@@ -37,6 +37,7 @@ type faultProxy struct {
 	pushed   []toxic
 	accepted uint64
 	links    map[*link]bool // that have not ended
+	ended    *sync.Cond     // one of them has
 	counts   map[string]int
 }
 
@@ -89,6 +90,7 @@ func newFaultProxy(t testing.TB, upstream string, seed uint64, schedule func(*ra
 		addr: listener.Addr().String(), t: t, upstream: upstream, listener: listener, seed: seed, schedule: schedule,
 		links: map[*link]bool{}, counts: map[string]int{},
 	}
+	p.ended = sync.NewCond(&p.mu)
 	p.ctx, p.stop = context.WithCancel(t.Context())
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
@@ -112,6 +114,15 @@ func (p *faultProxy) open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.links)
+}
+
+// settle returns when no connection is open any more.
+func (p *faultProxy) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.links) > 0 {
+		p.ended.Wait()
+	}
 }
 
 // struck returns how often each kind of toxic has; those that only slow down, how many flows.
@@ -200,6 +211,7 @@ func (l *link) serve(tox toxic, random *rand.Rand) {
 		defer p.mu.Unlock()
 		delete(p.links, l)
 		l.close()
+		p.ended.Broadcast()
 	}()
 	if tox.refuse {
 		p.count("refused")

@@ -104,7 +104,7 @@ func (f *flaky) int64N(n int64) int64 {
 	return f.random.Int64N(n)
 }
 
-func reset() error {
+func errReset() error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 }
 
@@ -153,7 +153,7 @@ func breaks() []flakyFault {
 	eof := func() error { return io.EOF }
 	faults := []flakyFault{
 		failWith("refused", func() error { return errRefused }, false),
-		failWith("reset", reset, false), failWith("reset after effect", reset, true),
+		failWith("reset", errReset, false), failWith("reset after effect", errReset, true),
 		failWith("EOF", eof, false), failWith("EOF after effect", eof, true),
 		answerWith(answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
 		late(3 * time.Minute), late(3 * time.Minute), late(3 * time.Second),

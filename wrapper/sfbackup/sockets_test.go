@@ -1,0 +1,152 @@
+package sfbackup_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+var socketSchedules = flag.Int("sfbackup.sockets", 150, "how many random schedules the property tests run over sockets")
+
+// A socketRun is one client and one cluster with a fault proxy between them, and with faults of HTTP on top.
+type socketRun struct {
+	cluster *sfbackuptest.Cluster
+	client  *sfbackup.Client
+	// settle returns when all that was sent has had its effect.
+	settle func()
+}
+
+// overSockets runs a test over sockets, several at a time because most of the time is spent waiting. It
+// returns how often each class came that the test returns.
+func overSockets(t *testing.T, opts []sfbackuptest.Option, faults []sfbackuptest.Fault, test func(t *testing.T, random *rand.Rand, run *socketRun) (class string, err error)) {
+	t.Helper()
+	first, last := int64(1), int64(*socketSchedules)
+	if *oneSeed > 0 {
+		first, last = int64(*oneSeed), int64(*oneSeed) //nolint:gosec // that of a run before
+	}
+	var next atomic.Int64
+	next.Store(first)
+	var mu sync.Mutex
+	seen, struck := map[string]int{}, map[string]int{}
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for n := next.Add(1) - 1; n <= last; n = next.Add(1) - 1 {
+				seed := uint64(n) //nolint:gosec // it is positive
+				random := rand.New(rand.NewPCG(seed, 1))
+				cluster := sfbackuptest.NewCluster(opts...)
+				cluster.Schedule(seed, random.Float64(), faults...)
+				proxy := newFaultProxy(t, strings.TrimPrefix(cluster.Start(t).URL, "http://"), seed, anyToxic)
+				transport := &http.Transport{}
+				client, err := sfbackup.NewClient("http://"+proxy.addr, sfbackup.WithHTTPClient(&http.Client{Transport: transport}),
+					sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(4), MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, AttemptTimeout: 300 * time.Millisecond}))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				class, err := test(t, random, &socketRun{cluster, client, func() {
+					transport.CloseIdleConnections()
+					proxy.settle()
+				}})
+				transport.CloseIdleConnections()
+				mu.Lock()
+				seen[class]++
+				for kind, n := range proxy.struck() {
+					struck[kind] += n
+				}
+				mu.Unlock()
+				if t.Failed() {
+					t.Logf("run it again with -run '^%s$' -sfbackup.seed %d; it ended with %v", t.Name(), seed, err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	t.Logf("%d schedules: %v; toxics %v", last-first+1, seen, struck)
+	if *oneSeed == 0 && (len(seen) < 2 || len(struck) < 4) {
+		t.Error("hardly anything has gone wrong")
+	}
+}
+
+// One call starts one backup or none over real connections, too.
+func TestStartOverSockets(t *testing.T) {
+	t.Parallel()
+	unavailable := sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY","Message":"m"}}`)
+	faults := []sfbackuptest.Fault{
+		sfbackuptest.Reset(), sfbackuptest.Reset().AfterEffect(), sfbackuptest.HangUp(), sfbackuptest.HangUp().AfterEffect(),
+		unavailable, unavailable.AfterEffect(), sfbackuptest.Answer(http.StatusGatewayTimeout, "").AfterEffect(),
+	}
+	overSockets(t, nil, faults, func(t *testing.T, random *rand.Rand, run *socketRun) (string, error) {
+		run.cluster.SetOutcome(partition1, sfbackuptest.Outcome{Accepted: -1, Running: -1})
+		before := len(run.cluster.Backups(partition1))
+		opts := &sfbackup.BackupOptions{}
+		if random.IntN(2) == 0 {
+			opts.Timeout = time.Hour // another kind of request
+		}
+		err := run.client.BackupPartition(t.Context(), partition1, opts)
+		run.settle()
+		started := len(run.cluster.Backups(partition1)) - before
+		switch {
+		case started > 1 || err == nil && started == 0 || err != nil && started > 0 && !errors.Is(err, sfbackup.ErrOutcomeUnknown):
+			t.Errorf("%d backups were started, and the call returned %v", started, err)
+			return "wrong", err
+		case err == nil:
+			return "started", err
+		case errors.Is(err, sfbackup.ErrOutcomeUnknown):
+			return "unknown", err
+		default:
+			return "not started", err
+		}
+	})
+}
+
+// A list is complete or ends with an error over real connections, too.
+func TestListsOverSockets(t *testing.T) {
+	t.Parallel()
+	faults := []sfbackuptest.Fault{
+		sfbackuptest.Reset(), sfbackuptest.HangUp(), sfbackuptest.CutBody(2000), sfbackuptest.CutBody(9000),
+		sfbackuptest.Answer(http.StatusServiceUnavailable, ""), sfbackuptest.DuplicatePage(), sfbackuptest.RepeatToken(),
+	}
+	overSockets(t, manyServices(), faults, func(t *testing.T, random *rand.Rand, run *socketRun) (string, error) {
+		missing := map[uuid.UUID]bool{}
+		for _, p := range run.cluster.Partitions() {
+			for _, b := range run.cluster.Backups(p) {
+				missing[b.ID] = true
+			}
+		}
+		all := maps.Clone(missing)
+		// Only a context ends a body that stalls.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for b, err := range run.client.ServiceBackups(ctx, "Shop/Orders/Archive", &sfbackup.ListOptions{PageSize: []int{0, 1, 5}[random.IntN(3)]}) {
+			if err != nil {
+				if len(missing) == len(all) {
+					return "error", err
+				}
+				return "error in the middle", err
+			}
+			if !missing[b.BackupID] {
+				t.Errorf("%s comes twice, or out of nowhere", b.BackupID)
+			}
+			delete(missing, b.BackupID)
+		}
+		if len(missing) > 0 {
+			t.Errorf("%d backups are missing without an error", len(missing))
+		}
+		return "complete", nil
+	})
+}
