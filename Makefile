@@ -78,6 +78,11 @@ contract-report: ## Show how good the validator of package contract is, and what
 	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
 	$(GO) test ./openapi/contract -run '^$$' -bench '^BenchmarkPage$$' -benchtime 10x
 
+.PHONY: fault-report
+fault-report: ## Run every fault with every operation, and show the table of what becomes of them
+	$(GO) test ./wrapper/sfbackup -count 1 -run '^TestFaultMatrix$$' -update
+	@cat wrapper/sfbackup/testdata/fault_matrix.md
+
 .PHONY: cover
 cover: ## Show the statement coverage of the client
 	$(GO) test -coverpkg ./wrapper/sfbackup,./internal/wire -coverprofile coverage.out ./wrapper/... ./internal/wire

@@ -134,6 +134,9 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 	if resp.StatusCode < http.StatusBadRequest && apiErr.Message == "" {
 		// Somebody else than the gateway: a proxy, or a page to sign in.
 		apiErr.Message = fmt.Sprintf("expected status %d", want[0])
+		if resp.StatusCode >= http.StatusMultipleChoices {
+			apiErr.Message = "redirects are not followed"
+		}
 	}
 	return nil, apiErr
 }

@@ -3,7 +3,6 @@ package sfbackup
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -149,7 +148,7 @@ const maxErrorBody = 64 << 10
 // page for people, half of something, or nothing at all.
 func newAPIError(operation string, resp *http.Response, requestID string) *APIError {
 	// What cannot be read cannot say more; the status is an error enough.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	body, _ := readBody(resp, maxErrorBody)
 	code, message := wire.ReadError(body)
 	// The reverse proxy of the gateway answers with an empty body and the code as the reason phrase;
 	// its security layer, with a sentence as the reason phrase.

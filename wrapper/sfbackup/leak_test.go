@@ -15,14 +15,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"github.com/google/uuid"
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
-	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
 // marker is in every secret. It is looked for as it is, and in the forms in which it may travel.
@@ -70,20 +66,6 @@ func (o *output) check(t *testing.T, what string) {
 	}
 }
 
-// everyFault is what sfbackuptest can let go wrong.
-func everyFault() []sfbackuptest.Fault {
-	echo := sfbackuptest.Custom("Panic", func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
-	return []sfbackuptest.Fault{
-		sfbackuptest.Refuse(), sfbackuptest.Reset(), sfbackuptest.Reset().AfterEffect(), sfbackuptest.HangUp(), sfbackuptest.HangUp().AfterEffect(),
-		sfbackuptest.Stall(time.Hour), sfbackuptest.Answer(500, ""), sfbackuptest.Answer(503, ""), sfbackuptest.Answer(504, ""),
-		sfbackuptest.Answer(200, "{"), sfbackuptest.Answer(202, ""), sfbackuptest.Answer(400, `{"Error":{"Code":"E_INVALIDARG","Message":"no"}}`),
-		sfbackuptest.HTMLError(502), sfbackuptest.RefuseCredentials(), sfbackuptest.DenyAccess(),
-		sfbackuptest.Redirect("http://user:" + marker + "@evil.example.com/?sig=" + marker), sfbackuptest.CutBody(3),
-		sfbackuptest.TruncateBody(3), sfbackuptest.SlowBody(1, time.Minute), sfbackuptest.Gzip(),
-		sfbackuptest.DuplicatePage().Times(1), sfbackuptest.RepeatToken().Times(1), sfbackuptest.EndlessPages().Times(1), echo,
-	}
-}
-
 // secretStorages have the marker in everything that is secret.
 func secretStorages(t *testing.T) []sfbackup.BackupStorage {
 	t.Helper()
@@ -95,103 +77,6 @@ func secretStorages(t *testing.T) []sfbackup.BackupStorage {
 		&sfbackup.AzureBlobStore{ConnectionString: "DefaultEndpointsProtocol=https;AccountKey=" + marker, ContainerName: "c"},
 		&sfbackup.FileShare{Path: `\\a\b`, PrimaryUserName: "u", PrimaryPassword: marker, SecondaryUserName: "v", SecondaryPassword: "x" + marker},
 		unknown,
-	}
-}
-
-// collectSome reads a list that may have no end.
-func collectSome(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Backup, err error) {
-	for b, err := range seq {
-		if err != nil || len(backups) == 50 {
-			return backups, err
-		}
-		backups = append(backups, b)
-	}
-	return backups, nil
-}
-
-// No secret is in anything that is returned or logged, whatever goes wrong with whatever is done.
-func TestNothingSecretLeaks(t *testing.T) {
-	t.Parallel()
-	type operation struct {
-		name string
-		do   func(context.Context, *sfbackup.Client, *output) error
-	}
-	var operations []operation
-	for i, storage := range secretStorages(t) {
-		operations = append(operations, operation{fmt.Sprintf("BackupAndWait %d", i), func(ctx context.Context, c *sfbackup.Client, o *output) error {
-			opts := &sfbackup.BackupOptions{Storage: storage}
-			o.show(opts)
-			p, err := c.BackupAndWait(ctx, partition1, opts, nil)
-			o.show(p)
-			return err
-		}}, operation{fmt.Sprintf("BackupPartition %d", i), func(ctx context.Context, c *sfbackup.Client, _ *output) error {
-			return c.BackupPartition(ctx, partition1, &sfbackup.BackupOptions{Storage: storage})
-		}})
-	}
-	list := &sfbackup.ListOptions{PageSize: 2, ContinuationToken: ""}
-	operations = append(operations,
-		operation{"BackupProgress", func(ctx context.Context, c *sfbackup.Client, o *output) error {
-			p, err := c.BackupProgress(ctx, partition1)
-			o.show(p)
-			return err
-		}},
-		operation{"WaitForBackup", func(ctx context.Context, c *sfbackup.Client, _ *output) error {
-			_, err := c.WaitForBackup(ctx, partition1, nil)
-			return err
-		}},
-		operation{"PartitionBackups", func(ctx context.Context, c *sfbackup.Client, o *output) error {
-			got, err := collectSome(c.PartitionBackups(ctx, partition1, list))
-			o.show(got)
-			return err
-		}},
-		operation{"ServiceBackups", func(ctx context.Context, c *sfbackup.Client, o *output) error {
-			got, err := collectSome(c.ServiceBackups(ctx, calcService, list))
-			o.show(got)
-			return err
-		}},
-		operation{"a page by a token", func(ctx context.Context, c *sfbackup.Client, o *output) error {
-			// A token may have the signature of a storage in it, so it does not show in errors either.
-			got, err := c.PartitionBackupsPage(ctx, partition1, &sfbackup.ListOptions{ContinuationToken: "sig=" + marker})
-			o.show(got)
-			return err
-		}},
-		operation{"no partition", func(ctx context.Context, c *sfbackup.Client, _ *output) error {
-			return c.BackupPartition(ctx, uuid.Nil, &sfbackup.BackupOptions{Storage: secretStorages(t)[0], Timeout: -1})
-		}},
-	)
-	pairs, failures := 0, 0
-	for _, op := range operations {
-		faults := append([]sfbackuptest.Fault{{}}, everyFault()...)
-		for i, fault := range faults {
-			synctest.Test(t, func(t *testing.T) {
-				name := "success"
-				cluster := sfbackuptest.NewCluster()
-				if i > 0 {
-					name = fault.String()
-					cluster.Script(nil, fault.Times(0))
-				}
-				cluster.AcceptToken(marker, sfbackuptest.RoleAdmin, time.Time{})
-				out := &output{}
-				logger := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
-				client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithLogger(logger), tokenOf(marker))
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				err := op.do(ctx, client, out)
-				out.show(err)
-				fmt.Fprintf(out, "%v\n%+v\n%#v\n", client, client, client)
-				out.check(t, op.name+", "+name)
-				pairs++
-				if err != nil {
-					failures++
-				}
-				if requests := cluster.Requests(); len(requests) > 0 && !strings.Contains(out.String(), "request_id") {
-					t.Errorf("%s, %s: nothing was logged", op.name, name)
-				}
-			})
-		}
-	}
-	if pairs < 250 || failures < pairs/2 {
-		t.Errorf("%d of %d have failed", failures, pairs)
 	}
 }
 

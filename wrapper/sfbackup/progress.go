@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -78,7 +77,7 @@ func (c *Client) progress(ctx context.Context, partition uuid.UUID) (*Progress, 
 		return nil, 0, err
 	}
 	defer closeBody(resp)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProgressBody+1))
+	body, err := readBody(resp, maxProgressBody+1)
 	if err != nil {
 		return nil, 0, callError(ctx, operation, err)
 	}

@@ -189,8 +189,24 @@ func buffer(resp *http.Response, limit int64) ([]byte, error) {
 	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
 	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
 	closeBody(resp)
-	resp.Body = io.NopCloser(bytes.NewReader(body.Bytes()))
+	resp.Body = &bufferedBody{*bytes.NewReader(body.Bytes()), body.Bytes()}
 	return body.Bytes(), err
+}
+
+// bufferedBody is a body that is in memory.
+type bufferedBody struct {
+	bytes.Reader
+	data []byte
+}
+
+func (*bufferedBody) Close() error { return nil }
+
+// readBody reads a body up to a limit. One that is in memory already is not copied.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	if b, ok := resp.Body.(*bufferedBody); ok {
+		return b.data[:min(int64(len(b.data)), limit)], nil
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, limit))
 }
 
 // cancelBody releases the context of an attempt when its answer is closed.

@@ -35,7 +35,7 @@ func overSockets(t *testing.T, opts []sfbackuptest.Option, faults []sfbackuptest
 	t.Helper()
 	first, last := int64(1), int64(*socketSchedules)
 	if *oneSeed > 0 {
-		first, last = int64(*oneSeed), int64(*oneSeed) //nolint:gosec // that of a run before
+		first, last = int64(*oneSeed), int64(*oneSeed)
 	}
 	var next atomic.Int64
 	next.Store(first)
@@ -45,7 +45,7 @@ func overSockets(t *testing.T, opts []sfbackuptest.Option, faults []sfbackuptest
 	for range 8 {
 		workers.Go(func() {
 			for n := next.Add(1) - 1; n <= last; n = next.Add(1) - 1 {
-				seed := uint64(n) //nolint:gosec // it is positive
+				seed := uint64(n)
 				random := rand.New(rand.NewPCG(seed, 1))
 				cluster := sfbackuptest.NewCluster(opts...)
 				cluster.Schedule(seed, random.Float64(), faults...)
@@ -105,7 +105,7 @@ func TestStartOverSockets(t *testing.T) {
 			t.Errorf("%d backups were started, and the call returned %v", started, err)
 			return "wrong", err
 		case err == nil:
-			return "started", err
+			return "started", nil
 		case errors.Is(err, sfbackup.ErrOutcomeUnknown):
 			return "unknown", err
 		default:

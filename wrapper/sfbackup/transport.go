@@ -55,8 +55,13 @@ func newTransport() *http.Transport {
 		TLSClientConfig:     new(tlsSettings).config(nil),
 		IdleConnTimeout:     idleTimeout,
 		MaxIdleConnsPerHost: maxFleetRequests, // a cluster is one host
+
+		MaxResponseHeaderBytes: maxHeader,
 	}
 }
+
+// maxHeader is how long the header of an answer can be. Real ones are below 1 KiB; net/http takes 10 MiB.
+const maxHeader = 256 << 10
 
 // idleTimeout is how long connections are kept that nobody uses.
 const idleTimeout = 90 * time.Second
