@@ -8,6 +8,7 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 # The tools, pinned. They are fetched when they are first used.
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes -p node@22.21.1 -p @redocly/cli@2.77.0 redocly
 
 DOCUMENT := openapi/backup.yaml
@@ -51,6 +52,12 @@ check-generated: generate ## Fail if what is generated is not what is committed
 lint: ## Lint the Go code and both documents
 	$(GOLANGCI_LINT) run
 	$(REDOCLY) lint --config openapi/redocly.yaml $(DOCUMENT) $(RUNTIME)
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is called; says so where their database cannot be reached
+	@out=$$($(GOVULNCHECK) ./... 2>&1); status=$$?; echo "$$out"; \
+	case "$$out" in *'fetching vulnerabilities: '*) echo 'The database of vulnerabilities cannot be reached: nothing was checked.'; exit 0;; esac; \
+	exit $$status
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 10s) each
@@ -97,4 +104,5 @@ check: ## Run everything that has to pass before a change lands
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) check-bench
+	$(MAKE) vuln
 	$(MAKE) fuzz FUZZTIME=$(FUZZTIME)

@@ -351,9 +351,23 @@ func TestLog(t *testing.T) {
 	}
 	fail = true
 	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
+	// The code of an error, wherever it is.
+	for _, a := range []answer{
+		{status: "404 Not Found", body: `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"s3cret"}}`},
+		{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
+		{status: "500 Internal Server Error", body: "s3cret"},
+	} {
+		failing := newClient(t, &answers{list: []answer{a}}, sfbackup.WithLogger(logger))
+		if _, err := failing.BackupProgress(t.Context(), partition1); err == nil {
+			t.Error("no error")
+		}
+	}
 	want := `level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt=1 method=GET endpoint=http://localhost:19080 status=200
 level=DEBUG msg="sfbackup: request" operation=BackupPartition attempt=1 method=POST endpoint=http://localhost:19080 status=202
 level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupList attempt=1 method=GET endpoint=http://localhost:19080 error=broken
+level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt=1 method=GET endpoint=http://localhost:19080 status=404 code=FABRIC_E_PARTITION_NOT_FOUND
+level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt=1 method=GET endpoint=http://localhost:19080 status=404 code=FABRIC_E_SERVICE_DOES_NOT_EXIST
+level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt=1 method=GET endpoint=http://localhost:19080 status=500
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Error(diff)

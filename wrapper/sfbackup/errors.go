@@ -149,24 +149,29 @@ const maxErrorBody = 64 << 10
 func newAPIError(operation string, resp *http.Response, requestID string) *APIError {
 	// What cannot be read cannot say more; the status is an error enough.
 	body, _ := readBody(resp, maxErrorBody)
-	code, message := wire.ReadError(body)
-	// The reverse proxy of the gateway answers with an empty body and the code as the reason phrase;
-	// its security layer, with a sentence as the reason phrase.
-	reason := reasonPhrase(resp)
-	switch {
-	case code == "" && isCode(reason):
-		code = reason
-	case code == "" && message == "" && reason != http.StatusText(resp.StatusCode):
-		message = reason
+	_, message := wire.ReadError(body)
+	code := codeOf(resp, body)
+	if reason := reasonPhrase(resp); code == "" && message == "" && reason != http.StatusText(resp.StatusCode) {
+		message = reason // the security layer of the gateway has a sentence there
 	}
 	return &APIError{
 		Operation:  operation,
 		StatusCode: resp.StatusCode,
-		Code:       ErrorCode(code),
+		Code:       code,
 		Message:    message,
 		RequestID:  requestID,
 		RetryAfter: retryAfter(resp),
 	}
+}
+
+// codeOf returns the code of an error, if it has one: from its body or, as the reverse proxy of the gateway
+// answers, from the reason phrase.
+func codeOf(resp *http.Response, body []byte) ErrorCode {
+	code, _ := wire.ReadError(body)
+	if reason := reasonPhrase(resp); code == "" && isCode(reason) {
+		code = reason
+	}
+	return ErrorCode(code)
 }
 
 // reasonPhrase returns what stands behind the status in the first line of an answer.

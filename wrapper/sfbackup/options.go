@@ -57,8 +57,8 @@ func WithHTTPClient(client *http.Client) Option {
 }
 
 // WithLogger logs every attempt of a request at level debug when its answer begins, with its operation,
-// attempt, status, duration, endpoint and request id, and with the code of an error where that is in
-// the status line. Queries, headers and bodies are never logged.
+// attempt, status, duration, endpoint and request id, and with the code of an error. Queries, headers and
+// bodies are never logged.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(s *settings) error {
 		if logger == nil {

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/servicefabric-go/backup/internal/wire"
 )
 
 // RetryPolicy says how often and when a request is sent again: after a connection that failed, and after
@@ -185,11 +184,14 @@ func attemptTimedOut(ctx context.Context) bool {
 
 // buffer reads a body up to a limit into memory, from where it can be read once more.
 func buffer(resp *http.Response, limit int64) ([]byte, error) {
+	if b, ok := resp.Body.(*bufferedBody); ok {
+		return b.data, b.err
+	}
 	size := min(max(resp.ContentLength, 0), limit)
 	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
 	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
 	closeBody(resp)
-	resp.Body = &bufferedBody{*bytes.NewReader(body.Bytes()), body.Bytes()}
+	resp.Body = &bufferedBody{*bytes.NewReader(body.Bytes()), body.Bytes(), err}
 	return body.Bytes(), err
 }
 
@@ -197,6 +199,7 @@ func buffer(resp *http.Response, limit int64) ([]byte, error) {
 type bufferedBody struct {
 	bytes.Reader
 	data []byte
+	err  error // why there is no more of it
 }
 
 func (*bufferedBody) Close() error { return nil }
@@ -253,11 +256,7 @@ var lastingCodes = []ErrorCode{
 }
 
 func isTransientAnswer(resp *http.Response, body []byte) bool {
-	code, _ := wire.ReadError(body)
-	if reason := reasonPhrase(resp); code == "" && isCode(reason) {
-		code = reason
-	}
-	return isTransient(resp.StatusCode, ErrorCode(code))
+	return isTransient(resp.StatusCode, codeOf(resp, body))
 }
 
 // isTransient reports whether an error is only for now: by its code if that is known, because the

@@ -99,8 +99,11 @@ func (t *logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		attrs = append(attrs, slog.String("error", withoutURLs(err).Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
-		if code := reasonPhrase(resp); isCode(code) {
-			attrs = append(attrs, slog.String("code", code))
+		if resp.StatusCode >= http.StatusBadRequest {
+			body, _ := buffer(resp, maxErrorBody) // as the retry does
+			if code := codeOf(resp, body); code != "" {
+				attrs = append(attrs, slog.String("code", oneLine(string(code))))
+			}
 		}
 	}
 	t.logger.LogAttrs(ctx, slog.LevelDebug, "sfbackup: request", attrs...)
