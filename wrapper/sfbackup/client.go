@@ -25,7 +25,7 @@ const apiVersion = "6.4"
 type Client struct {
 	server    string // where the paths of the API begin, with a trailing slash
 	basePath  string // the escaped path in it
-	http      *http.Client
+	http      doer
 	id        string // names this client in the traces of the gateway
 	userAgent string
 	retry     RetryPolicy
@@ -148,7 +148,7 @@ func callError(ctx context.Context, operation string, err error) error {
 		err = contextError(ctx)
 	}
 	// A URL holds continuation tokens, and can be long: the operation says more.
-	if u, ok := errors.AsType[*url.Error](err); ok {
+	if u, ok := err.(*url.Error); ok { //nolint:errorlint // that of an http.Client, and none below it
 		err = u.Err
 	}
 	return fmt.Errorf("sfbackup: %s: %w", operation, withoutURLs(err))

@@ -118,7 +118,7 @@ type fleet struct {
 type pending struct {
 	FleetResult
 	wait     *wait
-	start    *start
+	start    *start    // until it has a result
 	accepted bool      // the backup was started, or one is running
 	due      time.Time // when to look next
 	ended    bool
@@ -286,7 +286,7 @@ func (f *fleet) advance(ctx context.Context, b *pending) {
 			b.ended, b.err = true, err
 			return
 		}
-		b.accepted = true
+		b.accepted, b.start = true, nil
 	}
 	progress, ask, err := f.client.progress(ctx, b.Partition)
 	if progress != nil {

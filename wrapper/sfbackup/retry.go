@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"time"
-
 )
 
 // RetryPolicy says how often and when a request is sent again: after a connection that failed, and after

@@ -3,9 +3,12 @@ package sfbackup
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -45,7 +48,7 @@ func TestOwnTransportSpeaksHTTP1(t *testing.T) {
 
 // transportOf returns what is under the round trippers of this package.
 func transportOf(c *Client) http.RoundTripper {
-	return c.http.Transport.(*retryTransport).next.(*credentialsTransport).next
+	return c.http.(*plainClient).transport.(*retryTransport).next.(*credentialsTransport).next.(soundTransport).next
 }
 
 // Clients that are given no transport share one, and nobody else's.
@@ -67,5 +70,27 @@ func TestDefaultTransportIsShared(t *testing.T) {
 	}
 	if got := transportOf(client); got != http.DefaultTransport {
 		t.Errorf("a caller's client without a transport: got %v", got)
+	}
+}
+
+type nothing struct{ resp *http.Response }
+
+func (n nothing) RoundTrip(*http.Request) (*http.Response, error) { return n.resp, nil }
+
+// What a transport must not return is an error and no panic, with an http.Client in between, with a log, and without.
+func TestTransportsThatReturnNothing(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		for _, resp := range []*http.Response{nil, {StatusCode: http.StatusOK}, {StatusCode: http.StatusNotFound}} {
+			client, err := NewClient("http://localhost", WithRetry(RetryPolicy{MaxAttempts: 1}),
+				WithHTTPClient(&http.Client{Transport: nothing{resp}, Timeout: timeout}),
+				WithLogger(slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.PartitionBackupsPage(t.Context(), uuid.New(), nil); err == nil {
+				t.Errorf("%v, timeout %v: no error", resp, timeout)
+			}
+		}
 	}
 }
