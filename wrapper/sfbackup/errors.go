@@ -239,17 +239,27 @@ func joinCode(code ErrorCode, message string) string {
 const maxText = 300
 
 // oneLine makes a text of the server fit for an error: one line without control characters, and not a
-// page.
+// page. It reads no further than it shows, so that a long text costs no more than a short one.
 func oneLine(text string) string {
-	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r) && r != '\uFFFD'
-	}), " ")
-	if len(text) <= maxText {
-		return text
+	var b strings.Builder
+	space, last := false, rune(0)
+	for _, r := range text { // where it is not UTF-8, r is U+FFFD
+		switch {
+		case unicode.IsSpace(r) || !unicode.IsPrint(r) && r != utf8.RuneError:
+			space = b.Len() > 0
+			last = 0
+			continue
+		case r == utf8.RuneError && last == r: // one stands for all
+			continue
+		}
+		if space && b.Len() < maxText {
+			b.WriteByte(' ')
+		}
+		if b.Len()+utf8.RuneLen(r) > maxText {
+			return b.String() + "…"
+		}
+		b.WriteRune(r)
+		space, last = false, r
 	}
-	cut := maxText
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
+	return b.String()
 }
