@@ -102,7 +102,14 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	case strings.Contains(endpoint, "#"):
 		return nil, errors.New("the endpoint has a fragment")
 	}
-	return u.JoinPath("/"), nil
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port, which net/http takes off too
+	u = u.JoinPath("/")
+	if _, err := url.Parse(u.String()); err != nil {
+		// Package url reads a zone that is not UTF-8, but not what it writes then: each request would
+		// fail.
+		return nil, errors.New("the endpoint is not a URL")
+	}
+	return u, nil
 }
 
 // do sends the request of an operation and returns the answer if its status is want. Any other

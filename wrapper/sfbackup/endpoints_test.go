@@ -200,7 +200,7 @@ func TestEndpointsOverSockets(t *testing.T) {
 
 func TestEndpointsThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	for _, more := range [][]string{{"https://b"}, {"http://b/path"}, {"http://a"}, {"http://b", "http://b"}, {"b"}, {"http://b?x"}} {
+	for _, more := range [][]string{{"https://b"}, {"http://b/path"}, {"http://a"}, {"http://a:"}, {"http://b", "http://b"}, {"b"}, {"http://b?x"}} {
 		if _, err := sfbackup.NewClient("http://a", sfbackup.WithEndpoints(more...)); err == nil || !strings.Contains(err.Error(), "WithEndpoints") {
 			t.Errorf("%v: got %v", more, err)
 		}
