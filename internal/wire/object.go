@@ -17,11 +17,17 @@ import (
 // An Object is a struct that is filled property by property, without reflection.
 type Object interface {
 	// Field returns a pointer to the field of a property, or nil if there is no such property. A
-	// pointer to a string, a uuid.UUID, one of this package's types or an Object is filled fast, any
-	// other by package json.
+	// pointer to a string, a uuid.UUID or one of this package's types, an Object and an Optional are
+	// filled fast, any other by package json.
 	Field(name []byte) any
 	// Names are the names of all properties.
 	Names() []string
+}
+
+// An Optional is the field of an Object that is there only where it is not null.
+type Optional interface {
+	// New makes the object of the field, anew.
+	New() Object
 }
 
 // ReadObject reads a JSON object into o, which is zero. What is null stays zero. An object that has
@@ -117,11 +123,9 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 		m.rest, err = f.read(m.rest, shared)
 		return err
 	case Object:
-		if m.rest[0] != '{' {
-			return unexpectedKind(m.rest)
-		}
-		_, m.rest, err = fill(m.rest, f, shared)
-		return err
+		return fillObject(m, f, shared)
+	case Optional:
+		return fillObject(m, f.New(), shared)
 	}
 	value := m.value()
 	switch f := field.(type) {
@@ -138,8 +142,12 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 		if value[0] != '"' {
 			return unexpectedKind(value)
 		}
+		text := value[1 : len(value)-1]
+		if len(text) != len("00000000-0000-0000-0000-000000000000") { // another form, or escapes
+			text = shared.unquote(value)
+		}
 		var id uuid.UUID
-		if id, err = uuid.ParseBytes(value[1 : len(value)-1]); err == nil { // nobody writes one with escapes
+		if id, err = uuid.ParseBytes(text); err == nil {
 			*f = id // and not half of one
 		}
 	case *Int64:
@@ -149,6 +157,14 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 	default:
 		return json.Unmarshal(value, field, Tolerant)
 	}
+	return err
+}
+
+func fillObject(m *members, o Object, shared *sharedStrings) (err error) {
+	if m.rest[0] != '{' {
+		return unexpectedKind(m.rest)
+	}
+	_, m.rest, err = fill(m.rest, o, shared)
 	return err
 }
 

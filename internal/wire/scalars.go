@@ -93,9 +93,16 @@ func (t *Time) parse(value []byte) error {
 			return fmt.Errorf("%.40q is not a date and time", text)
 		}
 	}
-	if v.Year() != 1 {
-		*t = Time{v.UTC()}
+	if v.Year() == 1 {
+		return nil
 	}
+	v = v.UTC()
+	if v.Year() < 0 || v.Year() > 9999 {
+		// Its offset takes it out of the years that can be written. DateTimeOffset of .NET does not read
+		// it either.
+		return fmt.Errorf("%.40q is not a date and time in UTC", value)
+	}
+	*t = Time{v}
 	return nil
 }
 

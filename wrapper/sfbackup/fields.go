@@ -1,6 +1,9 @@
 package sfbackup
 
-import "github.com/servicefabric-go/backup/generated"
+import (
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
 
 // The generated structs as package wire fills them: by the names of the document, and without
 // reflection. A test finds what is missing here.
@@ -32,18 +35,18 @@ func (b *backupFields) Field(name []byte) any {
 	case "CreationTimeUtc":
 		return &b.CreationTimeUTC
 	case "FailureError":
-		return &b.FailureError
+		return (*backupFailure)(b)
 	}
 	return nil
 }
 
-func (*backupFields) Names() []string {
-	return []string{
-		"BackupId", "BackupChainId", "ApplicationName", "ServiceManifestVersion", "ServiceName",
-		"PartitionInformation", "BackupLocation", "BackupType", "EpochOfLastBackupRecord",
-		"LsnOfLastBackupRecord", "CreationTimeUtc", "FailureError",
-	}
+var backupNames = []string{
+	"BackupId", "BackupChainId", "ApplicationName", "ServiceManifestVersion", "ServiceName",
+	"PartitionInformation", "BackupLocation", "BackupType", "EpochOfLastBackupRecord",
+	"LsnOfLastBackupRecord", "CreationTimeUtc", "FailureError",
 }
+
+func (*backupFields) Names() []string { return backupNames }
 
 type progressFields generated.BackupProgressInfo
 
@@ -62,17 +65,17 @@ func (p *progressFields) Field(name []byte) any {
 	case "LsnOfLastBackupRecord":
 		return &p.LSNOfLastBackupRecord
 	case "FailureError":
-		return &p.FailureError
+		return (*progressFailure)(p)
 	}
 	return nil
 }
 
-func (*progressFields) Names() []string {
-	return []string{
-		"BackupState", "TimeStampUtc", "BackupId", "BackupLocation", "EpochOfLastBackupRecord",
-		"LsnOfLastBackupRecord", "FailureError",
-	}
+var progressNames = []string{
+	"BackupState", "TimeStampUtc", "BackupId", "BackupLocation", "EpochOfLastBackupRecord",
+	"LsnOfLastBackupRecord", "FailureError",
 }
+
+func (*progressFields) Names() []string { return progressNames }
 
 type epochFields generated.BackupEpoch
 
@@ -90,6 +93,38 @@ func (e *epochFields) Field(name []byte) any {
 	return nil
 }
 
-func (*epochFields) Names() []string {
-	return []string{"DataLossVersion", "ConfigurationVersion", "DataLossNumber", "ConfigurationNumber"}
+var epochNames = []string{"DataLossVersion", "ConfigurationVersion", "DataLossNumber", "ConfigurationNumber"}
+
+func (*epochFields) Names() []string { return epochNames }
+
+// backupFailure is the FailureError of a backup, progressFailure that of a progress.
+type (
+	backupFailure   generated.BackupInfo
+	progressFailure generated.BackupProgressInfo
+)
+
+func (b *backupFailure) New() wire.Object {
+	b.FailureError = new(generated.FabricErrorError)
+	return (*failureFields)(b.FailureError)
 }
+
+func (p *progressFailure) New() wire.Object {
+	p.FailureError = new(generated.FabricErrorError)
+	return (*failureFields)(p.FailureError)
+}
+
+type failureFields generated.FabricErrorError
+
+func (e *failureFields) Field(name []byte) any {
+	switch string(name) {
+	case "Code":
+		return &e.Code
+	case "Message":
+		return &e.Message
+	}
+	return nil
+}
+
+var failureNames = []string{"Code", "Message"}
+
+func (*failureFields) Names() []string { return failureNames }

@@ -98,13 +98,20 @@ func TestFieldsAreComplete(t *testing.T) {
 		backup   backupFields
 		progress progressFields
 		epoch    epochFields
+		failure  failureFields
 	)
-	for _, o := range []wire.Object{&backup, &progress, &epoch} {
+	for _, o := range []wire.Object{&backup, &progress, &epoch, &failure} {
 		v := reflect.ValueOf(o).Elem()
 		names := o.Names()
 		for i := range v.NumField() {
 			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 			field := o.Field([]byte(name))
+			if optional, ok := field.(wire.Optional); ok {
+				if made := optional.New(); reflect.ValueOf(made).Pointer() != v.Field(i).Pointer() {
+					t.Errorf("%T.Field(%q) does not make the field", o, name)
+				}
+				continue
+			}
 			if field == nil || reflect.ValueOf(field).Pointer() != v.Field(i).Addr().Pointer() {
 				t.Errorf("%T.Field(%q) is not the field", o, name)
 			}
