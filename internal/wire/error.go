@@ -12,24 +12,26 @@ import (
 // just a message as ASP.NET Web API writes it. A body that breaks off gives what stood before the
 // break; a body that is not JSON gives nothing.
 func ReadError(body []byte) (code, message string) {
-	dec := jsontext.NewDecoder(bytes.NewReader(body), Tolerant)
+	end, _ := Check(body)                                             // nothing behind it is worth its memory
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body[:end]), Tolerant) // which reads a Buffer without a copy
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
 		return "", ""
 	}
 	for {
-		name, err := dec.ReadToken()
-		if err != nil || name.Kind() != '"' {
+		if dec.PeekKind() != '"' {
 			return code, message
 		}
-		switch text := name.String(); {
-		case strings.EqualFold(text, "Error") && dec.PeekKind() == '{':
+		name, err := readText(dec)
+		switch {
+		case err != nil:
+		case strings.EqualFold(name, "Error") && dec.PeekKind() == '{':
 			// Read on inside; the object that is around it has nothing else to say.
 			if _, err := dec.ReadToken(); err != nil {
 				return code, message
 			}
-		case strings.EqualFold(text, "Code") && isScalar(dec.PeekKind()):
+		case strings.EqualFold(name, "Code") && isScalar(dec.PeekKind()):
 			code, err = readText(dec)
-		case strings.EqualFold(text, "Message") && dec.PeekKind() == '"':
+		case strings.EqualFold(name, "Message") && dec.PeekKind() == '"':
 			message, err = readText(dec)
 		default:
 			err = dec.SkipValue()
@@ -44,9 +46,9 @@ func isScalar(k jsontext.Kind) bool { return k == '"' || k == '0' }
 
 // readText reads a string or a number.
 func readText(dec *jsontext.Decoder) (string, error) {
-	tok, err := dec.ReadToken()
-	if err != nil {
-		return "", err
+	value, err := dec.ReadValue()
+	if err != nil || value.Kind() != '"' {
+		return string(value), err
 	}
-	return tok.String(), nil
+	return (*sharedStrings)(nil).text(value), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,7 +21,7 @@ type Object interface {
 	// pointer to a string, a uuid.UUID or one of this package's types, an Object and an Optional are
 	// filled fast, any other by package json.
 	Field(name []byte) any
-	// Names are the names of all properties.
+	// Names are the names of all properties. They are asked for often, so they should not be made anew.
 	Names() []string
 }
 
@@ -30,9 +31,18 @@ type Optional interface {
 	New() Object
 }
 
-// ReadObject reads a JSON object into o, which is zero. What is null stays zero. An object that has
-// properties, but none that o has, is an error: it is something else.
+// ReadObject reads a JSON object of an answer into o, which is zero. What is null stays zero. An object
+// that has properties, but none that o has, is an error: it is something else.
 func ReadObject(data []byte, o Object) error {
+	if _, err := Check(data); err != nil {
+		return err
+	}
+	return ReadWritten(data, o)
+}
+
+// ReadWritten is ReadObject for what was kept as JSON. It takes names of any length: those of an unknown
+// partition are written as they came, and longer where they are not UTF-8.
+func ReadWritten(data []byte, o Object) error {
 	value := jsontext.Value(data)
 	if err := checkValue(value); err != nil {
 		return err
@@ -45,6 +55,9 @@ func ReadObject(data []byte, o Object) error {
 
 // checkValue finds out whether data is one JSON value, and not too deep.
 func checkValue(data jsontext.Value) error {
+	if err := checkDepth(data); err != nil {
+		return err
+	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data), Tolerant)
 	if _, err := dec.ReadValue(); err != nil {
 		return unexpected(err)
@@ -53,9 +66,6 @@ func checkValue(data jsontext.Value) error {
 		return errors.New("something follows the value")
 	} else if !errors.Is(err, io.EOF) {
 		return err
-	}
-	if tooDeep(bytes.TrimLeft(data, " \t\r\n")) {
-		return errTooDeep
 	}
 	return nil
 }
@@ -88,7 +98,7 @@ func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte,
 		}
 		field := o.Field(name[1 : len(name)-1])
 		if field == nil {
-			if field = fieldByOtherName(name, o); field == nil {
+			if field = fieldByOtherName(name, o, shared); field == nil {
 				m.value()
 				continue
 			}
@@ -99,16 +109,16 @@ func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte,
 			continue
 		}
 		if err := fillField(&m, field, shared); err != nil {
-			return known, nil, fmt.Errorf("%s: %w", bytes.Trim(name, `"`), err)
+			return known, nil, &propertyError{string(bytes.Trim(name, `"`)), err}
 		}
 	}
 }
 
 // fieldByOtherName finds a property whose name is written with escapes or in another case.
-func fieldByOtherName(name []byte, o Object) any {
-	plain := unquote(name, new([]byte))
+func fieldByOtherName(name []byte, o Object, shared *sharedStrings) any {
+	plain := shared.text(name)
 	for _, n := range o.Names() {
-		if strings.EqualFold(n, string(plain)) {
+		if strings.EqualFold(n, plain) {
 			return o.Field([]byte(n))
 		}
 	}
@@ -122,6 +132,7 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 	case *PartitionInformation:
 		m.rest, err = f.read(m.rest, shared)
 		return err
+	case *string, *Symbol, *uuid.UUID, *Int64, *Time: // most are, and these are found faster than interfaces
 	case Object:
 		return fillObject(m, f, shared)
 	case Optional:
@@ -133,17 +144,22 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 		if value[0] != '"' {
 			return unexpectedKind(value)
 		}
-		*f = shared.get(shared.unquote(value))
+		*f = shared.text(value)
 	case *Symbol:
-		var text []byte
-		text, err = scalar(value, '"', '0')
-		*f = Symbol(shared.get(text))
+		switch jsontext.Value(value).Kind() {
+		case '"':
+			*f = Symbol(shared.text(value))
+		case '0':
+			*f = Symbol(shared.get(value))
+		default:
+			return unexpectedKind(value)
+		}
 	case *uuid.UUID:
 		if value[0] != '"' {
 			return unexpectedKind(value)
 		}
 		text := value[1 : len(value)-1]
-		if len(text) != len("00000000-0000-0000-0000-000000000000") { // another form, or escapes
+		if len(text) != len("00000000-0000-0000-0000-000000000000") && len(text) <= maxScalar { // another form, or escapes
 			text = shared.unquote(value)
 		}
 		var id uuid.UUID
@@ -184,9 +200,25 @@ func scalar(value []byte, kinds ...jsontext.Kind) ([]byte, error) {
 	return nil, unexpectedKind(value)
 }
 
-func unexpectedKind(value []byte) error {
-	return fmt.Errorf("unexpected JSON %v", jsontext.Value(value).Kind())
+// The errors of properties have their text when they are asked for it: those of a partition may come to
+// nothing, and there may be many partitions.
+
+// A propertyError is what is wrong with a property.
+type propertyError struct {
+	name string
+	err  error
 }
+
+func (e *propertyError) Error() string { return e.name + ": " + e.err.Error() }
+
+func (e *propertyError) Unwrap() error { return e.err }
+
+// A kindError is a value of the wrong kind.
+type kindError jsontext.Kind
+
+func (e kindError) Error() string { return fmt.Sprintf("unexpected JSON %v", jsontext.Kind(e)) }
+
+func unexpectedKind(value []byte) error { return kindError(jsontext.Value(value).Kind()) }
 
 // unquote returns the text of a valid JSON string: where it is written plainly the bytes themselves,
 // otherwise a copy in buffer. Bytes that are not UTF-8 are replaced.
@@ -195,8 +227,57 @@ func unquote(quoted []byte, buffer *[]byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
 		return text
 	}
-	*buffer, _ = jsontext.AppendUnquote((*buffer)[:0], quoted) // the error says that something was replaced
+	most := len(text)
+	if !utf8.Valid(text) {
+		most = repairedLength(text)
+	}
+	fits := slices.Grow((*buffer)[:0], most)
+	*buffer, _ = jsontext.AppendUnquote(fits, quoted) // the error says that something was replaced
 	return *buffer
+}
+
+// repaired returns the text of a valid JSON string that is not UTF-8, with all bytes replaced that are
+// not. That can make it three times as long, so that there should be no second copy of it.
+func repaired(quoted []byte) string {
+	text := quoted[1 : len(quoted)-1]
+	var b strings.Builder
+	b.Grow(repairedLength(text))
+	var escapes, plain []byte
+	for i := 0; i < len(text); {
+		if text[i] != '\\' {
+			r, n := utf8.DecodeRune(text[i:])
+			b.WriteRune(r)
+			i += n
+			continue
+		}
+		// All that follow each other, because two can be one character.
+		escapes = append(escapes[:0], '"')
+		for i < len(text) && text[i] == '\\' {
+			n := len(`\n`)
+			if text[i+1] == 'u' {
+				n = len(`\u0000`)
+			}
+			escapes = append(escapes, text[i:i+n]...)
+			i += n
+		}
+		plain, _ = jsontext.AppendUnquote(plain[:0], append(escapes, '"'))
+		b.Write(plain)
+	}
+	return b.String()
+}
+
+// repairedLength returns how long a text is at most when it is without escapes, and bytes that are not
+// UTF-8 are replaced.
+func repairedLength(text []byte) int {
+	n := len(text)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size == 1 {
+			n += len("\uFFFD") - 1
+		}
+		text = text[size:]
+	}
+	return n
 }
 
 // sharedStrings gives the same string for the same text, so that the backups of a page share the
@@ -218,6 +299,14 @@ func (s *sharedStrings) unquote(quoted []byte) []byte {
 		return unquote(quoted, new([]byte))
 	}
 	return unquote(quoted, &s.buffer)
+}
+
+// text returns the text of a valid JSON string.
+func (s *sharedStrings) text(quoted []byte) string {
+	if len(quoted) > maxShared && !utf8.Valid(quoted) {
+		return repaired(quoted)
+	}
+	return s.get(s.unquote(quoted))
 }
 
 func (s *sharedStrings) get(text []byte) string {

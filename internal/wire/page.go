@@ -40,7 +40,8 @@ func NewPage[T any, P interface {
 	Object
 }](r io.Reader) *Page[T, P] {
 	input := &limitedReader{r: r}
-	return &Page[T, P]{input: input, dec: jsontext.NewDecoder(input, Tolerant), shared: new(sharedStrings)}
+	input.dec = jsontext.NewDecoder(input, Tolerant)
+	return &Page[T, P]{input: input, dec: input.dec, shared: new(sharedStrings)}
 }
 
 // Next reads the next item. At the end of a page that was read to its last byte it returns
@@ -58,7 +59,7 @@ func (p *Page[T, P]) ContinuationToken() string { return p.token }
 
 func (p *Page[T, P]) next(item *T) error {
 	for {
-		p.input.begin(p.dec.InputOffset())
+		p.input.begin(p.dec.InputOffset(), p.state == inItems)
 		switch p.state {
 		case beforePage:
 			if err := p.begin(); err != nil {
@@ -121,10 +122,12 @@ func (p *Page[T, P]) value() ([]byte, error) {
 	if err != nil {
 		return nil, unexpected(err)
 	}
+	n := opens(value)
+	p.input.opens -= n
 	if len(value) > maxValue {
 		return nil, errTooLong
 	}
-	if tooDeep(value) {
+	if n > maxDepth && tooDeep(value) {
 		return nil, errTooDeep
 	}
 	return value, nil
@@ -136,8 +139,8 @@ func (p *Page[T, P]) property() error {
 	if err != nil {
 		return err
 	}
-	text := string(p.shared.unquote(name)) // before the next read, which overwrites it
-	p.input.begin(p.dec.InputOffset())
+	text := p.shared.text(name) // before the next read, which overwrites it
+	p.input.begin(p.dec.InputOffset(), false)
 	switch {
 	case strings.EqualFold(text, "Items"):
 		p.known = true
@@ -163,9 +166,11 @@ func (p *Page[T, P]) property() error {
 			p.token = ""
 			return nil
 		}
-		text, err := scalar(value, '"')
-		p.token = string(text)
-		return err
+		if value[0] != '"' {
+			return unexpectedKind(value)
+		}
+		p.token = p.shared.text(value)
+		return nil
 	default:
 		p.other = true
 		_, err := p.value()
@@ -199,24 +204,67 @@ const maxSpace = 4 << 10
 
 var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
 
-// limitedReader ends with an error when a value is too long. A decoder that asks for more needs it
-// for the value that it reads, so that all that was read since the value began belongs to it.
+// limitedReader ends with an error when a value is too long, too deep, or has too long a name. A decoder
+// that asks for more needs it for the value that it reads, so that all that was read since the value
+// began belongs to it.
 type limitedReader struct {
 	r     io.Reader
-	total int64 // how much was read
-	start int64 // where the value began
+	dec   *jsontext.Decoder // the one that reads
+	total int64             // how much was read
+	start int64             // where the value began
+
+	inItems  bool // the value is an item
+	opens    int  // how many objects and arrays begin in the value and behind it, as far as that was read
+	scanner  scanner
+	scanning bool // the scanner follows the value
+	wrong    error
 }
 
-func (l *limitedReader) begin(offset int64) { l.start = offset }
+// begin is called where a value begins.
+func (l *limitedReader) begin(offset int64, inItems bool) {
+	l.start, l.inItems, l.scanning = offset, inItems, false
+}
 
 func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.wrong != nil {
+		return 0, l.wrong
+	}
 	left := l.start + maxSpace + maxValue + 1 - l.total
 	if left <= 0 {
 		return 0, errTooLong
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), left)])
+	if end, wrong := l.check(p[:n]); wrong != nil {
+		// What stands before is read as far as it goes: there may be items in it.
+		l.wrong = wrong
+		if n, err = end, nil; n == 0 {
+			err = wrong
+		}
+	}
 	l.total += int64(n)
 	return n, err
+}
+
+// maxUnscanned is how much of a value the decoder gets unscanned. Its buffer has half of that, unless a
+// value is longer.
+const maxUnscanned = 8 << 10
+
+// check finds what is not for the decoder in what was read next, and returns where that is. Looking at
+// each byte takes half as long as decoding, so it is only done where something can be wrong.
+func (l *limitedReader) check(piece []byte) (int, error) {
+	if l.opens += opens(piece); l.opens <= maxDepth && l.total-l.start+int64(len(piece)) <= maxUnscanned {
+		return len(piece), nil
+	}
+	// The levels are counted from where the decoder is. That may be around the items, two levels above
+	// what is in an item. What is a little too deep is found when the value is there.
+	const most = maxDepth + 2
+	if !l.scanning {
+		l.scanning, l.scanner = true, newScanner(l.inItems)
+		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), most); err != nil {
+			return 0, err
+		}
+	}
+	return l.scanner.scan(piece, most)
 }
 
 // unexpected turns an end of input into the error that it is in the middle of a value.

@@ -94,9 +94,9 @@ func (p *partitionFields) Field(name []byte) any {
 	return nil
 }
 
-func (*partitionFields) Names() []string {
-	return []string{"ServicePartitionKind", "LowKey", "HighKey", "Name", "Id"}
-}
+var partitionNames = []string{"ServicePartitionKind", "LowKey", "HighKey", "Name", "Id"}
+
+func (*partitionFields) Names() []string { return partitionNames }
 
 // A property is an Object of one property.
 type property struct {

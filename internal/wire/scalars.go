@@ -25,6 +25,10 @@ var Tolerant = json.JoinOptions(
 	jsontext.AllowInvalidUTF8(true),
 )
 
+// maxScalar is the length of the longest number, time or identity, escapes included. Real ones have less
+// than 40 bytes.
+const maxScalar = 1 << 10
+
 // Int64 is an int64 that travels as a decimal string, and is read from a string or a number. null
 // and the empty string read as 0.
 type Int64 int64
@@ -34,6 +38,9 @@ func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(d
 
 func (n *Int64) parse(value []byte) error {
 	*n = 0
+	if len(value) > maxScalar {
+		return fmt.Errorf("%.40q is not an int64", value)
+	}
 	v, err := strconv.ParseInt(string(bytes.Trim(value, `"`)), 10, 64) // as it is nearly always written
 	if err == nil {
 		*n = Int64(v)
@@ -80,6 +87,9 @@ func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(de
 
 func (t *Time) parse(value []byte) error {
 	*t = Time{}
+	if len(value) > maxScalar {
+		return fmt.Errorf("%.40q is not a date and time", value)
+	}
 	var v time.Time
 	if err := v.UnmarshalText(bytes.Trim(value, `"`)); err != nil { // which is fast, and strict
 		text, err := scalar(value, '"')

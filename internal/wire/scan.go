@@ -1,9 +1,13 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // This file finds its way through JSON that the decoder has already found to be valid. That takes a
-// fraction of the time that decoding takes, and keeps nothing.
+// fraction of the time that decoding takes, and keeps nothing. Only what would make the decoder itself
+// expensive is found before.
 
 // maxDepth is how deep the values of an item can be nested. The document's are three levels deep.
 const maxDepth = 64
@@ -92,12 +96,86 @@ func nested(b []byte) (length, depth int) {
 	}
 }
 
+// opens returns how many objects and arrays begin in b, which is at least as many as are nested. Some
+// may stand in a string. Counting is so much faster than looking that almost nothing is looked at.
+func opens(b []byte) int { return bytes.Count(b, []byte{'{'}) + bytes.Count(b, []byte{'['}) }
+
 // tooDeep reports whether a valid JSON value is nested over maxDepth levels.
 func tooDeep(value []byte) bool {
-	// Counting is so much faster than looking that almost no value is looked at.
-	if value[0] != '{' && value[0] != '[' || bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) <= maxDepth {
+	if value[0] != '{' && value[0] != '[' {
 		return false
 	}
 	_, depth := nested(value)
 	return depth > maxDepth
+}
+
+// maxName is the length of the longest name of a property, as it is written. Real ones have less than 32
+// bytes. The errors of the decoder repeat the names that they are behind, in many copies.
+const maxName = 256
+
+var errLongName = fmt.Errorf("the name of a property is longer than %d bytes", maxName)
+
+// A scanner goes through JSON piece by piece before the decoder gets it, and finds what would cost that
+// one many times the memory of the input: it recurses, so that 10,000 brackets are megabytes of stack.
+// Unlike everything above it takes JSON that is not valid, and is right up to where that is so.
+type scanner struct {
+	maxName           int // the length of the longest name
+	level             int
+	arrays            [maxDepth + 4]bool // which levels are arrays, from the level that is around the first
+	atName            bool               // the next string is a name
+	length            int                // of the string that it is in, and its last quote
+	inString, escaped bool
+}
+
+// newScanner returns a scanner that begins within the page, or within its items.
+func newScanner(inItems bool) scanner {
+	s := scanner{maxName: maxName, atName: !inItems}
+	s.arrays[1] = inItems
+	return s
+}
+
+// scan goes through the next piece. It returns where something is wrong, and what.
+func (s *scanner) scan(piece []byte, deepest int) (int, error) {
+	for i, c := range piece {
+		switch {
+		case s.inString:
+			if s.length++; s.atName && s.length-1 > s.maxName {
+				return i, errLongName
+			}
+			s.inString = s.escaped || c != '"'
+			s.escaped = !s.escaped && c == '\\'
+		case c == '"':
+			s.inString, s.length = true, 0
+		case c == ':':
+			s.atName = false
+		case c == ',':
+			s.atName = s.level >= -1 && !s.arrays[s.level+1]
+		case c == '{' || c == '[':
+			if s.level++; s.level > deepest {
+				return i, errTooDeep
+			}
+			s.atName = c == '{'
+			s.arrays[max(s.level, 0)+1] = c == '['
+		case c == '}' || c == ']':
+			s.level--
+		}
+	}
+	return len(piece), nil
+}
+
+// Check finds out whether data, which need not be JSON, has what is never read of an answer: too many
+// levels, or a name that is too long. It returns where that is.
+func Check(data []byte) (int, error) {
+	s := scanner{maxName: maxName}
+	return s.scan(data, maxDepth)
+}
+
+// checkDepth is Check for data that may have names of any length.
+func checkDepth(data []byte) error {
+	if opens(data) <= maxDepth {
+		return nil
+	}
+	s := scanner{maxName: len(data)}
+	_, err := s.scan(data, maxDepth)
+	return err
 }

@@ -1,0 +1,212 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// nest returns a value that is nested so many levels deep, in objects or arrays.
+func nest(opening, closing string, levels int) string {
+	return strings.Repeat(opening, levels) + "1" + strings.Repeat(closing, levels)
+}
+
+// A value can be nested to a deepest level, wherever it is and however it arrives, and what stands
+// before it is read.
+func TestDeepestValue(t *testing.T) {
+	t.Parallel()
+	const last = `,{"N":2}],"ContinuationToken":"t"}`
+	wide := strings.Repeat(`{"x":[]},`, 200)
+	for _, before := range []string{
+		"", `"a":[` + wide + `1],`, `"a":"` + strings.Repeat(`[{\"\\`, 300) + `",`, `"a":` + strings.Repeat(" ", 3000) + nest(`[`, `]`, maxDepth) + `,`,
+	} {
+		for _, items := range []int{1, 60, 500} {
+			start := `{` + before + `"Items":[` + strings.Repeat(`{"N":1},`, items)
+			for levels, ok := range map[int]bool{maxDepth: true, maxDepth + 1: false, maxDepth + 3: false, 10_000: false} {
+				for _, value := range []string{nest(`{"":`, `}`, levels), `{"N":7,"x":` + nest(`[`, `]`, levels-1) + `}`, `{"N":7,"x":[` + wide + nest(`[`, `]`, levels-2) + `]}`} {
+					value = strings.Replace(value, `{"":`, `{"N":7,"":`, 1)
+					for _, r := range []io.Reader{
+						strings.NewReader(start + value + last), iotest.OneByteReader(strings.NewReader(start + value + last)), iotest.HalfReader(strings.NewReader(start + value + last)),
+					} {
+						got, _, err := readPage(r)
+						if ok && (err != nil || len(got) != items+2) || !ok && (!errors.Is(err, errTooDeep) || len(got) != items) {
+							t.Errorf("%d levels after %d items and %.10q: %d items, %v", levels, items, before, len(got), err)
+						}
+					}
+				}
+			}
+		}
+	}
+	if got, _, err := readPage(strings.NewReader(`{"Items":[{"N":1}],"x":` + nest(`[`, `]`, maxDepth+1) + `}`)); !errors.Is(err, errTooDeep) || len(got) != 1 {
+		t.Errorf("a property: got %v, %v", got, err)
+	}
+	for levels, want := range map[int]error{maxDepth: nil, maxDepth + 1: errTooDeep, 10_000: errTooDeep} {
+		var got texts
+		if err := ReadObject([]byte(`{"S":"s","x":`+nest(`[`, `]`, levels-1)+`}`), &got); !errors.Is(err, want) {
+			t.Errorf("an object with %d levels: %v", levels, err)
+		}
+	}
+	if code, _ := ReadError([]byte(`{"Code":"E_ABORT","x":` + nest(`[`, `]`, 10_000) + `,"Message":"m"}`)); code != "E_ABORT" {
+		t.Errorf("an error: the code is %q", code)
+	}
+}
+
+// A name can be long where it costs little: it ends up in errors, many times over.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	name := func(n int) string { return `"` + strings.Repeat("n", n) + `":1` }
+	far := `"x":"` + strings.Repeat(" ", maxUnscanned) + `",` // so far from the beginning that it is looked at
+	for data, want := range map[string]error{
+		`{` + name(maxName) + `,"Items":[]}`:                                  nil,
+		`{` + name(4000) + `,"Items":[]}`:                                     nil,
+		`{` + name(maxUnscanned+1) + `,"Items":[]}`:                           errLongName,
+		`{"Items":[{"N":1,` + far + name(maxName) + `}]}`:                     nil,
+		`{"Items":[{"N":1,` + far + name(maxName+1) + `}]}`:                   errLongName,
+		`{"Items":[{"N":1,` + far + `"a":[{},{` + name(maxName+1) + `}]}]}`:   errLongName,
+		`{"Items":[{"N":1,` + far + `"a":[1,"` + far[5:8000] + `","b"]}]}`:    nil,
+		`{"Items":[{"N":1,` + far + `"a\":[":"` + far[5:8000] + `","b":{}}]}`: nil,
+	} {
+		if _, _, err := readPage(&pieces{[]byte(data), 4000}); !errors.Is(err, want) {
+			t.Errorf("%.20q of %d bytes: %v, want %v", data, len(data), err, want)
+		}
+	}
+	for n, want := range map[int]error{maxName: nil, maxName + 1: errLongName} {
+		if err := ReadObject([]byte(`{"S":"`+strings.Repeat("s", 1000)+`",`+name(n)+`}`), new(texts)); !errors.Is(err, want) {
+			t.Errorf("an object with a name of %d bytes: %v", n, err)
+		}
+	}
+	if code, _ := ReadError([]byte(`{"Code":"E_ABORT",` + name(maxName+1) + `,"Message":"m"}`)); code != "E_ABORT" {
+		t.Errorf("an error: the code is %q", code)
+	}
+}
+
+// What is nested too deep is refused before the decoder recurses into it: 20 KB of brackets would cost
+// 4 MiB of stack. This test is not parallel, because the stacks of others count too.
+func TestStackStaysSmall(t *testing.T) {
+	for _, data := range []string{
+		`{"x":` + nest(`[`, `]`, 9000) + `}`, `{"x":` + nest(`{"":`, `}`, 9000) + `}`, `{"Items":[{"N":` + strings.Repeat("[", 9000),
+		`{"Items":[{"N":1},{"x":"]]` + strings.Repeat(`\"`, 3000) + `","x":` + nest(`[`, `]`, 9000) + `}]}`,
+	} {
+		for name, read := range map[string]func(){
+			"page":                       func() { _, _, _ = readPage(strings.NewReader(data)) },
+			"page that arrives in bytes": func() { _, _, _ = readPage(iotest.OneByteReader(strings.NewReader(data))) },
+			"object":                     func() { _ = ReadObject([]byte(data), new(texts)) },
+			"error":                      func() { _, _ = ReadError([]byte(data)) },
+		} {
+			grown := uint64(1 << 62)
+			for range 4 { // others may need stacks too, if only the collector
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					read()
+					runtime.ReadMemStats(&after)
+					grown = min(grown, after.StackInuse-min(before.StackInuse, after.StackInuse))
+				}()
+				<-done
+			}
+			if grown > 128<<10 {
+				t.Errorf("%s, %.20q: the stack grows by %d bytes", name, data, grown)
+			}
+		}
+	}
+}
+
+// The text of a string is the same as package encoding/json reads it, with a buffer or without.
+func FuzzString(f *testing.F) {
+	for _, text := range []string{
+		"", "plain", "a\xffb", `\u0041\ud83d\ude00`, "\\ud83d\xff\\ude00", "\\ud83d\\ud83d\\ude00\xed\xa0\x80", "\xff\\n\\\\\\\"\\/", "\ufffd\xff\ufffd", "\xe2\x82",
+		strings.Repeat("x", maxShared) + "\xff\\u00e9", strings.Repeat("\xff", 100),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		quoted := slices.Concat([]byte{'"'}, text, []byte{'"'})
+		var want string
+		if json.Unmarshal(quoted, &want) != nil {
+			return
+		}
+		buffer := []byte("what was there")
+		for name, got := range map[string]string{
+			"unquote": string(unquote(quoted, &buffer)), "repaired": repaired(quoted),
+			"text": (*sharedStrings)(nil).text(quoted), "shared text": new(sharedStrings).text(quoted),
+		} {
+			if got != want {
+				t.Errorf("%s of %q is %q, want %q", name, quoted, got, want)
+			}
+		}
+		if n := repairedLength(text); n < len(want) || n > 3*len(text) {
+			t.Errorf("%q becomes %d bytes, at most %d were expected", quoted, len(want), n)
+		}
+	})
+}
+
+// A page is the same however it arrives, up to where it is wrong; and it is too deep only where it is.
+func FuzzPageInPieces(f *testing.F) {
+	for _, page := range []string{
+		`{"Items":[{"N":"1"},{"N":2}],"ContinuationToken":"a\u0023b","x":[1,{"y":null}]}`,
+		`{"Items":[{"N":1,"x":` + nest(`[`, `]`, maxDepth-1) + `},{"N":2,"x":` + nest(`[`, `]`, maxDepth) + `}]}`,
+		`{"x":` + nest(`{"":`, `}`, maxDepth) + `,"y":"[[\"[[\\","Items":[` + strings.Repeat(`{"N":1},`, 70) + `{}]}`,
+		`{"x":[` + strings.Repeat("[],", 70) + nest(`[`, `]`, maxDepth-1) + `],"Items":[]}` + strings.Repeat(" ", 10),
+		`{"Items":[{"N":1},` + strings.Repeat("[", 200),
+	} {
+		for _, size := range []uint8{1, 7, 100} {
+			f.Add([]byte(page), size)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
+		items, token, err := readPage(strings.NewReader(string(data)))
+		again, againToken, againErr := readPage(&pieces{data, int(size) + 1})
+		if errors.Is(err, errLongName) || errors.Is(againErr, errLongName) {
+			t.Skip("it depends on the pieces which names are looked at")
+		}
+		if !slices.Equal(items, again) || token != againToken || (err == nil) != (againErr == nil) {
+			t.Errorf("%q is read as %v, %q, %v, and in pieces of %d as %v, %q, %v", data, items, token, err, int(size)+1, again, againToken, againErr)
+		}
+		deepest := depthOf(data)
+		for _, err := range []error{err, againErr} {
+			if errors.Is(err, errTooDeep) && deepest <= maxDepth || err == nil && deepest > maxDepth+2 {
+				t.Errorf("%q is %d levels deep: %v", data, deepest, err)
+			}
+		}
+	})
+}
+
+// depthOf returns how deep JSON is nested, as far as it is valid.
+func depthOf(data []byte) (deepest int) {
+	depth := 0
+	for dec := json.NewDecoder(strings.NewReader(string(data))); ; {
+		tok, err := dec.Token()
+		if err != nil {
+			return deepest
+		}
+		switch tok {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			deepest = max(deepest, depth)
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+	}
+}
+
+// pieces is a reader that returns so many bytes at a time.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.data[:min(p.size, len(p.data))])
+	p.data = p.data[n:]
+	return n, nil
+}
