@@ -130,16 +130,25 @@ func ParseBackupStorage(data []byte) (BackupStorage, error) {
 
 func parseStorage(data []byte) (BackupStorage, error) {
 	raw := jsontext.Value(data).Clone()
-	if !raw.IsValid() || raw.Kind() != '{' {
+	if _, err := wire.Check(raw); err != nil {
+		return nil, fmt.Errorf("the storage cannot be read: %w", err)
+	}
+	// What a kind does not have is an error below. To remember all names of an unknown kind would take
+	// many times its memory.
+	duplicates := jsontext.AllowDuplicateNames(true)
+	if !raw.IsValid(duplicates) || raw.Kind() != '{' {
 		return nil, errors.New("the storage is not a JSON object")
 	}
 	var head struct {
-		Kind wire.Symbol `json:"StorageKind"`
+		Kind storageKindOnce `json:"StorageKind"`
 	}
-	if err := decodeStorage(raw, &head); err != nil {
+	if err := decodeStorage(raw, &head, duplicates); err != nil {
 		return nil, err
 	}
-	switch kind := StorageKind(head.Kind); kind {
+	if head.Kind.times > 1 {
+		return nil, errors.New("the storage has its StorageKind twice")
+	}
+	switch kind := StorageKind(head.Kind.Symbol); kind {
 	case "":
 		return nil, errors.New("the storage has no StorageKind")
 	case StorageKindAzureBlobStore:
@@ -168,6 +177,17 @@ func parseStorage(data []byte) (BackupStorage, error) {
 	default:
 		return &UnknownStorage{RawKind: kind, Raw: json.RawMessage(raw)}, nil
 	}
+}
+
+// storageKindOnce is a StorageKind that counts how often it comes.
+type storageKindOnce struct {
+	wire.Symbol
+	times int
+}
+
+func (k *storageKindOnce) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	k.times++
+	return k.Symbol.UnmarshalJSONFrom(dec)
 }
 
 // decodeStorage decodes into a generated struct. Its error names the property and nothing of the

@@ -124,11 +124,15 @@ func TestParseBackupStorageErrors(t *testing.T) {
 		`{"StorageKind":`:      "the storage is not a JSON object",
 		`{"Path":"s3cret"}`:    "the storage has no StorageKind",
 		`{"StorageKind":true}`: "StorageKind has the wrong type",
-		`{"StorageKind":"FileShare","Path":"p","PrimaryPasword":"s3cret"}`:         "PrimaryPasword is not a property of its kind",
-		`{"StorageKind":"FileShare","PrimaryPassword":["s3cret"]}`:                 "PrimaryPassword has the wrong type",
-		`{"StorageKind":"AzureBlobStore","ConnectionString":{"s3cret":1}}`:         "ConnectionString has the wrong type",
-		`{"StorageKind":"DsmsAzureBlobStore","ContainerName":1}`:                   "ContainerName has the wrong type",
-		`{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":{}}`: "ManagedIdentityType has the wrong type",
+		`{"StorageKind":"FileShare","StorageKind":"Tape"}`:                                     "the storage has its StorageKind twice",
+		`{"StorageKind":"FileShare","Path":"s3cret","Path":"s3cret"}`:                          "the storage is not what its kind says",
+		`{"StorageKind":"Tape","x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`: "the storage cannot be read: a value is nested over 64 levels",
+		"{\"StorageKind\":\"Tape\",\"x\":\"\xff\"}":                                            "the storage is not a JSON object",
+		`{"StorageKind":"FileShare","Path":"p","PrimaryPasword":"s3cret"}`:                     "PrimaryPasword is not a property of its kind",
+		`{"StorageKind":"FileShare","PrimaryPassword":["s3cret"]}`:                             "PrimaryPassword has the wrong type",
+		`{"StorageKind":"AzureBlobStore","ConnectionString":{"s3cret":1}}`:                     "ConnectionString has the wrong type",
+		`{"StorageKind":"DsmsAzureBlobStore","ContainerName":1}`:                               "ContainerName has the wrong type",
+		`{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":{}}`:             "ManagedIdentityType has the wrong type",
 	} {
 		s, err := sfbackup.ParseBackupStorage([]byte(data))
 		if s != nil || err == nil || err.Error() != "sfbackup: ParseBackupStorage: "+want {
