@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/servicefabric-go/backup/generated"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
@@ -38,12 +40,65 @@ func addBodies(f *testing.F) {
 	}
 }
 
+// returnedPerItem is what a list hands out for an item beside its fields, whatever the item is: a
+// partition, and why the backup failed. Both are small structs. The identity of the backup is kept while
+// its page is read, in a slice that grows.
+const returnedPerItem = 256
+
+// A syntax error says by a JSON pointer where it is, and so repeats the names that it is behind. Package
+// jsontext makes it of many copies that grow, once for a page. What fits into its first buffers is not
+// looked at before, so that a name there can be that long, and three times as long when it is not UTF-8.
+const (
+	pointerFactor = 12
+	maxPointer    = 3 * 8 << 10
+)
+
+// pointerLength returns how long the JSON pointer of an error is.
+func pointerLength(err error) int {
+	e, ok := errors.AsType[*jsontext.SyntacticError](err)
+	if !ok {
+		return 0
+	}
+	return len(e.JSONPointer)
+}
+
 // A page is read without a panic; what is read can be written and read again; and what
 // encoding/json cannot read at all is not read either.
+//
+// The reader itself keeps to the bound on memory without exception, however many items there are. A list
+// may take a constant for each item more, as the caller is given a value for each "{}". In a Page all of
+// them are together: the slice ends up to a quarter longer than it has to be, and all that it was before
+// adds up to less than five times that.
 func FuzzPage(f *testing.F) {
 	addBodies(f)
+	addHostileBodies(f)
+	f.Add([]byte(`{"Items":[{"CreationTimeUtc":"9999-12-31T23:59:59-01:00"}]}`))
 	f.Add([]byte(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring","Id":7}}],"ContinuationToken":"a+b c"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		items := 0
+		var err error
+		read := func() {
+			reader := wire.NewPage[backupFields](bytes.NewReader(data))
+			var info backupFields
+			for items = 0; ; items++ {
+				if err = reader.Next(&info); err != nil {
+					return
+				}
+			}
+		}
+		read()
+		returned := pointerFactor * uint64(min(pointerLength(err), maxPointer))
+		checkMemory(t, len(data), returned, read)
+		returned += returnedPerItem * uint64(items)
+		checkMemory(t, len(data), returned, func() { readList(t, data, func(Backup) bool { return true }) })
+		checkMemory(t, len(data), returned+6*uint64(items)*uint64(reflect.TypeFor[Backup]().Size()), func() {
+			var page Page
+			readList(t, data, func(b Backup) bool {
+				page.Backups = append(page.Backups, b)
+				return true
+			})
+		})
+
 		page := wire.NewPage[backupFields](bytes.NewReader(data))
 		for {
 			var info backupFields
@@ -73,9 +128,64 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
+// readList reads a page as a list does.
+func readList(t *testing.T, data []byte, receive func(Backup) bool) {
+	t.Helper()
+	body := &pageBody{resp: &http.Response{Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data))}}
+	_, _ = (&reading{list: new(list), receive: receive}).readPage(t.Context(), body.buffered())
+}
+
+// addHostileBodies adds what costs a decoder most for its length.
+func addHostileBodies(f *testing.F) {
+	f.Helper()
+	for _, body := range []string{
+		// Levels, of which each is a frame of a recursion, or a place in an error.
+		`{"Items":[],"x":` + strings.Repeat("[", 9000),
+		`{"Items":[{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}]}`,
+		`{"Items":[{"PartitionInformation":` + strings.Repeat(`{"":`, 5000) + `1` + strings.Repeat("}", 5000) + `}]}`,
+		`{"StorageKind":"Tape","x":` + strings.Repeat(`{"":`, 5000) + `1` + strings.Repeat("}", 5000) + `}`,
+		strings.Repeat(`{"Error":`, 5000),
+		// Many of what is short.
+		`{"Items":[{}` + strings.Repeat(",{}", 9000) + `]}`,
+		`{"Items":[` + strings.Repeat(`{"backupid":null},`, 2000) + `{}]}`,
+		`{"Items":[` + strings.Repeat(`{"FailureError":{}},`, 2000) + `{}]}`,
+		`{"Items":[` + strings.Repeat(`{"PartitionInformation":{"Id":1}},`, 2000) + `{}]}`,
+		`{"Items":[` + strings.Repeat(`{"LsnOfLastBackupRecord":"\u0031"},`, 2000) + `{}]}`,
+		`{"StorageKind":"Tape"` + strings.Repeat(`,"":1`, 5000) + `}`,
+		`{"ServicePartitionKind":"Named"` + strings.Repeat(`,"name":""`, 2000) + `}`,
+		`{"BackupState":"Success"` + strings.Repeat(`,"failureerror":{}`, 2000) + `}`,
+		`{"Code":""` + strings.Repeat(`,"Code":"\n"`, 2000) + `}`,
+		// Texts, whose bytes become three or are taken apart.
+		`{"Message":"` + strings.Repeat("\xff", 20000) + `"}`,
+		`{"Message":"` + strings.Repeat("a ", 10000) + `"}`,
+		`{"BackupState":"` + strings.Repeat(`\n`, 10000) + `"}`,
+		`{"Items":[{"BackupLocation":"` + strings.Repeat("\xff", 20000) + `"}]}`,
+		`{"Items":[{"BackupType":"` + strings.Repeat("\xff\\n", 10000) + `"}]}`,
+		`{"Items":[{"LsnOfLastBackupRecord":"` + strings.Repeat("0", 20000) + `"}]}`,
+		`{"Items":[{"CreationTimeUtc":"` + strings.Repeat("\xff", 20000) + `"}]}`,
+		`{"Items":[{"BackupId":"` + strings.Repeat("\xff", 20000) + `"}]}`,
+		`{"Items":[{"FailureError":{"Code":"` + strings.Repeat("\xff", 20000) + `"}}]}`,
+		`{"Items":[{"` + strings.Repeat("\xff", 20000) + `":1}]}`,
+		`{"` + strings.Repeat("\xff", 20000) + `":1}`,
+		`{"ContinuationToken":"` + strings.Repeat("\xff", 20000) + `"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	for _, start := range []string{`{"`, `{"Items":[{"`, `{"Items":[{"PartitionInformation":{"`} {
+		for _, char := range []string{"a", "~", "\xff"} {
+			for _, length := range []int{300, 4000, 7000, 60000} {
+				f.Add([]byte(start + strings.Repeat(char, length) + `":x`))
+			}
+		}
+	}
+}
+
 func FuzzProgress(f *testing.F) {
 	addBodies(f)
+	addHostileBodies(f)
+	f.Add([]byte(`{"TimeStampUtc":"9999-12-31T23:59:59-01:00"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		checkMemory(t, len(data), 0, func() { _, _ = decodeProgress(data) })
 		p, err := decodeProgress(data)
 		if (p == nil) == (err == nil) {
 			t.Fatalf("got %v, %v", p, err)
@@ -104,17 +214,17 @@ func FuzzProgress(f *testing.F) {
 // Every body becomes an error of one line that is not a body.
 func FuzzAPIError(f *testing.F) {
 	addBodies(f)
+	addHostileBodies(f)
 	f.Add([]byte(`{"Error":{"Code":"A\nB\u001b[1m","Message":"m"}}`))
 	f.Add([]byte(`{"Error":{"Code":-1,"Message":"a` + "\u2028" + `b"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		resp := &http.Response{
-			Status: "500 " + string(data[:min(len(data), 40)]), StatusCode: http.StatusInternalServerError,
-			Body: io.NopCloser(bytes.NewReader(data)),
-		}
-		err := newAPIError("GetPartitionBackupList", resp, "id")
-		if text := err.Error(); strings.ContainsAny(text, "\r\n") || len(text) > 3*maxText {
-			t.Errorf("the text is %q", text)
-		}
+		status := "500 " + string(data[:min(len(data), 40)])
+		var text string
+		checkMemory(t, len(data), 0, func() {
+			resp := &http.Response{Status: status, StatusCode: http.StatusInternalServerError, Body: io.NopCloser(bytes.NewReader(data))}
+			text = newAPIError("GetPartitionBackupList", resp, "id").Error()
+		})
+		checkLine(t, text)
 	})
 }
 
@@ -122,9 +232,11 @@ func FuzzAPIError(f *testing.F) {
 // read once more.
 func FuzzStorage(f *testing.F) {
 	addBodies(f)
+	addHostileBodies(f)
 	f.Add([]byte(`{"StorageKind":"Tape","Reel":[1, 2.50]}`))
 	f.Add([]byte(`{"StorageKind":"AzureBlobStore","ConnectionString":"a","ContainerName":"b"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		checkMemory(t, len(data), 0, func() { _, _ = ParseBackupStorage(data) })
 		s, err := ParseBackupStorage(data)
 		if (s == nil) == (err == nil) {
 			t.Fatalf("got %v, %v", s, err)
@@ -148,11 +260,16 @@ func FuzzStorage(f *testing.F) {
 
 func FuzzPartition(f *testing.F) {
 	addBodies(f)
+	addHostileBodies(f)
 	f.Add([]byte(`{"ServicePartitionKind":"Int64Range","LowKey":"-1","HighKey":7}`))
 	f.Add([]byte(`{"ServicePartitionKind":"Ring","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		item := append(append([]byte(`{"PartitionInformation":`), data...), '}')
+		// What a caller has kept may have names of any length, and so may the pointer of an error.
+		pointer := pointerLength(new(Backup).UnmarshalJSON(item))
+		checkMemory(t, len(item), pointerFactor*uint64(pointer), func() { _ = new(Backup).UnmarshalJSON(item) })
 		var b Backup
-		if json.Unmarshal(append(append([]byte(`{"PartitionInformation":`), data...), '}'), &b) != nil {
+		if json.Unmarshal(item, &b) != nil {
 			return
 		}
 		p := b.PartitionInformation
