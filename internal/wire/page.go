@@ -259,6 +259,7 @@ func (l *limitedReader) check(piece []byte) (int, error) {
 	// what is in an item. What is a little too deep is found when the value is there.
 	const most = maxDepth + 2
 	if !l.scanning {
+		// What the decoder has of the value is in its buffer, also while it reads more.
 		l.scanning, l.scanner = true, newScanner(l.inItems)
 		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), most); err != nil {
 			return 0, err
