@@ -197,6 +197,9 @@ func reason(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
 	}
+	if errors.Is(err, sfbackup.ErrOutcomeUnknown) {
+		return "may have been started"
+	}
 	if code, ok := errors.AsType[sfbackup.ErrorCode](err); ok {
 		return string(code)
 	}

@@ -45,6 +45,33 @@ func ExampleNewClient() {
 	// WithLogger: the logger is nil
 }
 
+// Nobody may be able to tell what became of a start: here its answer is lost, and for a while nothing else
+// is answered either. Look again later, and compare.
+func ExampleOutcomeUnknownError() {
+	ctx, partition := context.Background(), uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
+	cluster := sfbackuptest.NewCluster()
+	client, err := sfbackup.NewClient("http://localhost:19080", sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport()}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	started := false
+	cluster.Script(nil,
+		sfbackuptest.HangUp().AfterEffect().When(func(r *http.Request) bool { started = r.Method == http.MethodPost; return started }),
+		sfbackuptest.Answer(http.StatusInternalServerError, "").When(func(*http.Request) bool { return started }))
+
+	err = client.BackupPartition(ctx, partition, nil)
+	if unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err); ok {
+		fmt.Println(err)
+		now, err := client.BackupProgress(ctx, partition)
+		if unknown.Before == nil && err == nil {
+			fmt.Println("there was no backup before, and now there is one:", now.BackupState)
+		}
+	}
+	// Output:
+	// sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF
+	// there was no backup before, and now there is one: Accepted
+}
+
 // Send one backup to a storage of its own, and give it half an hour.
 func ExampleClient_BackupPartition() {
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")

@@ -168,6 +168,13 @@ func TestRetryPolicy(t *testing.T) {
 		if len(at) != 2 || at[1] != 5*time.Minute {
 			t.Errorf("asked for a day, came back at %v", at)
 		}
+		for in, want := range map[time.Duration]time.Duration{90 * time.Second: 90 * time.Second, time.Hour: 5 * time.Minute} {
+			date := time.Now().Add(in).UTC().Format(http.TimeFormat)
+			at, _ = attempts(t, t.Context(), sfbackup.RetryPolicy{MaxAttempts: 2}, http.Header{"Retry-After": {date}})
+			if len(at) != 2 || at[1] != want {
+				t.Errorf("asked for the time in %v, came back at %v", in, at)
+			}
+		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
