@@ -228,28 +228,6 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 	}
 }
 
-var (
-	errRepeatedToken = errors.New("the server repeats a continuation token")
-	errRepeatedPage  = errors.New("the server repeats a page")
-)
-
-// A circle finds out that tokens go round in one, however long it is, and keeps one token for that. (It is
-// the algorithm of Brent.)
-type circle struct {
-	token       string
-	steps, most int
-}
-
-func (c *circle) closes(token string) bool {
-	if token == c.token && token != "" {
-		return true
-	}
-	if c.steps++; c.steps >= c.most {
-		c.token, c.steps, c.most = token, 0, 2*c.most+1
-	}
-	return false
-}
-
 // page reads one page.
 func (l *list) page(ctx context.Context) (*Page, error) {
 	page := &Page{}
