@@ -119,13 +119,9 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 func (c *Client) do(ctx context.Context, operation string, req *http.Request, want ...int) (*http.Response, error) {
 	req = req.WithContext(withOperation(ctx, operation))
 	requestID := c.newRequestID()
-	for _, h := range [...]struct{ canonicalName, value string }{
-		{"X-Servicefabricrequestid", requestID},
-		{"X-Servicefabricclienttype", clientType},
-		{"Accept", "application/json"}, // the server still has its XML writer
-		{"User-Agent", c.userAgent},
-	} {
-		req.Header[h.canonicalName] = []string{h.value} // faster than Set, and there are many requests
+	values := []string{requestID, clientType, "application/json", c.userAgent} // the server still has its XML writer
+	for i, canonicalName := range [...]string{"X-Servicefabricrequestid", "X-Servicefabricclienttype", "Accept", "User-Agent"} {
+		req.Header[canonicalName] = values[i : i+1 : i+1] // faster than Set, and there are many requests
 	}
 
 	resp, err := c.http.Do(req)
@@ -186,6 +182,9 @@ func contextError(ctx context.Context) error {
 // closeBody ends an answer that was read as far as it matters. The little that may be left is read
 // too, because the connection can then be used again.
 func closeBody(resp *http.Response) {
+	if _, ok := resp.Body.(*bufferedBody); ok {
+		return
+	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	_ = resp.Body.Close()
 }

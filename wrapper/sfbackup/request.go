@@ -18,8 +18,9 @@ import (
 //
 // A request has a header, a URL and a body of its own, so that it can be changed and sent.
 func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(context.Context, uuid.UUID) (*http.Request, error) {
-	placeholder := uuid.UUID{15: 1}
-	first := sync.OnceValues(func() (*http.Request, error) { return build(placeholder) })
+	id := uuid.UUID{15: 1}
+	placeholder := id.String()
+	first := sync.OnceValues(func() (*http.Request, error) { return build(id) })
 	return func(ctx context.Context, partition uuid.UUID) (*http.Request, error) {
 		template, err := first()
 		if err != nil {
@@ -30,8 +31,9 @@ func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(contex
 			url url.URL
 		}{*template, *template.URL}
 		req, u := &made.req, &made.url
-		u.Path = replaceLast(u.Path, placeholder.String(), partition.String())
-		u.RawPath = replaceLast(u.RawPath, placeholder.String(), partition.String())
+		name := partition.String()
+		u.Path = replaceLast(u.Path, placeholder, name)
+		u.RawPath = replaceLast(u.RawPath, placeholder, name)
 		if timeout := serverTimeout(ctx); timeout != nil {
 			u.RawQuery += "&timeout=" + strconv.FormatInt(int64(*timeout), 10)
 		}

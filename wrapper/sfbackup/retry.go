@@ -188,8 +188,12 @@ func buffer(resp *http.Response, limit int64) ([]byte, error) {
 	}
 	size := min(max(resp.ContentLength, 0), limit)
 	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
-	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
-	closeBody(resp)
+	n, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
+	if n < limit {
+		_ = resp.Body.Close() // there is no more of it
+	} else {
+		closeBody(resp)
+	}
 	resp.Body = &bufferedBody{*bytes.NewReader(body.Bytes()), body.Bytes(), err}
 	return body.Bytes(), err
 }
