@@ -244,13 +244,19 @@ func TestCallersClientIsCopied(t *testing.T) {
 func TestRedirectsAreRefused(t *testing.T) {
 	t.Parallel()
 	redirect := answer{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
-	sent := &answers{list: []answer{redirect}}
-	err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
-		Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "pw"},
-	})
-	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
-	if !ok || apiErr.StatusCode != http.StatusTemporaryRedirect || len(sent.requests) != 1 {
-		t.Errorf("got %v after %d requests", err, len(sent.requests))
+	for _, timeout := range []time.Duration{0, time.Minute} {
+		sent := &answers{list: []answer{redirect}}
+		client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: noBackupBefore(sent), Timeout: timeout}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
+			Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "pw"},
+		})
+		apiErr, ok := errors.AsType[*sfbackup.APIError](err)
+		if !ok || apiErr.StatusCode != http.StatusTemporaryRedirect || len(sent.requests) != 1 {
+			t.Errorf("got %v after %d requests", err, len(sent.requests))
+		}
 	}
 }
 

@@ -445,7 +445,7 @@ func TestListsResumeWhenBackupsMove(t *testing.T) {
 // far from it, the transfer ends.
 func TestBreakKeepsTheConnection(t *testing.T) {
 	t.Parallel()
-	for backups, connections := range map[int]int{10: 1, 10_000: 3} {
+	for backups, connections := range map[int]int{10: 1, 300: 1, 10_000: 3} { // 300 are more than arrives at once
 		remotes := map[string]bool{}
 		var all []uuid.UUID
 		for range backups {
@@ -474,6 +474,50 @@ func TestBreakKeepsTheConnection(t *testing.T) {
 			t.Errorf("%d backups: %d connections", backups, len(remotes))
 		}
 	}
+}
+
+// Leaving the loop where the rest of the page is short, but does not come, does not wait for it.
+func TestBreakDoesNotWait(t *testing.T) {
+	t.Parallel()
+	var all []uuid.UUID
+	for range 300 {
+		all = append(all, uuid.New())
+	}
+	body := page(`null`, all...)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body[:10<<10])
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // the client has gone
+	}))
+	defer server.Close()
+	client, err := sfbackup.NewClient(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range client.PartitionBackups(t.Context(), partition1, nil) {
+		if err != nil {
+			t.Error(err)
+		}
+		break
+	}
+}
+
+// The time limit of the caller's http.Client ends a list for good.
+func TestListsDoNotResumeAfterATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := sfbackuptest.NewCluster()
+		cluster.Script(t, sfbackuptest.SlowBody(700, time.Minute))
+		client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport(), Timeout: 90 * time.Second}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
+		if err == nil || !strings.Contains(err.Error(), "Client.Timeout") || len(cluster.Requests()) != 1 {
+			t.Errorf("%d backups, %v after %d requests", len(got), err, len(cluster.Requests()))
+		}
+	})
 }
 
 func TestListsSeeTheContext(t *testing.T) {

@@ -118,7 +118,13 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 	ctx := t.Context()
 	if random.IntN(3) == 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(1+random.Int64N(int64(2*time.Minute))))
+		end := time.Duration(1 + random.Int64N(int64(2*time.Minute)))
+		if random.IntN(2) == 0 {
+			ctx, cancel = context.WithTimeout(ctx, end)
+		} else {
+			ctx, cancel = context.WithCancel(ctx)
+			time.AfterFunc(end, cancel)
+		}
 		defer cancel()
 	}
 	var opts *sfbackup.BackupOptions
@@ -199,6 +205,7 @@ func TestStart(t *testing.T) {
 			return seen >= n
 		})
 	}
+	look := sfbackuptest.Answer(http.StatusInternalServerError, "").On(sfbackuptest.OpGetPartitionBackupProgress)
 	for name, tt := range map[string]struct {
 		before string // in historiesBefore
 		faults []sfbackuptest.Fault
@@ -220,6 +227,9 @@ func TestStart(t *testing.T) {
 		"lost, and so are looks after it":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), looks(2)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF"},
 		"500 and nothing was started":             {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, ""))}, 1, "sfbackup: BackupPartition: 500 Internal Server Error"},
 		"500 and it was started":                  {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, "").AfterEffect())}, 1, ""},
+		"501 needs no second look":                {"none", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusNotImplemented, "")), looks(2)}, 1, "sfbackup: BackupPartition: 501 Not Implemented"},
+		"lost, and the look before it failed":     {"success", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), look}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: Success): EOF"},
+		"lost, but there is none after it":        {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), look}, 2, ""},
 		"a denial needs no second look":           {"none", []sfbackuptest.Fault{on(sfbackuptest.DenyAccess()), looks(2)}, 1, "sfbackup: BackupPartition: 403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but not as an administrator, who alone may start backups)"},
 		"no look before is no obstacle":           {"none", []sfbackuptest.Fault{looks(1)}, 1, ""},
 	} {
@@ -251,12 +261,32 @@ func TestStart(t *testing.T) {
 				if ok != strings.Contains(tt.want, "not known") || ok != errors.Is(err, sfbackup.ErrOutcomeUnknown) {
 					t.Errorf("the error is a %T", err)
 				}
-				if ok && (unknown.Before != nil) != (tt.before != "none") {
+				if ok && (unknown.Before != nil) != !strings.Contains(tt.want, "before: no") {
 					t.Errorf("before: %+v", unknown.Before)
 				}
 			})
 		})
 	}
+}
+
+// A start of which nothing was sent because there is no token for it is none, for certain.
+func TestStartWithoutAToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := sfbackuptest.NewCluster()
+		calls := 0
+		client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+			if calls++; calls > 1 {
+				return sfbackup.Token{}, errors.New("no more")
+			}
+			return sfbackup.Token{Value: "a", Expires: time.Now().Add(time.Second)}, nil
+		})))
+		cluster.Script(t, sfbackuptest.Stall(time.Minute).On(sfbackuptest.OpGetPartitionBackupProgress))
+		err := client.BackupPartition(t.Context(), partition1, nil)
+		if err == nil || errors.Is(err, sfbackup.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "sfbackup: BackupPartition: the token source: no more") || posts(cluster) > 0 {
+			t.Errorf("%v after %d requests", err, posts(cluster))
+		}
+	})
 }
 
 // A start that was interrupted may have had its effect, and says so; unless nothing was sent yet.
