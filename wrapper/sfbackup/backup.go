@@ -35,8 +35,8 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // was started. If it was, the call has succeeded; if it was not, the request is sent again as often as
 // the [RetryPolicy] allows. If neither is certain the error is [ErrOutcomeUnknown]. Any other error means
 // that no backup was started. Two things nobody can know: a backup that somebody else starts at the same
-// moment counts as that of a call whose answer was lost; and a request that the gateway still holds
-// after it has broken off the connection can take effect later.
+// moment counts as that of a call whose answer was lost; and a request whose connection has broken can take
+// effect after the progress was read. One that somebody has given up waiting for is expected to.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
 	s, err := c.newStart(partition, opts)
 	if err != nil {

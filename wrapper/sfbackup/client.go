@@ -126,6 +126,9 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if resp != nil { // a redirect that the caller's CheckRedirect refuses
+			err = &lastingError{err}
+		}
 		return nil, callError(ctx, operation, err)
 	}
 	if slices.Contains(want, resp.StatusCode) {
@@ -133,7 +136,7 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 	}
 	defer closeBody(resp)
 	refusal := isRefusal(resp)
-	apiErr := newAPIError(operation, resp, requestID)
+	apiErr, whole := newAPIError(operation, resp, requestID)
 	apiErr.Hint = c.credentials.hint(resp, apiErr, refusal)
 	if resp.StatusCode < http.StatusBadRequest && apiErr.Message == "" {
 		// Somebody else than the gateway: a proxy, or a page to sign in.
@@ -141,6 +144,9 @@ func (c *Client) do(ctx context.Context, operation string, req *http.Request, wa
 		if resp.StatusCode >= http.StatusMultipleChoices {
 			apiErr.Message = "redirects are not followed"
 		}
+	}
+	if !whole && apiErr.Code == "" {
+		return nil, &cutError{apiErr}
 	}
 	return nil, apiErr
 }

@@ -78,7 +78,7 @@ func (t *credentialsTransport) send(req *http.Request) (*http.Response, Secret, 
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+string(token)) // the gateway knows this spelling only
 	}
-	sentOf(req.Context()).hand()
+	sentOf(req.Context()).hand(req.URL)
 	resp, err := t.next.RoundTrip(req)
 	return resp, token, t.explain(err)
 }

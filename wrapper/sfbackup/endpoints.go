@@ -17,7 +17,7 @@ import (
 // WithEndpoints adds endpoints of the same cluster to that of [NewClient], with the same scheme and
 // path. The client begins at a random one and stays there until it fails; then it goes on to another
 // and leaves the one that failed alone for half a minute. A request that starts a backup goes on only
-// if nothing of it was sent.
+// if nothing of it was sent, or when the progress has shown that it did nothing.
 func WithEndpoints(endpoints ...string) Option {
 	return optionFunc(func(s *settings) error {
 		var errs []error

@@ -146,9 +146,9 @@ const maxErrorBody = 64 << 10
 
 // newAPIError makes the error of an answer, whatever its body is: JSON under any content type, a
 // page for people, half of something, or nothing at all.
-func newAPIError(operation string, resp *http.Response, requestID string) *APIError {
+func newAPIError(operation string, resp *http.Response, requestID string) (_ *APIError, whole bool) {
 	// What cannot be read cannot say more; the status is an error enough.
-	body, _ := readBody(resp, maxErrorBody)
+	body, err := readBody(resp, maxErrorBody)
 	_, message := wire.ReadError(body)
 	code := codeOf(resp, body)
 	if reason := reasonPhrase(resp); code == "" && message == "" && reason != http.StatusText(resp.StatusCode) {
@@ -161,8 +161,15 @@ func newAPIError(operation string, resp *http.Response, requestID string) *APIEr
 		Message:    message,
 		RequestID:  requestID,
 		RetryAfter: retryAfter(resp),
-	}
+	}, err == nil
 }
+
+// A cutError is an APIError whose code may have been in what is missing of the answer.
+type cutError struct{ err *APIError }
+
+func (e *cutError) Error() string { return e.err.Error() }
+
+func (e *cutError) Unwrap() error { return e.err }
 
 // codeOf returns the code of an error, if it has one: from its body or, as the reverse proxy of the gateway
 // answers, from the reason phrase.

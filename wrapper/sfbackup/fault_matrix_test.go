@@ -104,10 +104,22 @@ func matrixOperations(t *testing.T) []matrixOperation {
 	for i, storage := range secretStorages(t) {
 		operations = append(operations, matrixOperation{
 			fmt.Sprint("… with storage ", i+1), sfbackuptest.OpBackupPartition,
-			func(ctx context.Context, c *sfbackup.Client, _ *sfbackuptest.Cluster, o *output) error {
+			func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 				opts := &sfbackup.BackupOptions{Storage: storage}
 				o.show(opts)
-				return c.BackupPartition(ctx, partition1, opts)
+				// A backup in a storage of its own is in no list.
+				err := c.BackupPartition(ctx, partition1, opts)
+				if late := inTime(ctx); late != nil {
+					return late
+				}
+				o.over.Store(true)
+				_, none := newUncheckedClient(t, cluster.Transport(), tokenOf(marker)).BackupProgress(context.WithoutCancel(ctx), partition1)
+				switch {
+				case none == nil && (err == nil || errors.Is(err, sfbackup.ErrOutcomeUnknown)), errors.Is(none, sfbackup.ErrNoBackup) && err != nil:
+					return err
+				default:
+					return wrongError(fmt.Sprintf("the progress is %v, but: %v", none, err))
+				}
 			},
 		})
 	}
@@ -223,7 +235,12 @@ func stuckServers() []sfbackuptest.Fault {
 		endless("an error without end", http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED","Message":"`, `m`),
 		sfbackuptest.Custom("202 without end", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Method == http.MethodPost {
-				next.ServeHTTP(httptest.NewRecorder(), r)
+				right := httptest.NewRecorder()
+				if next.ServeHTTP(right, r); right.Code != http.StatusAccepted {
+					w.WriteHeader(right.Code)
+					_, _ = right.Body.WriteTo(w)
+					return
+				}
 			}
 			pour(w, http.StatusAccepted, ``, ` `)
 		}),
@@ -321,7 +338,7 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 		if fault.once {
 			f = f.On(op.api)
 		}
-		cluster.Script(nil, f)
+		cluster.Script(nil, f.When(func(*http.Request) bool { return !out.over.Load() }))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()

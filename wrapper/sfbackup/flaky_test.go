@@ -147,6 +147,22 @@ func late(upTo time.Duration) flakyFault {
 	}}
 }
 
+// givenUp lets somebody on the way give up the request, which takes effect up to as long again later.
+func givenUp(a answer) flakyFault {
+	return flakyFault{"given up: " + a.status, func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		patience := 2*time.Second + time.Duration(f.int64N(int64(time.Minute)))
+		time.AfterFunc(patience+time.Duration(f.int64N(int64(time.Minute))), func() { effect() })
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return a.response(req), nil
+		case <-req.Context().Done():
+			return nil, context.Cause(req.Context())
+		}
+	}}
+}
+
 // breaks are the faults after which a client cannot know what became of its request, and some after which
 // it can.
 func breaks() []flakyFault {
@@ -157,6 +173,7 @@ func breaks() []flakyFault {
 		failWith("EOF", eof, false), failWith("EOF after effect", eof, true),
 		answerWith(answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
 		late(3 * time.Minute), late(3 * time.Minute), late(3 * time.Second),
+		givenUp(answer{status: "504 Gateway Timeout"}), givenUp(answer{status: "408 Request Timeout"}),
 	}
 	for _, a := range []answer{
 		{status: "408 Request Timeout"},

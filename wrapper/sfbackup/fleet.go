@@ -152,7 +152,7 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 		}
 		var work chan *pending
 		var first *pending
-		if len(f.ready) > 0 {
+		if len(f.ready) > 0 && f.sent < requests { // so that all that the workers have fits into back
 			work, first = f.work, f.ready[0]
 			// Each answer lets one more begin: so many at once would make twice as many connections as
 			// they need, and a cluster that is slow is found out gently.

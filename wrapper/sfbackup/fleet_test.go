@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -363,6 +364,36 @@ func TestBackupManyRequestsAtATime(t *testing.T) {
 			t.Errorf("%d results, %d requests at a time", ended, most.Load())
 		}
 	})
+}
+
+// Leaving the loop ends it, however many results are on their way just then.
+func TestBackupManyBreakInFlight(t *testing.T) {
+	t.Parallel()
+	success := ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"3a056ac9-7206-43c3-8424-6f6103003eba"}`)
+	client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPost {
+			return answer{status: "202 Accepted"}.response(req), nil
+		}
+		return success.response(req), nil
+	}))
+	endless := func(yield func(uuid.UUID) bool) {
+		for yield(uuid.New()) {
+		}
+	}
+	for range 200 {
+		n := 0
+		for _, err := range client.BackupMany(t.Context(), endless, &sfbackup.FleetOptions{Concurrency: 200}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == 300 {
+				break
+			}
+			if n%7 == 0 {
+				goruntime.Gosched() // so that results pile up
+			}
+		}
+	}
 }
 
 // A server that wants to be left alone for longer than the next look is, and that holds up no other

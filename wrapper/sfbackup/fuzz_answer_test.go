@@ -58,7 +58,7 @@ func FuzzAnswerHead(f *testing.F) {
 			t.Errorf("%d is taken for a refusal", resp.StatusCode)
 		}
 
-		e := newAPIError("GetPartitionBackupList", resp, "id")
+		e, _ := newAPIError("GetPartitionBackupList", resp, "id")
 		e.Hint = (&credentials{}).hint(resp, e, refusal)
 		checkLine(t, e.Error())
 		if !slices.Contains(hints, e.Hint) {

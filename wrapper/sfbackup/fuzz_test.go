@@ -222,7 +222,8 @@ func FuzzAPIError(f *testing.F) {
 		var text string
 		checkMemory(t, len(data), 0, func() {
 			resp := &http.Response{Status: status, StatusCode: http.StatusInternalServerError, Body: io.NopCloser(bytes.NewReader(data))}
-			text = newAPIError("GetPartitionBackupList", resp, "id").Error()
+			e, _ := newAPIError("GetPartitionBackupList", resp, "id")
+			text = e.Error()
 		})
 		checkLine(t, text)
 	})

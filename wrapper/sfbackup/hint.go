@@ -115,6 +115,9 @@ func (c *credentials) hintTLS(err error) (hint string, certain bool) {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "to accept this server, use WithRootCAs, WithServerThumbprints or WithServerCommonNames", true
 	}
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(e.RecordHeader[:]) == "HTTP/" {
+		return "the server speaks HTTP without TLS, so its endpoint begins with http://", true
+	}
 	// What package tls calls a message for which it has no use in TLS 1.3; its type is not exported. It
 	// never sends the extension that invites this message, so only servers that do not care send it.
 	if strings.Contains(err.Error(), "unexpected handshake message of type *tls.certificateRequestMsgTLS13") {

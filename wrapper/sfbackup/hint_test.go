@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
@@ -207,5 +208,20 @@ func TestHintsOfHandshakes(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// An endpoint whose scheme is wrong.
+func TestHintOfHTTPWithoutTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	client, err := sfbackup.NewClient(strings.Replace(server.URL, "http:", "https:", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "the server speaks HTTP without TLS, so its endpoint begins with http://"
+	if _, err := client.BackupProgress(t.Context(), partition1); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -26,6 +27,8 @@ const marker = "MaRkEr7f3a"
 
 // output collects whatever anybody could see.
 type output struct {
+	over atomic.Bool // the faults, whose output it is
+
 	mu sync.Mutex
 	bytes.Buffer
 }

@@ -10,7 +10,9 @@ import (
 // Around a transport of the caller's own the same is done with [WithHTTPClient]; this is for
 // the transport that the options about certificates make.
 //
-// What it is given includes tokens and storage passwords, so it should not record headers and bodies.
+// What it is given includes tokens and storage passwords, so it should not record headers and bodies. It
+// must not send a request that starts a backup a second time: two that are accepted are two backups, and
+// nobody would know.
 func WithMiddleware(wrap func(http.RoundTripper) http.RoundTripper) Option {
 	return optionFunc(func(s *settings) error {
 		if wrap == nil {

@@ -37,7 +37,8 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 
 // WithHTTPClient sends requests through a copy of the given client: its transport, jar and timeout
 // hold for every request. A timeout of the client also ends the transfer of a long list, so prefer
-// contexts. Redirects are refused unless the client has a CheckRedirect of its own.
+// contexts. Redirects are refused unless the client has a CheckRedirect of its own. The transport must not
+// send a request that starts a backup a second time, as some that retry do.
 //
 // Without this option the client uses a transport that it shares with all other such clients: with
 // HTTP/1.1, which is what the gateway of a cluster speaks, and the proxy of the environment.

@@ -30,7 +30,8 @@ type RetryPolicy struct {
 	MinDelay, MaxDelay time.Duration
 	// AttemptTimeout ends an attempt that has no answer by then; 0 is never. Think before setting
 	// it: the gateway holds a request for up to two minutes while the backup service moves between
-	// nodes, and answers it then. A start that was ended so may still be under way, and is not sent again.
+	// nodes, and answers it then. A start that was ended so, after something of it was sent,
+	// may still be under way and is not sent again.
 	AttemptTimeout time.Duration
 }
 
@@ -157,18 +158,27 @@ func (t *retryTransport) attempt(req *http.Request) (resp *http.Response, again 
 		return nil, isTransientFailure(err), err
 	}
 	switch {
-	case resp.StatusCode >= http.StatusBadRequest:
+	case resp.StatusCode >= http.StatusMultipleChoices, req.Method != http.MethodGet && resp.StatusCode != http.StatusAccepted:
 		body, readErr := buffer(resp, maxErrorBody)
 		cancel()
 		return resp, readErr != nil || isTransientAnswer(resp, body), nil
 	case operationOf(req.Context()) == operationProgress:
 		// A progress is short, and half of it is no answer.
-		_, readErr := buffer(resp, maxProgressBody+1)
+		body, readErr := buffer(resp, maxProgressBody+1)
 		cancel()
+		if readErr == nil && len(body) == 0 && hasOpenEnd(resp) {
+			readErr = io.ErrUnexpectedEOF // nothing is an answer, but not where it may be the beginning of one
+		}
 		if readErr != nil {
 			return nil, true, readErr
 		}
 		return resp, false, nil
+	}
+	if attemptTimedOut(req.Context()) && req.Method == http.MethodGet {
+		// It has begun just then, and its body ends where it is. (A start that was accepted stays so.)
+		closeBody(resp)
+		cancel()
+		return nil, true, errAttemptTimeout
 	}
 	resp.Body = &cancelBody{resp.Body, cancel}
 	return resp, false, nil
@@ -205,12 +215,26 @@ type bufferedBody struct {
 	err  error // why there is no more of it
 }
 
+func (b *bufferedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
 func (*bufferedBody) Close() error { return nil }
+
+// hasOpenEnd reports whether a body ends where its connection ends, so that nobody knows whether it is
+// whole.
+func hasOpenEnd(resp *http.Response) bool {
+	return resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 && resp.ProtoMajor == 1 && resp.StatusCode != http.StatusNoContent
+}
 
 // readBody reads a body up to a limit. One that is in memory already is not copied.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	if b, ok := resp.Body.(*bufferedBody); ok {
-		return b.data[:min(int64(len(b.data)), limit)], nil
+		return b.data[:min(int64(len(b.data)), limit)], b.err
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, limit))
 }

@@ -210,6 +210,26 @@ func TestAttemptTimeout(t *testing.T) {
 	})
 }
 
+// An answer that begins in the moment in which its attempt has timed out is none.
+func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp := ok(page(`""`, id1, id2)).response(req)
+			if requests++; requests == 1 {
+				<-req.Context().Done()
+				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"Items":[`), brokenReader{context.Cause(req.Context())}))
+			}
+			return resp, nil
+		}), sfbackup.WithRetry(sfbackup.RetryPolicy{AttemptTimeout: time.Second}))
+		backups, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
+		if err != nil || len(backups) != 2 || requests != 2 {
+			t.Errorf("%d backups, %v, after %d requests", len(backups), err, requests)
+		}
+	})
+}
+
 // An endpoint that takes a request and never answers is left for another.
 func TestAttemptTimeoutMovesOn(t *testing.T) {
 	t.Parallel()

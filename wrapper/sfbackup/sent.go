@@ -5,15 +5,17 @@ import (
 	"errors"
 	"net"
 	"net/http/httptrace"
+	"net/url"
+	"strings"
 	"sync"
 )
 
 // sentTrace finds out whether anything of a request was sent.
 type sentTrace struct {
-	mu     sync.Mutex
-	handed bool // to the transport of the caller, or to ours
-	asked  bool // for a connection
-	gotten bool
+	mu    sync.Mutex
+	host  string // and port; "": the request has not left this package
+	asked bool   // for a connection
+	given int    // how many connections it was given
 }
 
 // sentKey is the key of the context value with the sentTrace of a request.
@@ -21,8 +23,8 @@ type sentKey struct{}
 
 func withSent(ctx context.Context, s *sentTrace) context.Context {
 	return httptrace.WithClientTrace(context.WithValue(ctx, sentKey{}, s), &httptrace.ClientTrace{
-		GetConn: func(string) { s.set(&s.asked) },
-		GotConn: func(httptrace.GotConnInfo) { s.set(&s.gotten) },
+		GetConn: s.getConn,
+		GotConn: s.gotConn,
 	})
 }
 
@@ -32,24 +34,42 @@ func sentOf(ctx context.Context) *sentTrace {
 	return s
 }
 
-// hand notes that a request leaves this package.
-func (s *sentTrace) hand() {
-	if s != nil {
-		s.set(&s.handed)
+// hand notes that a request leaves this package, for the caller's transport or ours.
+func (s *sentTrace) hand(u *url.URL) {
+	if s == nil {
+		return
 	}
-}
-
-func (s *sentTrace) set(b *bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*b = true
+	_, s.host, _ = strings.Cut(originOf(u), "://")
+}
+
+func (s *sentTrace) getConn(hostPort string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Middleware may have requests of its own with the same context.
+	s.asked = s.asked || hostPort == s.host
+}
+
+func (s *sentTrace) gotConn(httptrace.GotConnInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given++
 }
 
 // reset forgets what is known, before a request is sent anew of which nothing was sent.
 func (s *sentTrace) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.handed, s.asked, s.gotten = false, false, false
+	s.host, s.asked, s.given = "", false, 0
+}
+
+// repeatedly reports whether the request may have been sent several times, by the transport or by what is
+// around it.
+func (s *sentTrace) repeatedly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given > 1
 }
 
 // nothing reports whether it is certain that nothing was sent before an error: because the request did
@@ -58,12 +78,14 @@ func (s *sentTrace) nothing(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !s.handed:
+	case s.host == "":
 		return true
+	case s.given > 0:
+		return false
 	case s.asked:
-		return !s.gotten
+		return true
 	}
-	// A transport that tells nothing of what it does.
+	// A transport that tells nothing of what it does, or a proxy.
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }

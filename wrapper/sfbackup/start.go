@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -60,9 +59,10 @@ type start struct {
 
 	before, after look
 	attempts      int
-	doubtful      bool      // an attempt may have started the backup
-	abandoned     bool      // an attempt was given up, and may be under way still
-	since         time.Time // when the first such attempt was sent
+	doubtful      bool      // the last attempt may have started the backup
+	earlier       bool      // one before it may have, though the progress says that it has not
+	abandoned     bool      // an attempt was given up by somebody, and may be under way still
+	since         time.Time // when the first doubtful attempt was sent
 	failure       error     // of the last attempt
 	again         bool      // another attempt makes sense, if the last one did nothing
 }
@@ -84,14 +84,6 @@ func (c *Client) newStart(partition uuid.UUID, opts *BackupOptions) (*start, err
 // was made by withWait.
 func (s *start) step(ctx context.Context) (ended bool, wait time.Duration, err error) {
 	switch {
-	case s.attempts == 0:
-		if wait, again := s.before.read(ctx, s.client, s.partition); again {
-			return false, wait, nil
-		}
-		if lasting, ok := errors.AsType[*lastingError](s.before.err); ok {
-			return true, 0, fmt.Errorf("sfbackup: %s: %w", operationBackup, withoutURLs(lasting)) // the start would fail alike
-		}
-		// Without the progress only fewer outcomes are certain.
 	case s.doubtful:
 		if wait, again := s.after.read(ctx, s.client, s.partition); again {
 			return false, wait, nil
@@ -108,8 +100,18 @@ func (s *start) step(ctx context.Context) (ended bool, wait time.Duration, err e
 			if !s.again {
 				return true, 0, s.failure
 			}
-			s.after = look{}
+			// What is after this attempt is before the next.
+			s.before, s.after = s.after, look{}
+			s.doubtful, s.earlier = false, true
 		}
+	case s.before.tries == 0 || s.before.again:
+		if wait, again := s.before.read(ctx, s.client, s.partition); again {
+			return false, wait, nil
+		}
+		if lasting, ok := errors.AsType[*lastingError](s.before.err); ok {
+			return true, 0, fmt.Errorf("sfbackup: %s: %w", operationBackup, withoutURLs(lasting)) // the start would fail alike
+		}
+		// Without the progress only fewer outcomes are certain.
 	}
 	if ctx.Err() != nil {
 		return true, 0, s.interrupted(ctx)
@@ -127,19 +129,26 @@ func (s *start) attempt(ctx context.Context) (ended bool, wait time.Duration, er
 		return true, 0, nil
 	}
 	s.failure = err
-	apiErr, answered := errors.AsType[*APIError](err)
+	var refused, transient, gaveUp bool
 	var asked time.Duration
-	var refused, transient bool
-	if answered {
-		refused, transient = isRefusedStart(apiErr), isTransient(apiErr.StatusCode, apiErr.Code)
+	if apiErr, answered := errors.AsType[*APIError](err); answered {
+		_, cut := errors.AsType[*cutError](err)
+		withItself := s.earlier && isConflict(apiErr)
+		refused = isRefusedStart(apiErr) && !cut && !sent.repeatedly() && !withItself
+		transient = isTransient(apiErr.StatusCode, apiErr.Code)
+		gaveUp = isGivenUp(apiErr) && time.Since(at) > instantly
 		asked = min(apiErr.RetryAfter, maxAskedDelay)
 	} else {
-		refused, transient = sent.nothing(err) || isLasting(err), isTransientFailure(err)
+		refused = sent.nothing(err) || isLasting(err)
+		transient = isTransientFailure(err)
 		timeout, ok := errors.AsType[net.Error](err)
-		s.abandoned = s.abandoned || !refused && ok && timeout.Timeout()
+		gaveUp = ok && timeout.Timeout() || errors.Is(err, context.Canceled)
 	}
-	if !refused && !s.doubtful {
-		s.doubtful, s.since = true, at
+	if !refused {
+		s.doubtful, s.abandoned = true, s.abandoned || gaveUp
+		if s.since.IsZero() {
+			s.since = at
+		}
 	}
 	if ctx.Err() != nil {
 		return true, 0, s.interrupted(ctx)
@@ -151,8 +160,13 @@ func (s *start) attempt(ctx context.Context) (ended bool, wait time.Duration, er
 		// There is no time for another attempt, but still for a look at what this one did.
 		s.again, wait = false, 0
 	}
-	if !s.doubtful && !s.again {
-		return true, 0, err
+	if !s.doubtful {
+		if !s.again {
+			return true, 0, err
+		}
+		if s.before.known {
+			s.before = look{} // somebody else may start a backup in the meantime
+		}
 	}
 	return false, wait, nil
 }
@@ -196,6 +210,20 @@ func (s *start) unknown(err error) error {
 		Before: s.before.progress, After: s.after.progress, Err: err,
 		before: s.before.String(), after: s.after.String(),
 	}
+}
+
+// instantly is how fast an answer comes that nobody has waited for.
+const instantly = time.Second
+
+// isGivenUp reports whether an answer says that somebody on the way, or the backup service itself, has given
+// up waiting. What was waited for may go on.
+func isGivenUp(e *APIError) bool {
+	return e.StatusCode == http.StatusRequestTimeout || e.StatusCode == http.StatusBadGateway ||
+		e.StatusCode == http.StatusGatewayTimeout || e.Code == CodeTimeout
+}
+
+func isConflict(e *APIError) bool {
+	return e.Code == CodeBackupInProgress || e.StatusCode == http.StatusConflict
 }
 
 // isRefusedStart reports whether an answer makes it certain that the request started no backup. It goes
@@ -246,16 +274,40 @@ func (s *start) outcome() outcome {
 			return outcomeStarted
 		}
 		return outcomeUnknown
-	case !reflect.DeepEqual(before, after):
-		return outcomeStarted
-	case before.BackupID != uuid.Nil || !before.TimeStampUTC.IsZero():
+	}
+	switch same, known := sameBackup(before, after); {
+	case known && same:
 		return s.unchanged()
+	case known:
+		return outcomeStarted
 	case before.BackupState == BackupStateTimeout && time.Since(s.since) < s.longest()/2:
 		return s.unchanged() // a new one could not have timed out yet
 	default:
 		// Servers of 6.4 tell nothing of a failure by which it could be told from another like it.
 		return outcomeUnknown
 	}
+}
+
+// sameBackup compares what is known of two backups that have ended.
+func sameBackup(a, b *Progress) (same, known bool) {
+	switch {
+	case a.BackupID != uuid.Nil && b.BackupID != uuid.Nil:
+		return a.BackupID == b.BackupID, true
+	case a.BackupState != b.BackupState:
+		return false, true
+	case !a.TimeStampUTC.IsZero() && !b.TimeStampUTC.IsZero():
+		return a.TimeStampUTC.Equal(b.TimeStampUTC), true
+	default:
+		// How a failure is worded says nothing: it may change with the version of the service.
+		return false, codeOfFailure(a) != codeOfFailure(b)
+	}
+}
+
+func codeOfFailure(p *Progress) ErrorCode {
+	if p.FailureError == nil {
+		return ""
+	}
+	return p.FailureError.Code
 }
 
 // unchanged is the outcome where the progress is certainly the same. Nothing was started, unless the server
@@ -281,6 +333,7 @@ type look struct {
 	known    bool // otherwise it could not be read
 	err      error
 	tries    int
+	again    bool // the server has asked to look again later
 }
 
 // read reads the progress. Where it reports that it should be read again later, the server has asked for
@@ -288,7 +341,7 @@ type look struct {
 func (l *look) read(ctx context.Context, c *Client, partition uuid.UUID) (wait time.Duration, again bool) {
 	progress, _, err := c.progress(ctx, partition)
 	l.tries++
-	l.err = err
+	l.err, l.again = err, false
 	if err == nil && progress.BackupState == "" {
 		return 0, false // an answer that says nothing
 	}
@@ -301,6 +354,7 @@ func (l *look) read(ctx context.Context, c *Client, partition uuid.UUID) (wait t
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return 0, false
 	}
+	l.again = true
 	return wait, true
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -118,6 +121,30 @@ func TestTokenIsRefused(t *testing.T) {
 			t.Errorf("the next start: %v after %d", err, posts(source.cluster))
 		}
 	})
+}
+
+// A 403 of which only the beginning arrives is not the empty one of the gateway, whether it is logged or not.
+func TestBrokenRefusal(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "70")
+		w.WriteHeader(http.StatusForbidden)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, opts := range []opts{nil, {sfbackup.WithLogger(logger)}} {
+		source := &issuingSource{cluster: sfbackuptest.NewCluster(), lifetime: time.Hour}
+		client, err := sfbackup.NewClient(server.URL, append(opts, sfbackup.WithTokenSource(source), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 2, MinDelay: time.Millisecond}))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.BackupProgress(t.Context(), partition1)
+		if e, ok := errors.AsType[*sfbackup.APIError](err); !ok || e.StatusCode != http.StatusForbidden || e.Hint != "" || source.calls != 1 {
+			t.Errorf("with %d options: %d tokens, %v", len(opts), source.calls, err)
+		}
+	}
 }
 
 // A refusal that comes late does not take away the token that has replaced the refused one.
