@@ -2,6 +2,7 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+SOAKTIME ?= 60s
 
 # The race detector needs a C compiler. Where there is none the tests run without it.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
@@ -35,6 +36,10 @@ test-apache: ## Run the tests that need Apache httpd, which asks for client cert
 	@$(GO) test $(RACE) -count 1 -run '^TestApache' -v ./wrapper/sfbackup | tee test-apache.tmp; \
 	passed=$$(grep -c '^--- PASS' test-apache.tmp); rm -f test-apache.tmp; \
 	test "$$passed" -gt 0 || { echo 'The tests did not pass, or httpd is missing.'; exit 1; }
+
+.PHONY: soak
+soak: ## Back up and list a fleet for SOAKTIME (default 60s) through connections that fail
+	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./wrapper/sfbackup -sfbackup.soak $(SOAKTIME)
 
 .PHONY: generate
 generate: ## Write runtime.gen.yaml and package generated from the document and its overlay

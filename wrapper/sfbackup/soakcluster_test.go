@@ -1,0 +1,153 @@
+package sfbackup_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
+)
+
+// The cluster of TestSoak runs in a process of its own, so that the memory of what it holds is not counted
+// as the client's. It is this program once more, with the seed in its environment, and ends when its
+// input does.
+const soakEnvironment = "SFBACKUP_SOAK_SEED"
+
+// startSoakCluster starts the process and returns a function that asks it for a report: of now, or of when
+// all backups have ended.
+func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-test.run=^TestSoak$", "-test.timeout=0")
+	// The race detector would let the process sleep for a second before it ends.
+	cmd.Env = append(os.Environ(), fmt.Sprint(soakEnvironment, "=", seed), "GORACE=atexit_sleep_ms=0")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		shut(in) // which ends it
+		_, _ = io.Copy(io.Discard, out)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the cluster: %v", err)
+		}
+	})
+	reports := bufio.NewReader(out)
+	return func(when string) *soakReport {
+		t.Helper()
+		report := &soakReport{}
+		_, err := io.WriteString(in, when+"\n")
+		if err == nil {
+			var line []byte
+			if line, err = reports.ReadBytes('\n'); err == nil {
+				err = json.Unmarshal(line, report)
+			}
+		}
+		if err != nil {
+			t.Fatalf("the cluster: %v", err)
+		}
+		return report
+	}
+}
+
+// A soakReport is what the process of the cluster tells when it is asked.
+type soakReport struct {
+	URL        string
+	Services   []sfbackup.ServiceName
+	Partitions []uuid.UUID
+	Backups    [][]uuid.UUID  // of each partition
+	Faults     map[string]int // since the last report
+}
+
+// soakFails reports whether the backups of the partition with an index fail.
+func soakFails(partition int) bool { return partition%30 == 7 }
+
+// serveSoakCluster answers each line that it reads with a report.
+func serveSoakCluster(seed uint64, in io.Reader, out io.Writer) {
+	var report soakReport
+	services := make([]sfbackuptest.Service, soakServices)
+	for i := range services {
+		s := &services[i]
+		s.Name = fmt.Sprintf("fabric:/Soak/Service%d", i)
+		s.Policy = &sfbackuptest.Policy{Retention: soakRetention}
+		for range soakPartitions {
+			s.Partitions = append(s.Partitions, sfbackuptest.Partition{
+				Backups: sfbackuptest.Chain(time.Now().Add(-soakRetention), time.Second, 6, 10),
+			})
+		}
+		report.Services = append(report.Services, sfbackup.ServiceName(s.Name))
+	}
+	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(services...))
+	report.Partitions = cluster.Partitions()
+	for i, id := range report.Partitions {
+		outcome := sfbackuptest.Outcome{Accepted: soakBackup / 4, Running: soakBackup * 3 / 4}
+		if soakFails(i) {
+			outcome.Code = "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED"
+		}
+		cluster.SetOutcome(id, outcome)
+	}
+	cluster.Schedule(seed, 0.05, soakFaults()...)
+	server := cluster.Start(nil)
+	defer server.Close()
+	report.URL = server.URL
+
+	var counted time.Time
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		if lines.Text() != "now" {
+			<-time.After(soakBackup) // after which all have ended, as no request is on its way
+		}
+		report.Backups, report.Faults = nil, map[string]int{}
+		for _, id := range report.Partitions {
+			ids := []uuid.UUID{}
+			for _, b := range cluster.Backups(id) {
+				ids = append(ids, b.ID)
+			}
+			report.Backups = append(report.Backups, ids)
+		}
+		for _, r := range cluster.Requests() {
+			if r.Fault != "" && r.Time.After(counted) {
+				report.Faults[r.Fault]++
+			}
+		}
+		counted = time.Now()
+		if err := json.NewEncoder(out).Encode(report); err != nil {
+			return
+		}
+	}
+}
+
+// soakFaults are those after which another attempt makes sense, and some after which it does not.
+func soakFaults() []sfbackuptest.Fault {
+	var faults []sfbackuptest.Fault
+	for _, f := range []sfbackuptest.Fault{
+		sfbackuptest.Answer(503, ""), sfbackuptest.Answer(504, ""), sfbackuptest.Answer(500, ""), sfbackuptest.HTMLError(502),
+		sfbackuptest.HangUp(), sfbackuptest.Reset(),
+	} {
+		faults = append(faults, f, f.AfterEffect())
+	}
+	return append(faults,
+		sfbackuptest.Answer(429, "").Header("Retry-After", "0"), sfbackuptest.DenyAccess(), sfbackuptest.RefuseCredentials(),
+		sfbackuptest.Stall(20*time.Millisecond), sfbackuptest.Gzip(), sfbackuptest.SlowBody(10_000, time.Millisecond),
+		sfbackuptest.DuplicatePage(), sfbackuptest.RepeatToken(),
+		sfbackuptest.CutBody(0), sfbackuptest.CutBody(100), sfbackuptest.CutBody(10_000), sfbackuptest.TruncateBody(10_000))
+}
