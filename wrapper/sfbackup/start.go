@@ -28,19 +28,29 @@ var ErrOutcomeUnknown = errors.New("it is not known whether the backup was start
 // An OutcomeUnknownError says what is known of a start that may have started a backup. The progress of the
 // partition may tell later: a backup that runs now and did not before is most likely this one.
 type OutcomeUnknownError struct {
-	// Before and After are the progress before the start and after it. Nil: there was none, or it could
-	// not be read, which the text of the error tells apart.
+	// Before and After are the progress before the start and after it; nil if it could not be read, and
+	// without a BackupState if no backup was ever requested.
 	Before, After *Progress
 	// Err is why the outcome is not known: how the start itself failed.
 	Err error
-
-	before, after string
 }
 
 // Error returns one line: that the outcome is not known, both states, and why.
 func (e *OutcomeUnknownError) Error() string {
 	const prefix = "sfbackup: " + operationBackup + ": "
-	return fmt.Sprintf("%s%v (before: %s, after: %s): %s", prefix, ErrOutcomeUnknown, e.before, e.after, strings.TrimPrefix(e.Err.Error(), prefix))
+	return fmt.Sprintf("%s%v (before: %s, after: %s): %s", prefix, ErrOutcomeUnknown,
+		describeState(e.Before), describeState(e.After), strings.TrimPrefix(fmt.Sprint(e.Err), prefix))
+}
+
+func describeState(p *Progress) string {
+	switch {
+	case p == nil:
+		return "not read"
+	case p.BackupState == "":
+		return "no backup"
+	default:
+		return oneLine(string(p.BackupState))
+	}
 }
 
 // Unwrap returns [ErrOutcomeUnknown] and Err.
@@ -206,10 +216,7 @@ func (s *start) interrupted(ctx context.Context) error {
 }
 
 func (s *start) unknown(err error) error {
-	return &OutcomeUnknownError{
-		Before: s.before.progress, After: s.after.progress, Err: err,
-		before: s.before.String(), after: s.after.String(),
-	}
+	return &OutcomeUnknownError{Before: s.before.seen(), After: s.after.seen(), Err: err}
 }
 
 // instantly is how fast an answer comes that nobody has waited for.
@@ -358,13 +365,10 @@ func (l *look) read(ctx context.Context, c *Client, partition uuid.UUID) (wait t
 	return wait, true
 }
 
-func (l *look) String() string {
-	switch {
-	case !l.known:
-		return "not read"
-	case l.progress == nil:
-		return "no backup"
-	default:
-		return oneLine(string(l.progress.BackupState))
+// seen returns the progress as an OutcomeUnknownError has it.
+func (l *look) seen() *Progress {
+	if l.known && l.progress == nil {
+		return &Progress{}
 	}
+	return l.progress
 }

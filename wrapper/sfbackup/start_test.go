@@ -261,7 +261,7 @@ func TestStart(t *testing.T) {
 				if ok != strings.Contains(tt.want, "not known") || ok != errors.Is(err, sfbackup.ErrOutcomeUnknown) {
 					t.Errorf("the error is a %T", err)
 				}
-				if ok && (unknown.Before != nil) != !strings.Contains(tt.want, "before: no") {
+				if ok && (unknown.Before == nil) != strings.Contains(tt.want, "before: not read") {
 					t.Errorf("before: %+v", unknown.Before)
 				}
 			})

@@ -109,7 +109,7 @@ func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *Back
 // meansRunning reports whether the error of a start says that a backup is running, be it this one or another.
 func meansRunning(err error) bool {
 	if e, ok := errors.AsType[*OutcomeUnknownError](err); ok {
-		return e.After != nil && !e.After.BackupState.Final()
+		return e.After != nil && e.After.BackupState != "" && !e.After.BackupState.Final()
 	}
 	return errors.Is(err, CodeBackupInProgress)
 }
