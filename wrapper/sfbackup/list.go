@@ -74,6 +74,10 @@ func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts
 }
 
 // ServiceBackups lists the backups of all partitions of a service, like [Client.PartitionBackups].
+//
+// Servers of 6.4 know an Azure storage by its connection string alone. If the partitions of a service have
+// policies with two containers of the same account, the list lacks the backups in one of them, without an
+// error. List the partitions of such a service one by one.
 func (c *Client) ServiceBackups(ctx context.Context, service ServiceName, opts *ListOptions) iter.Seq2[Backup, error] {
 	return c.serviceList(service, opts).all(ctx)
 }
