@@ -204,19 +204,19 @@ func buffer(resp *http.Response, limit int64) ([]byte, error) {
 	} else {
 		closeBody(resp)
 	}
-	resp.Body = &bufferedBody{*bytes.NewReader(body.Bytes()), body.Bytes(), err}
+	resp.Body = &bufferedBody{body.Bytes(), *bytes.NewReader(body.Bytes()), err}
 	return body.Bytes(), err
 }
 
 // bufferedBody is a body that is in memory.
 type bufferedBody struct {
-	bytes.Reader
 	data []byte
+	rest bytes.Reader
 	err  error // why there is no more of it
 }
 
 func (b *bufferedBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
+	n, err := b.rest.Read(p)
 	if errors.Is(err, io.EOF) && b.err != nil {
 		err = b.err
 	}

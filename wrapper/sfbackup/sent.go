@@ -15,7 +15,9 @@ type sentTrace struct {
 	mu    sync.Mutex
 	host  string // and port; "": the request has not left this package
 	asked bool   // for a connection
-	given int    // how many connections it was given
+	own   bool   // who asked last did so for this request
+	times int    // how many connections were given to it
+	given bool   // one was given, to it or to another
 }
 
 // sentKey is the key of the context value with the sentTrace of a request.
@@ -47,21 +49,26 @@ func (s *sentTrace) hand(u *url.URL) {
 func (s *sentTrace) getConn(hostPort string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Middleware may have requests of its own with the same context.
-	s.asked = s.asked || hostPort == s.host
+	// Middleware may have requests of its own with the same context. (With a proxy, which has another
+	// host, it looks as though all were of others, and less is certain.)
+	s.own = hostPort == s.host
+	s.asked = s.asked || s.own
 }
 
 func (s *sentTrace) gotConn(httptrace.GotConnInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.given++
+	s.given = true
+	if s.own {
+		s.times++
+	}
 }
 
 // reset forgets what is known, before a request is sent anew of which nothing was sent.
 func (s *sentTrace) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.host, s.asked, s.given = "", false, 0
+	s.host, s.asked, s.own, s.times, s.given = "", false, false, 0, false
 }
 
 // repeatedly reports whether the request may have been sent several times, by the transport or by what is
@@ -69,7 +76,7 @@ func (s *sentTrace) reset() {
 func (s *sentTrace) repeatedly() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.given > 1
+	return s.times > 1
 }
 
 // nothing reports whether it is certain that nothing was sent before an error: because the request did
@@ -80,7 +87,7 @@ func (s *sentTrace) nothing(err error) bool {
 	switch {
 	case s.host == "":
 		return true
-	case s.given > 0:
+	case s.given:
 		return false
 	case s.asked:
 		return true

@@ -336,3 +336,39 @@ func TestStartBesideOtherRequests(t *testing.T) {
 		t.Errorf("%v after %d requests", err, posts(cluster))
 	}
 }
+
+// Middleware may send requests of its own with the same context, a token for example. They do not make a
+// conflict doubtful.
+func TestStartBesideRequestsThatSucceed(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(accepted)
+	defer other.Close()
+	cluster := sfbackuptest.NewCluster()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client, err := sfbackup.NewClient(cluster.Start(t).URL, sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			own, err := http.NewRequestWithContext(req.Context(), http.MethodPost, other.URL, nil)
+			if err != nil {
+				return nil, err
+			}
+			resp, err := transport.RoundTrip(own)
+			if err != nil {
+				return nil, err
+			}
+			shut(resp.Body)
+			return next.RoundTrip(req)
+		})
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := len(cluster.Requests())
+	err = client.BackupPartition(t.Context(), partition1, nil)
+	if n := len(cluster.Requests()) - before; !errors.Is(err, sfbackup.CodeBackupInProgress) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || n != 2 {
+		t.Errorf("%v after %d requests", err, n)
+	}
+}
