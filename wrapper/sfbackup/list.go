@@ -228,7 +228,7 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		if r.first != uuid.Nil && len(begins) < maxIdentities {
 			begins[r.first] = true
 		}
-		r = &reading{list: l, token: next, receive: receive, moved: r.moved, begins: begins}
+		r = &reading{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.before.ids}
 	}
 }
 
@@ -262,6 +262,8 @@ type reading struct {
 	moved   map[uuid.UUID]bool // what the page before had, and this one may have again
 	begins  map[uuid.UUID]bool // the first backups of earlier pages, which this one must not begin with
 	first   uuid.UUID          // its own
+
+	previous [][]uuid.UUID // the identities of the page before, in parts
 }
 
 // read reads the page, hands out its backups as they arrive, and returns the token of the next page.
@@ -338,8 +340,13 @@ func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, er
 		if err != nil {
 			return "", err
 		}
-		if begins && r.begins[info.BackupID] && !r.moved[info.BackupID] {
-			return "", errRepeatedPage // before any of it is handed out once more
+		if begins && !r.moved[info.BackupID] {
+			if r.begins[info.BackupID] {
+				return "", errRepeatedPage // before any of it is handed out once more
+			}
+			if overlap := r.overlap(info.BackupID); overlap != nil {
+				r.moved = overlap
+			}
 		}
 		begins = false
 		if passed, err := repetition.passed(info.BackupID); err != nil {

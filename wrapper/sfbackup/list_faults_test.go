@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
@@ -218,5 +219,18 @@ func TestRepeatedPages(t *testing.T) {
 	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 	if err == nil || !strings.Contains(err.Error(), "the server repeats a page") || len(got) != 2 {
 		t.Errorf("%d backups, %v", len(got), err)
+	}
+}
+
+// A page may come again without its first backup, which has been deleted meanwhile; and pages may overlap.
+func TestPagesThatOverlap(t *testing.T) {
+	t.Parallel()
+	for want, last := range map[string]string{"the server repeats a continuation token": `"a"`, "": `null`} {
+		sent := &answers{list: []answer{ok(page(`"a"`, id1, uuid.Nil, id2)), ok(page(last, id2, uuid.Nil, id3))}}
+		got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
+		// What has no identity cannot be known again.
+		if diff := cmp.Diff([]uuid.UUID{id1, uuid.Nil, id2, uuid.Nil, id3}, ids(got)); diff != "" || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, %s", err, diff)
+		}
 	}
 }
