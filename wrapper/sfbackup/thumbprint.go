@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode"
 )
 
@@ -18,13 +17,18 @@ type thumbprint []byte
 // parseThumbprint reads a thumbprint as people have it: with spaces, colons or dashes between the
 // bytes, and with the invisible marks that come along when it is copied from a window.
 func parseThumbprint(text string) (thumbprint, error) {
-	digits := strings.Map(func(r rune) rune {
+	digits := make([]byte, 0, hex.EncodedLen(sha256.Size)+1) // one more is too many, and all that follow are too
+	for _, r := range text {
 		if r == ':' || unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cf) {
-			return -1
+			continue
 		}
-		return r
-	}, text)
-	sum, err := hex.DecodeString(digits)
+		if r > unicode.MaxASCII || len(digits) == cap(digits) {
+			digits = nil
+			break
+		}
+		digits = append(digits, byte(r)) //nolint:gosec // it is ASCII
+	}
+	sum, err := hex.DecodeString(string(digits))
 	if err != nil || len(sum) != sha1.Size && len(sum) != sha256.Size {
 		return nil, fmt.Errorf("%q is not a thumbprint, which has 40 hexadecimal digits (SHA-1) or 64 (SHA-256)", oneLine(text))
 	}
