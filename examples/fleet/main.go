@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		return wrong(err)
 	}
 
-	opts := &sfbackup.FleetOptions{Concurrency: *concurrency}
+	opts := &sfbackup.BackupManyOptions{Concurrency: *concurrency}
 	var partitions []uuid.UUID
 	if outside {
 		if partitions, err = readPartitions(flags.Args(), std.in); err != nil {
@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string, std streams) int {
 		defer shutdown()
 		fmt.Fprintf(std.out, "a cluster in memory answers at %s\n", address)
 		*endpoint, partitions = address, cluster.Partitions()
-		opts.MinDelay = 200 * time.Millisecond // its backups are short
+		opts.Wait.MinDelay = 200 * time.Millisecond // its backups are short
 	}
 
 	client, err := sfbackup.NewClient(*endpoint, access...)
@@ -158,25 +158,41 @@ func readPartitions(args []string, in io.Reader) ([]uuid.UUID, error) {
 }
 
 // backUp backs up all partitions and reports whether all backups ended with success.
-func backUp(ctx context.Context, client *sfbackup.Client, partitions []uuid.UUID, opts *sfbackup.FleetOptions, std streams) bool {
+func backUp(ctx context.Context, client *sfbackup.Client, partitions []uuid.UUID, opts *sfbackup.BackupManyOptions, std streams) bool {
 	start := time.Now()
 	line := &progressLine{std: std, total: len(partitions), shown: start}
-	opts.OnProgress = line.show
+	opts.OnCount = line.show
 
 	failed := map[string]int{} // how many, by why
-	for result, err := range client.BackupMany(ctx, slices.Values(partitions), opts) {
-		if err == nil {
+	results, err := client.BackupMany(ctx, slices.Values(partitions), opts)
+	if err != nil {
+		fmt.Fprintln(std.err, err)
+		return false
+	}
+	left := map[uuid.UUID]bool{}
+	for _, partition := range partitions {
+		left[partition] = true
+	}
+	for partition, result := range results {
+		delete(left, partition)
+		if result.Err == nil {
 			continue
 		}
-		failed[reason(err)]++
-		text := err.Error()
-		if !strings.Contains(text, result.Partition.String()) {
-			text = result.Partition.String() + ": " + text
+		failed[reason(result)]++
+		text := result.Err.Error()
+		if !strings.Contains(text, partition.String()) {
+			text = partition.String() + ": " + text
 		}
 		line.clear()
 		fmt.Fprintln(std.err, text)
 	}
 	line.clear()
+	for _, partition := range partitions {
+		if left[partition] {
+			failed["interrupted"]++
+			fmt.Fprintf(std.err, "%s: the backup was not started: %v: %v\n", partition, ctx.Err(), context.Cause(ctx))
+		}
+	}
 
 	failures := 0
 	for _, n := range failed {
@@ -191,13 +207,13 @@ func backUp(ctx context.Context, client *sfbackup.Client, partitions []uuid.UUID
 	return failures == 0
 }
 
-// reason says in few words why a backup did not succeed, so that what has the same cause can be
-// counted.
-func reason(err error) string {
-	if errors.Is(err, context.Canceled) {
+// reason says in a few words why a backup did not succeed, so that equal causes can be counted.
+func reason(result sfbackup.BackupResult) string {
+	err := result.Err
+	switch {
+	case errors.Is(err, context.Canceled):
 		return "interrupted"
-	}
-	if errors.Is(err, sfbackup.ErrOutcomeUnknown) {
+	case result.Start == sfbackup.StartUnknown:
 		return "may have been started"
 	}
 	if code, ok := errors.AsType[sfbackup.ErrorCode](err); ok {
@@ -218,8 +234,8 @@ type progressLine struct {
 	drawn bool // the cursor is behind a line that changes
 }
 
-// show has the signature of [sfbackup.FleetOptions].OnProgress.
-func (l *progressLine) show(p sfbackup.FleetProgress) {
+// show has the signature of [sfbackup.BackupManyOptions].OnCount.
+func (l *progressLine) show(p sfbackup.BackupCount) {
 	ended := p.Succeeded + p.Failed
 	pause := 5 * time.Second
 	if l.std.terminal {

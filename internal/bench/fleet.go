@@ -43,12 +43,16 @@ func backUpMany(ctx context.Context, url string, partitions []uuid.UUID, concurr
 		return err
 	}
 	ended := 0
-	for _, err := range client.BackupMany(ctx, slices.Values(partitions), &sfbackup.FleetOptions{
+	results, err := client.BackupMany(ctx, slices.Values(partitions), &sfbackup.BackupManyOptions{
 		Concurrency: concurrency,
-		OnProgress:  func(sfbackup.FleetProgress) { look() },
-	}) {
-		if err != nil {
-			return err
+		OnCount:     func(sfbackup.BackupCount) { look() },
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			return r.Err
 		}
 		ended++
 	}

@@ -207,7 +207,7 @@ func TestApache(t *testing.T) {
 		{"files", opts{trust, sfbackup.WithClientCertificateFiles(certFile, keyFile)}},
 		{"pinned by SHA-1", opts{show, sfbackup.WithServerThumbprints(sha1Of(certificate))}},
 		{"pinned by SHA-256", opts{show, sfbackup.WithServerThumbprints(sha256Of(certificate))}},
-		{"by name", opts{trust, show, sfbackup.WithServerCommonNames("cluster.contoso.com", sha1Of(servers.Certificate))}},
+		{"by name", opts{trust, show, sfbackup.WithServerCommonName("cluster.contoso.com", sha1Of(servers.Certificate))}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dialer := &connectionCounter{}

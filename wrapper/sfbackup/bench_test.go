@@ -120,9 +120,9 @@ func BenchmarkBackupMany(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ended := 0
-		for _, err := range client.BackupMany(b.Context(), slices.Values(partitions), &sfbackup.FleetOptions{Concurrency: 64}) {
-			if err != nil {
-				b.Fatal(err)
+		for _, r := range backupMany(b, client, slices.Values(partitions), &sfbackup.BackupManyOptions{Concurrency: 64}) {
+			if r.Err != nil {
+				b.Fatal(r.Err)
 			}
 			ended++
 		}

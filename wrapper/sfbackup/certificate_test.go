@@ -93,7 +93,7 @@ func TestPFX(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "client.pfx")
 			writeFile(t, file, pfx)
 			server, shown := startAsking(t)
-			client, err := sfbackup.NewClient(server, sfbackup.WithServerCommonNames("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
+			client, err := sfbackup.NewClient(server, sfbackup.WithServerCommonName("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,124 +1,154 @@
 package sfbackup
 
 import (
-	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"strings"
+	"time"
+
+	"github.com/servicefabric-go/backup/internal/transport"
 )
 
-// credentials are what a client is known by, and whom it shows that to.
-type credentials struct {
-	tokens    *tokenCache // nil: none
-	keyPair   *keyPair    // nil: none, or the caller's transport has one
-	version13 bool
-	own       bool            // the transport is one of this package
-	origins   map[string]bool // of the endpoints
-	idle      interface{ CloseIdleConnections() }
+// WithClientCertificate sends a certificate to a gateway that asks for one. Of this option,
+// [WithClientCertificateFiles] and [WithPFX] the last one counts.
+func WithClientCertificate(certificate tls.Certificate) Option {
+	return withCertificate("WithClientCertificate", func() (*transport.ClientCertificate, error) {
+		return transport.NewClientCertificate(certificate)
+	})
 }
 
-// credentialsTransport adds the token to requests, says what to do about the errors of TLS, and gets
-// over a token that has expired.
-type credentialsTransport struct {
-	next http.RoundTripper
-	*credentials
+// WithClientCertificateFiles sends a certificate that is read from files in PEM: the certificate,
+// followed by those of its issuers if the cluster does not have them, and its private key, which must
+// not be encrypted. Both may be in the same file.
+//
+// The files are read at once, and again by the first connection after one of them has changed. If they
+// cannot be read then, or do not belong together because they are being written, the previous certificate
+// stays in use. A connection keeps its certificate until the gateway refuses it or it has been idle for a
+// while.
+func WithClientCertificateFiles(certFile, keyFile string) Option {
+	return withCertificate("WithClientCertificateFiles", func() (*transport.ClientCertificate, error) {
+		return transport.ReadClientCertificate(certFile, keyFile)
+	})
 }
 
-func (t *credentialsTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if (t.tokens != nil || t.keyPair != nil) && !t.origins[originOf(req.URL)] {
-		// A CheckRedirect of the caller lets redirects pass. Credentials do not go along.
-		closeRequest(req)
-		return nil, &lastingError{errors.New("the request was redirected to another host, which is not shown the credentials")}
-	}
-	resp, used, err := t.send(req)
-	if err != nil || !isRefusal(resp) {
-		return resp, err
-	}
-	if t.idle != nil {
-		// The connection has shown a certificate, or has shown that there is none, and keeps to
-		// that. A new one shows what there is then.
-		t.idle.CloseIdleConnections()
-	}
-	if t.tokens == nil {
-		return resp, nil
-	}
-	t.tokens.refuse(used)
-	if req.Method != http.MethodGet {
-		return resp, nil
-	}
-	fresh, err := t.tokens.get(req.Context())
-	if err != nil {
-		closeBody(resp)
-		return nil, fmt.Errorf("the gateway refused the token: %w", err)
-	}
-	if fresh == used {
-		return resp, nil // the same again would be refused again
-	}
-	closeBody(resp)
-	resp, used, err = t.send(req)
-	if err == nil && isRefusal(resp) {
-		t.tokens.refuse(used)
-	}
-	return resp, err
+// WithPFX sends a certificate that is read from a file in PKCS #12, the form in which Windows exports it:
+// the certificate with its private key and, if present, those of its issuers. It is read again when it
+// changes, as with [WithClientCertificateFiles].
+func WithPFX(path string, password Secret) Option {
+	return withCertificate("WithPFX", func() (*transport.ClientCertificate, error) {
+		return transport.ReadPFX(path, string(password))
+	})
 }
 
-// send sends a request with the token, and returns which one it was.
-func (t *credentialsTransport) send(req *http.Request) (*http.Response, Secret, error) {
-	var token Secret
-	if t.tokens != nil {
-		var err error
-		if token, err = t.tokens.get(req.Context()); err != nil {
-			closeRequest(req)
-			return nil, "", err
+func withCertificate(option string, read func() (*transport.ClientCertificate, error)) Option {
+	return optionFunc(func(s *settings) error {
+		certificate, err := read()
+		if err != nil {
+			return fmt.Errorf("%s: %w", option, err)
 		}
-		req = req.Clone(req.Context())
-		req.Header.Set("Authorization", "Bearer "+string(token)) // the gateway knows this spelling only
-	}
-	sentOf(req.Context()).hand(req.URL)
-	resp, err := t.next.RoundTrip(req)
-	return resp, token, t.explain(err)
+		s.transport.TLS.Certificate = certificate
+		return nil
+	})
 }
 
-// isRefusal reports whether the gateway does not know the client: a 403 without a body. A 403 of the
-// backup service has one.
-func isRefusal(resp *http.Response) bool {
-	if resp.StatusCode != http.StatusForbidden {
-		return false
-	}
-	var first [1]byte
-	n, err := io.ReadFull(resp.Body, first[:])
-	if n == 0 {
-		return errors.Is(err, io.EOF)
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(first[:]), resp.Body), resp.Body}
-	return false
+// WithRootCAs trusts the given authorities instead of those of the system. A copy is taken.
+func WithRootCAs(roots *x509.CertPool) Option {
+	return optionFunc(func(s *settings) error {
+		if roots == nil {
+			return errors.New("WithRootCAs: the pool is nil")
+		}
+		s.transport.TLS.Server.Roots = roots.Clone()
+		return nil
+	})
 }
 
-// closeRequest is what a RoundTripper owes a request that it does not send.
-func closeRequest(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
+// WithServerThumbprints accepts servers whose certificate has one of the thumbprints: SHA-1, which is
+// what Service Fabric calls a thumbprint, or SHA-256, in hexadecimal. Spaces, colons, dashes,
+// invisible characters and the case of letters do not matter.
+//
+// Only the thumbprint and the validity period of the certificate are checked, neither its issuer nor its
+// names. This option and [WithServerCommonName] replace the usual check, which requires the host of the
+// endpoint in the certificate. Given both, or one of them several times, a server is accepted if one of
+// them accepts it.
+func WithServerThumbprints(thumbprints ...string) Option {
+	return optionFunc(func(s *settings) error {
+		parsed, err := transport.ParseThumbprints(thumbprints)
+		if err == nil && len(parsed) == 0 {
+			err = errors.New("there is no thumbprint")
+		}
+		if err != nil {
+			return fmt.Errorf("WithServerThumbprints: %w", err)
+		}
+		s.transport.TLS.Server.Thumbprints = append(s.transport.TLS.Server.Thumbprints, parsed...)
+		return nil
+	})
 }
 
-// originOf returns the scheme, host and port of a URL in one form.
-func originOf(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+// WithServerCommonName accepts servers whose certificate has the name as its common name or as one of its
+// DNS names, in any case of letters, and chains to an authority of the system or of [WithRootCAs]. With
+// thumbprints of issuers, one of them has to be that of the certificate which signed the server's, or that
+// of the server's own if that is self-signed.
+//
+// How it combines with other options is said at [WithServerThumbprints].
+func WithServerCommonName(name string, issuerThumbprints ...string) Option {
+	return optionFunc(func(s *settings) error {
+		issuers, err := transport.ParseThumbprints(issuerThumbprints)
+		if strings.TrimSpace(name) == "" {
+			err = errors.Join(errors.New("the name is empty"), err)
+		}
+		if err != nil {
+			return fmt.Errorf("WithServerCommonName: %w", err)
+		}
+		s.transport.TLS.Server.Names = append(s.transport.TLS.Server.Names,
+			transport.ServerName{Name: strings.TrimSpace(name), Issuers: issuers})
+		return nil
+	})
 }
 
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+// WithTLS13 allows TLS 1.3 for connections to the gateway; without it they use TLS 1.2 at most.
+//
+// The gateway asks for the client's certificate only after it has read the request. In TLS 1.2 that is a
+// renegotiation. In TLS 1.3 it would be another kind of handshake, which package crypto/tls does not
+// implement, so the certificate would never be sent. Use this option where no certificate is needed, or
+// where a proxy in front of the gateway asks for it in the first handshake.
+func WithTLS13() Option {
+	return optionFunc(func(s *settings) error {
+		s.transport.TLS.Allow13 = true
+		return nil
+	})
+}
+
+// A TokenSource returns a token of Microsoft Entra ID that can be used now. It is called with the context
+// of the call that needs the token: when there is none yet, when the current one expires, and when the
+// gateway refuses it. It is never called concurrently.
+type TokenSource func(ctx context.Context) (Token, error)
+
+// A Token is a bearer token.
+type Token struct {
+	Value   Secret
+	Expires time.Time // zero: unknown; the token is used until the gateway refuses it
+}
+
+// WithTokenSource sends a bearer token with every request. A token is reused until two minutes before it
+// expires. Calls that need a new one at the same time share it.
+//
+// The gateway does not say that a token has expired: it asks for a client certificate. So after that
+// response, a 403 without a body, the source is called again, and a request that only reads is sent
+// once more. A source that caches tokens should not return expired ones.
+//
+// Tokens are sent to the endpoints only, and over http only to this machine.
+func WithTokenSource(source TokenSource) Option {
+	return optionFunc(func(s *settings) error {
+		if source == nil {
+			return errors.New("WithTokenSource: the source is nil")
+		}
+		s.transport.Tokens = func(ctx context.Context) (transport.Token, error) {
+			token, err := source(ctx)
+			return transport.Token{Value: string(token.Value), Expires: token.Expires}, err
+		}
+		return nil
+	})
 }

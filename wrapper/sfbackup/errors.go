@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/text"
+	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
@@ -102,14 +101,14 @@ func (e *APIError) Error() string {
 	if e.Code == "" {
 		what = http.StatusText(e.StatusCode)
 		if e.Message != "" {
-			what = strings.TrimPrefix(what+": ", ": ") + oneLine(e.Message)
+			what = strings.TrimPrefix(what+": ", ": ") + text.OneLine(e.Message)
 		}
 	}
-	text := strings.TrimSpace(fmt.Sprintf("sfbackup: %s: %d %s", e.Operation, e.StatusCode, what))
+	line := strings.TrimSpace(fmt.Sprintf("sfbackup: %s: %d %s", e.Operation, e.StatusCode, what))
 	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
+		line += " (" + e.Hint + ")"
 	}
-	return text
+	return line
 }
 
 // Unwrap returns the code.
@@ -126,7 +125,7 @@ type BackupFailedError struct {
 
 // Error returns one line: the state and the reason.
 func (e *BackupFailedError) Error() string {
-	s := "sfbackup: the backup ended with " + oneLine(string(e.Progress.BackupState))
+	s := "sfbackup: the backup ended with " + text.OneLine(string(e.Progress.BackupState))
 	if e.Progress.FailureError != nil {
 		s += ": " + e.Progress.FailureError.Error()
 	}
@@ -141,75 +140,17 @@ func (e *BackupFailedError) Unwrap() error {
 	return e.Progress.FailureError
 }
 
-// maxErrorBody is how much of an error's body is read. The server's are much shorter.
-const maxErrorBody = 64 << 10
-
-// newAPIError makes the error of an answer, whatever its body is: JSON under any content type, a
-// page for people, half of something, or nothing at all.
-func newAPIError(operation string, resp *http.Response, requestID string) (_ *APIError, whole bool) {
-	// What cannot be read cannot say more; the status is an error enough.
-	body, err := readBody(resp, maxErrorBody)
-	_, message := wire.ReadError(body)
-	code := codeOf(resp, body)
-	if reason := reasonPhrase(resp); code == "" && message == "" && reason != http.StatusText(resp.StatusCode) {
-		message = reason // the security layer of the gateway has a sentence there
-	}
+// newAPIError makes the error of an unsuccessful response.
+func newAPIError(operation, requestID string, f *transport.Failure) *APIError {
 	return &APIError{
 		Operation:  operation,
-		StatusCode: resp.StatusCode,
-		Code:       code,
-		Message:    message,
+		StatusCode: f.StatusCode,
+		Code:       ErrorCode(f.Code),
+		Message:    f.Message,
 		RequestID:  requestID,
-		RetryAfter: retryAfter(resp),
-	}, err == nil
-}
-
-// A cutError is an APIError whose code may have been in what is missing of the answer.
-type cutError struct{ err *APIError }
-
-func (e *cutError) Error() string { return e.err.Error() }
-
-func (e *cutError) Unwrap() error { return e.err }
-
-// codeOf returns the code of an error, if it has one: from its body or, as the reverse proxy of the gateway
-// answers, from the reason phrase.
-func codeOf(resp *http.Response, body []byte) ErrorCode {
-	code, _ := wire.ReadError(body)
-	if reason := reasonPhrase(resp); code == "" && isCode(reason) {
-		code = reason
+		RetryAfter: f.RetryAfter,
+		Hint:       f.Hint,
 	}
-	return ErrorCode(code)
-}
-
-// reasonPhrase returns what stands behind the status in the first line of an answer.
-func reasonPhrase(resp *http.Response) string {
-	return strings.TrimSpace(strings.TrimPrefix(resp.Status, strconv.Itoa(resp.StatusCode)))
-}
-
-// isCode reports whether a reason phrase is the name of an error: E_ABORT, FABRIC_E_TIMEOUT.
-func isCode(s string) bool {
-	return strings.HasPrefix(strings.TrimPrefix(s, "FABRIC_"), "E_") &&
-		!strings.ContainsFunc(s, func(r rune) bool {
-			return r != '_' && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-		})
-}
-
-// maxRetryAfter keeps a nonsensical Retry-After from stopping a client for good.
-const maxRetryAfter = time.Hour
-
-// retryAfter reads the Retry-After header, which is a number of seconds or a date.
-func retryAfter(resp *http.Response) time.Duration {
-	value := resp.Header.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	var d time.Duration
-	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
-		d = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		d = time.Until(at)
-	}
-	return min(max(d, 0), maxRetryAfter)
 }
 
 // newFabricError converts the reason of a failure; nil stays nil.
@@ -235,38 +176,23 @@ func asError(code ErrorCode) error {
 }
 
 func joinCode(code ErrorCode, message string) string {
-	text := oneLine(string(code))
-	if message = oneLine(message); text == "" || message == "" {
-		return text + message
+	name, message := text.OneLine(string(code)), text.OneLine(message)
+	if name == "" || message == "" {
+		return name + message
 	}
-	return text + ": " + message
+	return name + ": " + message
 }
 
-// maxText is how much of a server's text an error shows, in bytes.
-const maxText = 300
+// nonRetriableCodes are errors that a retry does not change, whatever their status is.
+var nonRetriableCodes = []ErrorCode{
+	CodeInvalidArgument, CodeAccessDenied, CodePartitionNotFound, CodeServiceNotFound, CodeApplicationNotFound,
+	CodeBackupNotEnabled, CodeBackupInProgress, CodeRestoreInProgress, CodeStatelessService,
+}
 
-// oneLine makes a text of the server fit for an error: one line without control characters, and not a
-// page. It reads no further than it shows, so that a long text costs no more than a short one.
-func oneLine(text string) string {
-	var b strings.Builder
-	space, last := false, rune(0)
-	for _, r := range text { // where it is not UTF-8, r is U+FFFD
-		switch {
-		case unicode.IsSpace(r) || !unicode.IsPrint(r) && r != utf8.RuneError:
-			space = b.Len() > 0
-			last = 0
-			continue
-		case r == utf8.RuneError && last == r: // one stands for all
-			continue
-		}
-		if space && b.Len() < maxText {
-			b.WriteByte(' ')
-		}
-		if b.Len()+utf8.RuneLen(r) > maxText {
-			return b.String() + "…"
-		}
-		b.WriteRune(r)
-		space, last = false, r
+func codeStrings(codes []ErrorCode) []string {
+	texts := make([]string, len(codes))
+	for i, code := range codes {
+		texts[i] = string(code)
 	}
-	return b.String()
+	return texts
 }

@@ -20,9 +20,9 @@ func ExampleWithPFX() {
 }
 
 // A cluster whose certificate is known by its name and by who has signed it, so that it can be renewed.
-func ExampleWithServerCommonNames() {
+func ExampleWithServerCommonName() {
 	client, err := sfbackup.NewClient("https://10.0.0.4:19080",
-		sfbackup.WithServerCommonNames("cluster.example.com", "d4:de:20:d0:5e:66:fc:53:fe:1a:50:88:2c:78:db:28:52:ca:e4:74"))
+		sfbackup.WithServerCommonName("cluster.example.com", "d4:de:20:d0:5e:66:fc:53:fe:1a:50:88:2c:78:db:28:52:ca:e4:74"))
 	fmt.Println(client != nil, err)
 	// Output: true <nil>
 }
@@ -45,14 +45,14 @@ func ExampleWithTokenSource_azidentity() {
 	var credential azureCredential = azureStandIn{} // azidentity.NewDefaultAzureCredential(nil)
 	scope := azureTokenOptions{Scopes: []string{"11111111-2222-3333-4444-555555555555/.default"}}
 
-	source := sfbackup.TokenSourceFunc(func(ctx context.Context) (sfbackup.Token, error) {
+	source := sfbackup.TokenSource(func(ctx context.Context) (sfbackup.Token, error) {
 		t, err := credential.GetToken(ctx, scope)
 		return sfbackup.Token{Value: sfbackup.Secret(t.Token), Expires: t.ExpiresOn}, err
 	})
 	client, err := sfbackup.NewClient("https://cluster.example.com:19080", sfbackup.WithTokenSource(source))
 	fmt.Println(client != nil, err)
 
-	token, err := source.Token(context.Background())
+	token, err := source(context.Background())
 	fmt.Println(token.Value, token.Expires.Year(), err)
 	// Output:
 	// true <nil>
@@ -72,7 +72,7 @@ type (
 func ExampleWithTokenSource_oauth2() {
 	var credentials oauthSource = oauthStandIn{} // (&clientcredentials.Config{…}).TokenSource(ctx)
 
-	source := sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+	source := sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		t, err := credentials.Token()
 		if err != nil {
 			return sfbackup.Token{}, err
@@ -82,7 +82,7 @@ func ExampleWithTokenSource_oauth2() {
 	client, err := sfbackup.NewClient("https://cluster.example.com:19080", sfbackup.WithTokenSource(source))
 	fmt.Println(client != nil, err)
 
-	token, err := source.Token(context.Background())
+	token, err := source(context.Background())
 	fmt.Println(token.Value, token.Expires.Year(), err)
 	// Output:
 	// true <nil>

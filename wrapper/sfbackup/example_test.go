@@ -63,7 +63,7 @@ func ExampleOutcomeUnknownError() {
 	if unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err); ok {
 		fmt.Println(err)
 		now, err := client.BackupProgress(ctx, partition)
-		if unknown.Before != nil && unknown.Before.BackupState == "" && err == nil {
+		if errors.Is(unknown.Before.Err, sfbackup.ErrNoBackup) && err == nil {
 			fmt.Println("there was no backup before, and now there is one:", now.BackupState)
 		}
 	}

@@ -137,9 +137,13 @@ func matrixOperations(t *testing.T) []matrixOperation {
 		matrixOperation{"BackupMany", sfbackuptest.OpBackupPartition, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 			before := len(cluster.Backups(partition1))
 			var errs []error
-			for r, err := range c.BackupMany(ctx, slices.Values([]uuid.UUID{partition1}), nil) {
+			results, err := c.BackupMany(ctx, slices.Values([]uuid.UUID{partition1}), nil)
+			if err != nil {
+				return err
+			}
+			for _, r := range results {
 				o.show(r)
-				errs = append(errs, err)
+				errs = append(errs, r.Err)
 			}
 			if len(errs) != 1 {
 				return wrongError(fmt.Sprint(len(errs), " results"))
@@ -167,10 +171,6 @@ func matrixOperations(t *testing.T) []matrixOperation {
 		}},
 		matrixOperation{"ServiceBackups", sfbackuptest.OpGetServiceBackupList, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 			return listedAll(cluster, cluster.Partitions(), c.ServiceBackups(ctx, calcService, nil), o)
-		}},
-		matrixOperation{"ServicesBackups", sfbackuptest.OpGetServiceBackupList, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
-			list := c.ServicesBackups(ctx, slices.Values([]sfbackup.ServiceName{calcService}), &sfbackup.FleetOptions{List: *paged})
-			return listedAll(cluster, cluster.Partitions(), list, o)
 		}},
 		matrixOperation{"PartitionBackupsPage", sfbackuptest.OpGetPartitionBackupList, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 			page, err := c.PartitionBackupsPage(ctx, partition1, nil)

@@ -3,6 +3,7 @@ package sfbackup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"net/http"
@@ -35,6 +36,51 @@ func fleetCluster(t testing.TB, n int) (*sfbackup.Client, *sfbackuptest.Cluster)
 	return newClusterClient(t, sfbackuptest.WithServices(services...))
 }
 
+// backupMany is BackupMany with options that are right.
+func backupMany(t testing.TB, client *sfbackup.Client, partitions iter.Seq[uuid.UUID], opts *sfbackup.BackupManyOptions) iter.Seq2[uuid.UUID, sfbackup.BackupResult] {
+	t.Helper()
+	results, err := client.BackupMany(t.Context(), partitions, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// Progress is reported on the goroutine of the loop, and an error of OnProgress ends the wait for its partition
+// alone.
+func TestBackupManyOnProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, cluster := fleetCluster(t, 5)
+		partitions := cluster.Partitions()
+		enough := errors.New("enough")
+		states := map[uuid.UUID][]sfbackup.BackupState{} // without a lock: the race detector tells
+		results := map[uuid.UUID]sfbackup.BackupResult{}
+		for partition, r := range backupMany(t, client, slices.Values(partitions), &sfbackup.BackupManyOptions{
+			OnProgress: func(partition uuid.UUID, p *sfbackup.Progress) error {
+				states[partition] = append(states[partition], p.BackupState)
+				if partition == partitions[2] {
+					return enough
+				}
+				return nil
+			},
+		}) {
+			results[partition] = r
+			last := states[partition][len(states[partition])-1]
+			if partition == partitions[2] {
+				if r.Err != enough || r.Start != sfbackup.Started || len(states[partition]) != 1 || r.Progress.BackupState != last { //nolint:errorlint // as it is
+					t.Errorf("got %+v after %v", r, states[partition])
+				}
+			} else if r.Err != nil || r.Start != sfbackup.Started || last != sfbackup.BackupStateSuccess || states[partition][0] != sfbackup.BackupStateAccepted {
+				t.Errorf("got %+v after %v", r, states[partition])
+			}
+		}
+		if len(results) != 5 {
+			t.Errorf("%d results", len(results))
+		}
+	})
+}
+
 // Every partition gets one result, as its backup ends; and no more are under way than allowed.
 func TestBackupMany(t *testing.T) {
 	t.Parallel()
@@ -59,26 +105,33 @@ func TestBackupMany(t *testing.T) {
 			if limit == 0 {
 				limit = 16
 			}
-			var last sfbackup.FleetProgress
+			var last sfbackup.BackupCount
 			results := map[uuid.UUID]error{}
-			for r, err := range client.BackupMany(t.Context(), seq, &sfbackup.FleetOptions{
+			for partition, r := range backupMany(t, client, seq, &sfbackup.BackupManyOptions{
 				Concurrency: concurrency,
-				OnProgress: func(p sfbackup.FleetProgress) {
+				OnCount: func(p sfbackup.BackupCount) {
 					last = p
 					if p.InFlight > limit || p.Started != asked || p.InFlight+p.Succeeded+p.Failed != p.Started {
 						t.Errorf("concurrency %d: %+v after %d", concurrency, p, asked)
 					}
 				},
 			}) {
-				if _, twice := results[r.Partition]; twice {
-					t.Errorf("%s has two results", r.Partition)
+				if _, twice := results[partition]; twice {
+					t.Errorf("%s has two results", partition)
 				}
-				results[r.Partition] = err
-				if err == nil && r.Progress.BackupState != sfbackup.BackupStateSuccess {
+				results[partition] = r.Err
+				if r.Err == nil && r.Progress.BackupState != sfbackup.BackupStateSuccess {
 					t.Errorf("a success with %+v", r.Progress)
 				}
+				want := sfbackup.Started
+				if partition == missing {
+					want = sfbackup.NotStarted
+				}
+				if r.Start != want {
+					t.Errorf("%s: %v, want %v", partition, r.Start, want)
+				}
 			}
-			if want := (sfbackup.FleetProgress{Started: n + 1, Succeeded: n - 1, Failed: 2}); last != want {
+			if want := (sfbackup.BackupCount{Started: n + 1, Succeeded: n - 1, Failed: 2}); last != want {
 				t.Errorf("concurrency %d: got %+v, want %+v", concurrency, last, want)
 			}
 			if len(results) != n+1 || !errors.Is(results[partitions[7]], sfbackup.CodeCopierAccessDenied) ||
@@ -89,7 +142,8 @@ func TestBackupMany(t *testing.T) {
 	}
 }
 
-// When the context ends, every partition has a result that says how far it was.
+// When the context ends, no further partition is taken, and each that was taken has a result that says whether
+// its backup was started.
 func TestBackupManyCancelled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,21 +157,23 @@ func TestBackupManyCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Minute, func() { cancel(errNoon) })
 		states := map[string]int{}
-		for r, err := range client.BackupMany(ctx, slices.Values(partitions), &sfbackup.FleetOptions{Concurrency: 4}) {
+		results, err := client.BackupMany(ctx, slices.Values(partitions), &sfbackup.BackupManyOptions{Concurrency: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
 			switch {
-			case err == nil:
+			case r.Err == nil:
 				states["ended"]++
-			case !errors.Is(err, errNoon):
-				t.Errorf("%v does not wrap the cause", err)
-			case r.Progress == nil && strings.Contains(err.Error(), "was not started"):
-				states["not started"]++
-			case r.Progress.BackupState == sfbackup.BackupStateInProgress && strings.Contains(err.Error(), "last state BackupInProgress"):
+			case !errors.Is(r.Err, errNoon):
+				t.Errorf("%v does not wrap the cause", r.Err)
+			case r.Start == sfbackup.Started && r.Progress.BackupState == sfbackup.BackupStateInProgress && strings.Contains(r.Err.Error(), "last state BackupInProgress"):
 				states["under way"]++
 			default:
-				t.Errorf("got %+v, %v", r.Progress, err)
+				t.Errorf("got %+v", r)
 			}
 		}
-		if diff := cmp.Diff(map[string]int{"ended": 1, "under way": 4, "not started": 5}, states); diff != "" {
+		if diff := cmp.Diff(map[string]int{"ended": 1, "under way": 4}, states); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -130,16 +186,20 @@ func TestBackupManyCancelled(t *testing.T) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
 	}))
-	for range 2 {
+	for _, want := range []int{3, 0} {
 		n := 0
-		for _, err := range client.BackupMany(ctx, slices.Values([]uuid.UUID{id1, id2, id3}), nil) {
+		results, err := client.BackupMany(ctx, slices.Values([]uuid.UUID{id1, id2, id3}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
 			n++
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v", err)
+			if !errors.Is(r.Err, context.Canceled) || r.Start != sfbackup.NotStarted || !strings.Contains(r.Err.Error(), "BackupPartition") {
+				t.Errorf("got %+v", r)
 			}
 		}
-		if n != 3 {
-			t.Errorf("%d results", n)
+		if n != want {
+			t.Errorf("%d results, want %d", n, want)
 		}
 	}
 }
@@ -154,7 +214,11 @@ func TestBackupManyBreak(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
-				for range client.BackupMany(ctx, slices.Values(cluster.Partitions()), &sfbackup.FleetOptions{Concurrency: 4}) { //nolint:errcheck // a test
+				results, err := client.BackupMany(ctx, slices.Values(cluster.Partitions()), &sfbackup.BackupManyOptions{Concurrency: 4})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range results {
 					if cancelled {
 						cancel()
 					}
@@ -162,8 +226,12 @@ func TestBackupManyBreak(t *testing.T) {
 						break
 					}
 				}
-				if n != stop {
-					t.Errorf("%d results", n)
+				want := stop
+				if cancelled {
+					want = min(stop, 4) // no more are in flight, and no further one is taken
+				}
+				if n != want {
+					t.Errorf("%d results, want %d", n, want)
 				}
 			})
 		}
@@ -173,24 +241,26 @@ func TestBackupManyBreak(t *testing.T) {
 func TestBackupManyOptions(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
-	for _, opts := range []sfbackup.FleetOptions{{Concurrency: -1}, {MinDelay: -1}, {MinDelay: 2, MaxDelay: 1}} {
-		n := 0
-		for _, err := range client.BackupMany(t.Context(), slices.Values([]uuid.UUID{id1}), &opts) {
-			if n++; err == nil || !strings.HasPrefix(err.Error(), "sfbackup: BackupMany: ") {
-				t.Errorf("%+v: got %v", opts, err)
-			}
-		}
-		if n != 1 {
-			t.Errorf("%+v: %d results", opts, n)
-		}
-	}
-	for _, err := range client.ServicesBackups(t.Context(), slices.Values([]sfbackup.ServiceName{calcService}), &sfbackup.FleetOptions{Concurrency: -1}) {
-		if err == nil {
-			t.Error("ServicesBackups: no error")
+	for _, opts := range []sfbackup.BackupManyOptions{
+		{Concurrency: -1},
+		{Wait: sfbackup.WaitOptions{MinDelay: -1}},
+		{Wait: sfbackup.WaitOptions{MinDelay: 2, MaxDelay: 1}},
+		{Wait: sfbackup.WaitOptions{OnProgress: func(*sfbackup.Progress) error { return nil }}},
+		{Backup: sfbackup.BackupOptions{Timeout: -1}},
+		{Backup: sfbackup.BackupOptions{Storage: &sfbackup.AzureBlobStore{}}},
+	} {
+		results, err := client.BackupMany(t.Context(), slices.Values([]uuid.UUID{id1}), &opts)
+		if results != nil || err == nil || !strings.HasPrefix(err.Error(), "sfbackup: BackupMany: ") {
+			t.Errorf("%+v: got %v", opts, err)
 		}
 	}
-	for range client.BackupMany(t.Context(), func(func(uuid.UUID) bool) {}, nil) { //nolint:errcheck // there is none
+	for range backupMany(t, client, func(func(uuid.UUID) bool) {}, nil) {
 		t.Error("a result for no partition")
+	}
+	for _, r := range backupMany(t, client, slices.Values([]uuid.UUID{uuid.Nil}), nil) {
+		if r.Start != sfbackup.NotStarted || fmt.Sprint(r.Err) != "sfbackup: BackupPartition: the partition id is not set" {
+			t.Errorf("no partition id: got %+v", r)
+		}
 	}
 
 	synctest.Test(t, func(t *testing.T) {
@@ -200,9 +270,10 @@ func TestBackupManyOptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, join := range []bool{false, true} {
-			for _, err := range client.BackupMany(t.Context(), slices.Values([]uuid.UUID{p}), &sfbackup.FleetOptions{JoinRunning: join}) {
-				if join != (err == nil) || !join && !errors.Is(err, sfbackup.CodeBackupInProgress) {
-					t.Errorf("join %v: %v", join, err)
+			opts := &sfbackup.BackupManyOptions{Wait: sfbackup.WaitOptions{JoinRunning: join}}
+			for _, r := range backupMany(t, client, slices.Values([]uuid.UUID{p}), opts) {
+				if join != (r.Err == nil) || !join && !errors.Is(r.Err, sfbackup.CodeBackupInProgress) || r.Start != sfbackup.NotStarted {
+					t.Errorf("join %v: %+v", join, r)
 				}
 			}
 		}
@@ -225,97 +296,14 @@ func TestBackupManySchedule(t *testing.T) {
 			}
 			return transport.RoundTrip(req)
 		}))
-		for _, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), nil) {
-			if err != nil {
-				t.Error(err)
+		for _, r := range backupMany(t, client, slices.Values(cluster.Partitions()), nil) {
+			if r.Err != nil {
+				t.Error(r.Err)
 			}
 		}
 		// Two partitions, nine minutes, at most every 22 and at least every 30 seconds, and the first few.
 		if looks < 2*18 || looks > 2*32 {
 			t.Errorf("%d looks", looks)
-		}
-	})
-}
-
-func TestServicesBackups(t *testing.T) {
-	t.Parallel()
-	for _, concurrency := range []int{0, 1, 100} {
-		client, cluster := fleetCluster(t, 30)
-		want := map[uuid.UUID]bool{}
-		for _, p := range cluster.Partitions() {
-			for _, b := range cluster.Backups(p) {
-				want[b.ID] = true
-			}
-		}
-		var failed []sfbackup.ServiceName
-		for b, err := range client.ServicesBackups(t.Context(), fleetServices(30, "fabric:/App/Nothing", "App//"), &sfbackup.FleetOptions{Concurrency: concurrency}) {
-			if err != nil {
-				failed = append(failed, b.ServiceName)
-				if !strings.HasPrefix(err.Error(), string(b.ServiceName)+": sfbackup: GetServiceBackupList: ") {
-					t.Errorf("got %v", err)
-				}
-				continue
-			}
-			if !want[b.BackupID] {
-				t.Errorf("%s is not expected, or comes twice", b.BackupID)
-			}
-			delete(want, b.BackupID)
-		}
-		slices.Sort(failed)
-		if diff := cmp.Diff([]sfbackup.ServiceName{"App//", "fabric:/App/Nothing"}, failed); diff != "" || len(want) > 0 {
-			t.Errorf("concurrency %d: %d are missing, %s", concurrency, len(want), diff)
-		}
-	}
-}
-
-func fleetServices(n int, more ...sfbackup.ServiceName) iter.Seq[sfbackup.ServiceName] {
-	return func(yield func(sfbackup.ServiceName) bool) {
-		for i := range n {
-			if !yield(sfbackup.ServiceName("fabric:/App/Svc" + strings.Repeat("x", i))) {
-				return
-			}
-		}
-		for _, s := range more {
-			if !yield(s) {
-				return
-			}
-		}
-	}
-}
-
-// Leaving the loop, and a context that ends, leave nothing behind.
-func TestServicesBackupsEndEarly(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, _ := fleetCluster(t, 30)
-		n := 0
-		for _, err := range client.ServicesBackups(t.Context(), fleetServices(30), nil) {
-			if n++; err != nil || n == 150 {
-				break
-			}
-		}
-		if n != 150 {
-			t.Errorf("%d backups", n)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		errs := 0
-		for _, err := range client.ServicesBackups(ctx, fleetServices(30), nil) {
-			cancel()
-			if err != nil {
-				if errs++; !errors.Is(err, context.Canceled) {
-					t.Errorf("got %v", err)
-				}
-			}
-		}
-		if errs < 14 || errs > 30 {
-			t.Errorf("%d services have an error", errs)
-		}
-		for _, err := range client.ServicesBackups(t.Context(), fleetServices(0, "App//"), nil) {
-			if err == nil {
-				t.Error("no error")
-			}
-			break
 		}
 	})
 }
@@ -326,11 +314,12 @@ func TestFleetDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, cluster := fleetCluster(t, 2)
 		start := time.Now()
-		for _, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), &sfbackup.FleetOptions{
-			MinDelay: time.Hour, MaxDelay: math.MaxInt64, Backup: sfbackup.BackupOptions{Timeout: 3 * time.Hour},
+		for _, r := range backupMany(t, client, slices.Values(cluster.Partitions()), &sfbackup.BackupManyOptions{
+			Wait:   sfbackup.WaitOptions{MinDelay: time.Hour, MaxDelay: math.MaxInt64},
+			Backup: sfbackup.BackupOptions{Timeout: 3 * time.Hour},
 		}) {
-			if err != nil {
-				t.Error(err)
+			if r.Err != nil {
+				t.Error(r.Err)
 			}
 		}
 		if took := time.Since(start); took < time.Hour || took > 90*time.Minute {
@@ -354,9 +343,9 @@ func TestBackupManyRequestsAtATime(t *testing.T) {
 			return cluster.Transport().RoundTrip(req)
 		}))
 		ended := 0
-		for _, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), &sfbackup.FleetOptions{Concurrency: 200}) {
-			if err != nil {
-				t.Error(err)
+		for _, r := range backupMany(t, client, slices.Values(cluster.Partitions()), &sfbackup.BackupManyOptions{Concurrency: 200}) {
+			if r.Err != nil {
+				t.Error(r.Err)
 			}
 			ended++
 		}
@@ -382,9 +371,9 @@ func TestBackupManyBreakInFlight(t *testing.T) {
 	}
 	for range 200 {
 		n := 0
-		for _, err := range client.BackupMany(t.Context(), endless, &sfbackup.FleetOptions{Concurrency: 200}) {
-			if err != nil {
-				t.Fatal(err)
+		for _, r := range backupMany(t, client, endless, &sfbackup.BackupManyOptions{Concurrency: 200}) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
 			}
 			if n++; n == 300 {
 				break
@@ -430,13 +419,13 @@ func testBackupManyRetryAfter(t *testing.T, attempts int, when func(method strin
 		}))
 	}
 	start := time.Now()
-	for r, err := range client.BackupMany(t.Context(), slices.Values(cluster.Partitions()), &sfbackup.FleetOptions{Concurrency: 20}) {
-		if err != nil {
-			t.Error(err)
+	for partition, r := range backupMany(t, client, slices.Values(cluster.Partitions()), &sfbackup.BackupManyOptions{Concurrency: 20}) {
+		if r.Err != nil {
+			t.Error(r.Err)
 		}
-		if took := time.Since(start); took < 100*time.Second && slices.Contains(busy, r.Partition) ||
-			took >= 100*time.Second && !slices.Contains(busy, r.Partition) {
-			t.Errorf("%s took %v", r.Partition, took)
+		if took := time.Since(start); took < 100*time.Second && slices.Contains(busy, partition) ||
+			took >= 100*time.Second && !slices.Contains(busy, partition) {
+			t.Errorf("%s took %v", partition, took)
 		}
 	}
 }

@@ -11,10 +11,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
@@ -132,7 +136,7 @@ func FuzzPage(f *testing.F) {
 func readList(t *testing.T, data []byte, receive func(Backup) bool) {
 	t.Helper()
 	body := &pageBody{resp: &http.Response{Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data))}}
-	_, _ = (&reading{list: new(list), receive: receive}).readPage(t.Context(), body.buffered())
+	_, _ = (&pageReader{list: new(list), receive: receive}).readBody(t.Context(), body.buffered())
 }
 
 // addHostileBodies adds what costs a decoder most for its length.
@@ -217,17 +221,31 @@ func FuzzAPIError(f *testing.F) {
 	addHostileBodies(f)
 	f.Add([]byte(`{"Error":{"Code":"A\nB\u001b[1m","Message":"m"}}`))
 	f.Add([]byte(`{"Error":{"Code":-1,"Message":"a` + "\u2028" + `b"}}`))
+	var resp *http.Response
+	client, err := NewClient("http://localhost", WithRetry(RetryPolicy{MaxAttempts: 1}), WithHTTPClient(&http.Client{
+		Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return resp, nil }),
+	}))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		status := "500 " + string(data[:min(len(data), 40)])
-		var text string
+		var line string
 		checkMemory(t, len(data), 0, func() {
-			resp := &http.Response{Status: status, StatusCode: http.StatusInternalServerError, Body: io.NopCloser(bytes.NewReader(data))}
-			e, _ := newAPIError("GetPartitionBackupList", resp, "id")
-			text = e.Error()
+			resp = &http.Response{Status: status, StatusCode: http.StatusInternalServerError, Body: io.NopCloser(bytes.NewReader(data))}
+			_, err := client.BackupProgress(t.Context(), partition)
+			line = err.Error()
 		})
-		checkLine(t, text)
+		// The code and the message have up to 300 bytes each.
+		if !utf8.ValidString(line) || len(line) > 900 ||
+			strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) && r != utf8.RuneError }) {
+			t.Errorf("not one printable line: %q", line)
+		}
 	})
 }
+
+// partition is a partition that nothing is known about.
+var partition = uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 
 // A storage that can be read can be sent, unless something is missing; and is the same when it is
 // read once more.
@@ -280,6 +298,52 @@ func FuzzPartition(f *testing.F) {
 		w := wirePartition(p)
 		if again := newPartition(&w); !reflect.DeepEqual(p, again) {
 			t.Fatalf("%+v became %+v", p, again)
+		}
+	})
+}
+
+// An endpoint that is accepted is accepted again as it is kept, as the same; requests go to its host and
+// below its path. One that is not accepted may hold a secret, so that the error does not repeat it.
+func FuzzEndpoint(f *testing.F) {
+	for _, endpoint := range []string{
+		"http://localhost:19080", "https://gateway/sf/cluster/", "https://gateway/sf%2Fa", "http://[::1]:19080", "http://[fe80::1%25eth0]", "HTTP://LOCALHOST",
+		"http://localhost/a/../b//c/.", "http://localhost/%2e%2e/a", "http://localhost?a=s3cret", "http://s3cret:pw@localhost", "http://localhost#s3cret",
+		"http:localhost", "http:///a", "localhost:19080", "http://a b/", "http://localhost/\u00e9 %zz", "http://localhost/a:b;c,d", "http://localhost/%",
+	} {
+		f.Add(endpoint)
+	}
+	messages := map[string]bool{
+		"the endpoint is not a URL": true, `the endpoint has to begin with "http://" or "https://"`: true, "the endpoint has no host": true,
+		"the endpoint holds user information": true, "the endpoint has a query": true, "the endpoint has a fragment": true,
+	}
+	f.Fuzz(func(t *testing.T, endpoint string) {
+		u, err := transport.ParseEndpoint(endpoint)
+		if err != nil {
+			if !messages[err.Error()] {
+				t.Errorf("%q: %v", endpoint, err)
+			}
+			return
+		}
+		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/") {
+			t.Fatalf("%q is accepted as %+v", endpoint, u)
+		}
+		again, err := transport.ParseEndpoint(u.String())
+		if err != nil || again.String() != u.String() {
+			t.Fatalf("%q is kept as %q, which becomes %v, %v", endpoint, u, again, err)
+		}
+		var sent *http.Request
+		client, err := NewClient(endpoint, WithRetry(RetryPolicy{MaxAttempts: 1}), WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent = req
+			return nil, errors.New("not sent")
+		})}))
+		if err != nil {
+			t.Fatalf("%q: %v", endpoint, err)
+		}
+		if _, err = client.BackupProgress(t.Context(), partition); sent == nil {
+			t.Fatalf("%q: nothing is sent: %v", endpoint, err)
+		}
+		if want := u.EscapedPath() + "Partitions/" + partition.String() + "/$/GetBackupProgress"; sent.URL.Host != u.Host || sent.URL.EscapedPath() != want {
+			t.Errorf("%q: the request goes to %s, want %s on %s", endpoint, sent.URL, want, u.Host)
 		}
 	})
 }

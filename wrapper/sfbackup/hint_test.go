@@ -20,7 +20,7 @@ import (
 )
 
 func tokenOf(value string) sfbackup.Option {
-	return sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+	return sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		return sfbackup.Token{Value: sfbackup.Secret(value)}, nil
 	}))
 }
@@ -61,8 +61,8 @@ func TestForbidden(t *testing.T) {
 		{"certificate whose file is gone", opts{gone}, "and its files as they are now are not readable: stat ", "not readable"},
 		{"token", opts{tokenOf("expired")}, refused + "the gateway does not accept the token: it may have expired", "does not accept the token"},
 		{"both", opts{tokenOf("expired"), sfbackup.WithClientCertificate(stranger)}, "neither the token, which may have expired or be meant for another cluster, nor the client certificate (", "neither the token"},
-		{"role of the certificate", opts{sfbackup.WithClientCertificate(user)}, "403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but not as an administrator, who alone may start backups)", ""},
-		{"role of the token", opts{tokenOf("user")}, "403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but not as an administrator", ""},
+		{"role of the certificate", opts{sfbackup.WithClientCertificate(user)}, "403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but only an administrator may send this request)", ""},
+		{"role of the token", opts{tokenOf("user")}, "403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but only an administrator", ""},
 	} {
 		client, err := sfbackup.NewClient(server.URL, append(tt.opts, sfbackup.WithRootCAs(server.RootCAs))...)
 		if err != nil {
@@ -94,8 +94,8 @@ func TestHintsOfAnswers(t *testing.T) {
 		opts    opts
 		want    string // "" is no hint
 	}{
-		{"a reader without a role", answer{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`}, 0, nil, "its role does not allow it to read"},
-		{"a code in the status line", answer{status: "403 E_ACCESSDENIED"}, 0, nil, "its role does not allow it to read"},
+		{"a reader without a role", answer{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`}, 0, nil, "its role does not allow this request"},
+		{"a code in the status line", answer{status: "403 E_ACCESSDENIED"}, 0, nil, "its role does not allow this request"},
 		{"another code", answer{status: "403 Forbidden", body: `{"Error":{"Code":"FABRIC_E_OTHER"}}`}, 0, nil, ""},
 		{"a page", answer{status: "403 Forbidden", contentType: "text/html", body: "<html>"}, 0, nil, ""},
 		{"of a transport that may show one", answer{status: "403 Client certificate required"}, 0, nil, "or the certificate of the transport is not accepted"},

@@ -48,23 +48,23 @@ func TestServerIdentity(t *testing.T) {
 		{"a good chain does not help against a pin", local, opts{roots, sfbackup.WithServerThumbprints(other)}, "thumbprint is not one of"},
 		{"expired", old, opts{sfbackup.WithServerThumbprints(sha1Of(old))}, "it is valid from "},
 		{"not yet valid", early, opts{sfbackup.WithServerThumbprints(sha1Of(early))}, "it is valid from "},
-		{"common name", cluster, opts{roots, sfbackup.WithServerCommonNames("Cluster.Contoso.COM")}, ""},
-		{"DNS name", cluster, opts{roots, sfbackup.WithServerCommonNames(" alias.contoso.com ")}, ""},
-		{"another name", cluster, opts{roots, sfbackup.WithServerCommonNames("contoso.com")}, "it has no name of WithServerCommonNames"},
-		{"a pattern is no name", cluster, opts{roots, sfbackup.WithServerCommonNames("*.contoso.com")}, "it has no name of"},
-		{"the name of the endpoint does not help", local, opts{roots, sfbackup.WithServerCommonNames("other")}, "it has no name of"},
-		{"name without a chain", cluster, opts{sfbackup.WithServerCommonNames("cluster.contoso.com")}, "unknown authority"},
-		{"name, expired", old, opts{roots, sfbackup.WithServerCommonNames("test")}, "expired"},
-		{"name, of a client", forClients, opts{roots, sfbackup.WithServerCommonNames("test")}, "incompatible key usage"},
-		{"issuer", cluster, opts{roots, sfbackup.WithServerCommonNames("cluster.contoso.com", other, sha1Of(middle.Certificate))}, ""},
-		{"the issuer of the issuer", cluster, opts{roots, sfbackup.WithServerCommonNames("cluster.contoso.com", sha1Of(root.Certificate))}, "its issuer is not one of"},
-		{"its own issuer", selfSigned, opts{sfbackup.WithRootCAs(selfSignedPool), sfbackup.WithServerCommonNames("dev", sha256Of(selfSigned))}, ""},
-		{"another issuer", selfSigned, opts{sfbackup.WithRootCAs(selfSignedPool), sfbackup.WithServerCommonNames("dev", other)}, "its issuer is not one of"},
-		{"one of two names", cluster, opts{roots, sfbackup.WithServerCommonNames("a"), sfbackup.WithServerCommonNames("alias.contoso.com")}, ""},
+		{"common name", cluster, opts{roots, sfbackup.WithServerCommonName("Cluster.Contoso.COM")}, ""},
+		{"DNS name", cluster, opts{roots, sfbackup.WithServerCommonName(" alias.contoso.com ")}, ""},
+		{"another name", cluster, opts{roots, sfbackup.WithServerCommonName("contoso.com")}, "it has no name of WithServerCommonName"},
+		{"a pattern is no name", cluster, opts{roots, sfbackup.WithServerCommonName("*.contoso.com")}, "it has no name of"},
+		{"the name of the endpoint does not help", local, opts{roots, sfbackup.WithServerCommonName("other")}, "it has no name of"},
+		{"name without a chain", cluster, opts{sfbackup.WithServerCommonName("cluster.contoso.com")}, "unknown authority"},
+		{"name, expired", old, opts{roots, sfbackup.WithServerCommonName("test")}, "expired"},
+		{"name, of a client", forClients, opts{roots, sfbackup.WithServerCommonName("test")}, "incompatible key usage"},
+		{"issuer", cluster, opts{roots, sfbackup.WithServerCommonName("cluster.contoso.com", other, sha1Of(middle.Certificate))}, ""},
+		{"the issuer of the issuer", cluster, opts{roots, sfbackup.WithServerCommonName("cluster.contoso.com", sha1Of(root.Certificate))}, "its issuer is not one of"},
+		{"its own issuer", selfSigned, opts{sfbackup.WithRootCAs(selfSignedPool), sfbackup.WithServerCommonName("dev", sha256Of(selfSigned))}, ""},
+		{"another issuer", selfSigned, opts{sfbackup.WithRootCAs(selfSignedPool), sfbackup.WithServerCommonName("dev", other)}, "its issuer is not one of"},
+		{"one of two names", cluster, opts{roots, sfbackup.WithServerCommonName("a"), sfbackup.WithServerCommonName("alias.contoso.com")}, ""},
 		{"one of two pins", cluster, opts{sfbackup.WithServerThumbprints(other), sfbackup.WithServerThumbprints(sha1Of(cluster))}, ""},
-		{"a pin or a name: the pin", selfSigned, opts{roots, sfbackup.WithServerThumbprints(sha1Of(selfSigned)), sfbackup.WithServerCommonNames("a")}, ""},
-		{"a pin or a name: the name", cluster, opts{roots, sfbackup.WithServerThumbprints(other), sfbackup.WithServerCommonNames("cluster.contoso.com")}, ""},
-		{"a pin or a name: neither", cluster, opts{roots, sfbackup.WithServerThumbprints(other), sfbackup.WithServerCommonNames("a")}, "not one of WithServerThumbprints; it has no name of WithServerCommonNames"},
+		{"a pin or a name: the pin", selfSigned, opts{roots, sfbackup.WithServerThumbprints(sha1Of(selfSigned)), sfbackup.WithServerCommonName("a")}, ""},
+		{"a pin or a name: the name", cluster, opts{roots, sfbackup.WithServerThumbprints(other), sfbackup.WithServerCommonName("cluster.contoso.com")}, ""},
+		{"a pin or a name: neither", cluster, opts{roots, sfbackup.WithServerThumbprints(other), sfbackup.WithServerCommonName("a")}, "not one of WithServerThumbprints; it has no name of WithServerCommonName"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +90,7 @@ func TestServerIdentity(t *testing.T) {
 func TestServerIdentityCauses(t *testing.T) {
 	t.Parallel()
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{newRoot(t, "a").issue(t, nil)}}, accepted)
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithServerCommonNames("test"))
+	client, err := sfbackup.NewClient(server.URL, sfbackup.WithServerCommonName("test"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func TestNothingSecretLeaksFromCredentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "client.pfx")
 	writeFile(t, file, pfx)
 	logger := sfbackup.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	source := sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+	source := sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		token := sfbackup.Token{Value: marker}
 		out.show(token)
 		out.show(&token)

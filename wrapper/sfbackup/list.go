@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
@@ -24,12 +25,12 @@ type BackupType string
 const (
 	BackupTypeInvalid     BackupType = "Invalid"     // not a type
 	BackupTypeFull        BackupType = "Full"        // the whole state; begins a chain
-	BackupTypeIncremental BackupType = "Incremental" // what changed since the backup before it in its chain
+	BackupTypeIncremental BackupType = "Incremental" // the changes since the previous backup of its chain
 )
 
-// Backup is a backup that a storage holds.
+// Backup is a backup in a storage.
 type Backup struct {
-	BackupID, BackupChainID uuid.UUID // the chain has the id of the full backup that begins it
+	BackupID, BackupChainID uuid.UUID // a chain has the id of the full backup that begins it
 	ApplicationName         string    // "fabric:/App"
 	ServiceName             ServiceName
 	ServiceManifestVersion  string
@@ -47,16 +48,16 @@ type ListOptions struct {
 	// Latest lists only the most recent backup of each partition within the range of time.
 	Latest bool
 	// Since and Until are the range of time, both included; zero is no limit. The server compares
-	// whole seconds, so the client asks for a range that is wide enough and leaves out what is not
-	// within the exact one. Backups carry the server's clock, cut to whole seconds: to find one that
-	// was just taken, let Since be a little earlier than its start.
+	// whole seconds, so the client requests a range that is wide enough and leaves out backups outside
+	// the exact one. The time of a backup is that of the server's clock, cut to whole seconds: to find
+	// a backup that was just taken, let Since be a little earlier than its start.
 	Since, Until time.Time
-	// PageSize is how many backups the server puts into one page; 0, all into one. With a size,
-	// servers of 6.4 answer with CodeInvalidArgument where a page would be empty: when the storage,
-	// or the range of time, has no more backups. So set it only where it is needed. It is not needed
-	// to keep memory low.
+	// PageSize is how many backups the server puts into one page; with 0 one page has all of them. With
+	// a size, servers of 6.4 answer with CodeInvalidArgument if a page would be empty, because the
+	// storage or the range of time has no more backups. So set it only if you need pages. Memory stays
+	// low without it.
 	PageSize int
-	// ContinuationToken is where to go on, from a Page of the same list.
+	// ContinuationToken is where to go on: that of a Page of the same list. It is opaque.
 	ContinuationToken string
 }
 
@@ -66,8 +67,8 @@ type Page struct {
 	ContinuationToken string // "" at the end
 }
 
-// PartitionBackups lists the backups of a partition. Nothing is sent before the loop begins; a loop
-// over the result a second time lists anew. An error is the last element. Leaving the loop ends the
+// PartitionBackups lists the backups of a partition. Nothing is sent before the loop begins; ranging
+// over the result a second time lists again. An error is the last element. Leaving the loop ends the
 // transfer.
 func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts *ListOptions) iter.Seq2[Backup, error] {
 	return c.partitionList(partition, opts).all(ctx)
@@ -75,16 +76,16 @@ func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts
 
 // ServiceBackups lists the backups of all partitions of a service, like [Client.PartitionBackups].
 //
-// Servers of 6.4 know an Azure storage by its connection string alone. If the partitions of a service have
-// policies with two containers of the same account, the list lacks the backups in one of them, without an
-// error. List the partitions of such a service one by one.
+// Servers of 6.4 identify an Azure storage by its connection string alone. If the partitions of a service
+// have policies with two containers of the same account, the list lacks the backups in one of them, without
+// an error. List the partitions of such a service one by one.
 func (c *Client) ServiceBackups(ctx context.Context, service ServiceName, opts *ListOptions) iter.Seq2[Backup, error] {
 	return c.serviceList(service, opts).all(ctx)
 }
 
-// PartitionBackupsPage returns one page of the backups of a partition. To get the next one, set
-// ContinuationToken in the same options. A page may be empty and not the last; with Latest, a
-// partition may be on several pages. [Client.PartitionBackups] takes care of both.
+// PartitionBackupsPage returns one page of the backups of a partition. To get the next page, set
+// ContinuationToken in the same options. A page may be empty without being the last; with Latest, a
+// partition may be on several pages. [Client.PartitionBackups] handles both.
 func (c *Client) PartitionBackupsPage(ctx context.Context, partition uuid.UUID, opts *ListOptions) (*Page, error) {
 	return c.partitionList(partition, opts).page(ctx)
 }
@@ -95,7 +96,7 @@ func (c *Client) ServiceBackupsPage(ctx context.Context, service ServiceName, op
 	return c.serviceList(service, opts).page(ctx)
 }
 
-// A list is a list of backups that was asked for; it stays as it is and can be read many times.
+// A list is a request for a list of backups. It does not change, and can be read many times.
 type list struct {
 	client     *Client
 	operation  string
@@ -127,8 +128,8 @@ func (c *Client) serviceList(service ServiceName, opts *ListOptions) *list {
 		if err != nil {
 			return nil, err
 		}
-		// The builder escapes the whole service id as one segment, because OpenAPI has no parameter
-		// that spans several. The slashes in it separate segments.
+		// The builder escapes the whole service id as one segment, because in OpenAPI no parameter spans
+		// several. The slashes in it separate segments.
 		base, path := len(c.basePath), req.URL.EscapedPath()
 		req.URL.RawPath = path[:base] + strings.ReplaceAll(path[base:], "%2F", "/")
 		return req, nil
@@ -174,9 +175,9 @@ func (l *list) all(ctx context.Context) iter.Seq2[Backup, error] {
 	}
 }
 
-// latest returns an iterator over the most recent backup of each partition. The server finds the
-// most recent one of each partition in each page, and in each storage, so the same partition can
-// come several times.
+// latest returns an iterator over the most recent backup of each partition. The server selects the most
+// recent backup of each partition in each page, and in each storage, so a partition can come several
+// times.
 func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 	return func(yield func(Backup, error) bool) {
 		var backups []Backup
@@ -185,7 +186,7 @@ func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 			id := b.PartitionInformation.PartitionID()
 			i, ok := index[id]
 			switch {
-			case !ok || id == uuid.Nil: // without an identity there is nothing to compare by
+			case !ok || id == uuid.Nil: // without an identity nothing can be compared
 				index[id] = len(backups)
 				backups = append(backups, b)
 			case b.CreationTimeUTC.After(backups[i].CreationTimeUTC):
@@ -199,7 +200,7 @@ func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 		}
 		for _, b := range backups {
 			if ctx.Err() != nil {
-				yield(Backup{}, callError(ctx, l.operation, ctx.Err()))
+				yield(Backup{}, fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx)))
 				return
 			}
 			if !yield(b, nil) {
@@ -209,17 +210,17 @@ func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 	}
 }
 
-// errStopped says that the receiver of the backups wants no more.
+// errStopped reports that the receiver of the backups wants no more.
 var errStopped = errors.New("stopped")
 
 // eachPage reads page after page.
 func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
-	r := &reading{list: l, token: l.opts.ContinuationToken, receive: receive}
-	var circle circle
+	r := &pageReader{list: l, token: l.opts.ContinuationToken, receive: receive}
+	var cycle tokenCycle
 	begins := map[uuid.UUID]bool{} // the first backups of the pages so far
 	for {
 		next, err := r.read(ctx)
-		if err == nil && circle.closes(next) {
+		if err == nil && cycle.seen(next) {
 			err = fmt.Errorf("sfbackup: %s: %w", l.operation, errRepeatedToken)
 		}
 		if err != nil || next == "" {
@@ -228,20 +229,20 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		if r.first != uuid.Nil && len(begins) < maxIdentities {
 			begins[r.first] = true
 		}
-		r = &reading{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.before.ids}
+		r = &pageReader{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.delivered.ids}
 	}
 }
 
 // page reads one page.
 func (l *list) page(ctx context.Context) (*Page, error) {
 	page := &Page{}
-	r := &reading{
+	r := &pageReader{
 		list: l, token: l.opts.ContinuationToken,
 		receive: func(b Backup) bool {
 			page.Backups = append(page.Backups, b)
 			return true
 		},
-		// Nobody has seen the page yet, so that it can begin anew, whatever it is then.
+		// The caller has not seen the page yet, so it can begin again, even if it has changed.
 		restart: func() { page.Backups = nil },
 	}
 	token, err := r.read(ctx)
@@ -252,112 +253,113 @@ func (l *list) page(ctx context.Context) (*Page, error) {
 	return page, nil
 }
 
-// A reading is one page while it is read.
-type reading struct {
-	list    *list
-	token   string
-	receive func(Backup) bool
-	restart func()             // nil: what was handed out stays handed out
-	before  readBefore         // what was
-	moved   map[uuid.UUID]bool // what the page before had, and this one may have again
-	begins  map[uuid.UUID]bool // the first backups of earlier pages, which this one must not begin with
-	first   uuid.UUID          // its own
-
-	previous [][]uuid.UUID // the identities of the page before, in parts
+// A pageReader reads one page.
+type pageReader struct {
+	list      *list
+	token     string
+	receive   func(Backup) bool
+	restart   func()             // nil: what was delivered cannot be taken back
+	delivered delivered          // of this page
+	moved     map[uuid.UUID]bool // backups of the previous page that may come again in this one
+	begins    map[uuid.UUID]bool // the first backups of earlier pages, with which this one must not begin
+	first     uuid.UUID          // its own first backup
+	previous  [][]uuid.UUID      // the identities of the previous page, in parts
 }
 
-// read reads the page, hands out its backups as they arrive, and returns the token of the next page.
-// Its error is errStopped if receive returned false. A page whose connection breaks is asked for again,
-// and goes on where it was.
-func (r *reading) read(ctx context.Context) (next string, err error) {
+// read reads the page, delivers its backups as they arrive, and returns the token of the next page. Its
+// error is errStopped if receive returned false. If the connection breaks, it requests the page again and
+// goes on where it was.
+func (r *pageReader) read(ctx context.Context) (next string, err error) {
 	l := r.list
 	if l.err != nil {
 		return "", fmt.Errorf("sfbackup: %s: %w", l.operation, l.err)
 	}
 	policy := l.client.retry
 	for all, tries := 1, 1; ; all++ {
-		n := r.before.n
-		next, again, err := r.readOnce(ctx)
-		if !again {
+		n := r.delivered.n
+		next, broken, err := r.readOnce(ctx)
+		if !broken {
 			return next, err
 		}
-		if tries++; r.before.n > n {
+		if tries++; r.delivered.n > n {
 			tries = 2
 		}
 		if tries > policy.MaxAttempts || policy.MaxAttempts == 1 || all >= 8*policy.MaxAttempts {
 			return "", err
 		}
 		if tries > 2 {
-			if err := sleep(ctx, policy.delay(tries-2)); err != nil {
-				return "", callError(ctx, l.operation, err)
+			if transport.Sleep(ctx, policy.Delay(tries-2)) != nil {
+				return "", fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx))
 			}
 		}
 		if r.restart != nil {
 			r.restart()
-			r.before = readBefore{}
+			r.delivered = delivered{}
 		}
 	}
 }
 
-// readOnce is read without a second try; again reports whether one makes sense.
-func (r *reading) readOnce(ctx context.Context) (next string, again bool, err error) {
+// readOnce requests the page once. It also reports whether the connection broke.
+func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, err error) {
 	l := r.list
 	req, err := l.newRequest(l.params(ctx, r.token))
 	if err != nil {
 		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
 	}
-	resp, err := l.client.do(ctx, l.operation, req, http.StatusOK) //nolint:bodyclose // pageBody closes it
+	resp, err := l.client.do(ctx, req, transport.Call{Operation: l.operation, Want: wantOK}) //nolint:bodyclose // pageBody closes it
 	if err != nil {
 		return "", false, err
 	}
 	body := &pageBody{resp: resp}
 	defer body.close()
-	next, err = r.readPage(ctx, body.buffered())
+	next, err = r.readBody(ctx, body.buffered())
 	if err == nil && next == r.token && next != "" {
 		err = errRepeatedToken
 	}
 	if err != nil && !errors.Is(err, errStopped) {
-		err = callError(ctx, l.operation, err)
+		err = fmt.Errorf("sfbackup: %s: %w", l.operation, transport.CallError(ctx, err))
 	}
 	return next, body.broken(ctx, err), err
 }
 
-// readPage reads the body of the page and hands out what was not read before.
-func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, err error) {
+var wantOK = []int{http.StatusOK}
+
+// readBody reads the body of the page and delivers what was not delivered before.
+func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
 	page := wire.NewPage[backupFields](body)
-	repetition := r.before.repeated()
+	replay := r.delivered.replay()
 	var info backupFields
 	begins := true
 	for {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			r.moved, err = repetition.end()
+			r.moved, err = replay.end()
 			return page.ContinuationToken(), err
 		}
 		if err == nil {
-			err = ctx.Err() // what is buffered could be handed out for long
+			err = ctx.Err() // or a long buffer would still be delivered
 		}
 		if err != nil {
 			return "", err
 		}
 		if begins && !r.moved[info.BackupID] {
 			if r.begins[info.BackupID] {
-				return "", errRepeatedPage // before any of it is handed out once more
+				return "", errRepeatedPage // before any of it is delivered a second time
 			}
-			if overlap := r.overlap(info.BackupID); overlap != nil {
+			if overlap := overlap(r.previous, info.BackupID); overlap != nil {
 				r.moved = overlap
 			}
 		}
 		begins = false
-		if passed, err := repetition.passed(info.BackupID); err != nil {
+		if skip, err := replay.skip(info.BackupID); err != nil {
 			return "", err
-		} else if passed {
+		} else if skip {
 			continue
 		}
-		if r.before.n == 0 {
+		if r.delivered.n == 0 {
 			r.first = info.BackupID
 		}
-		r.before.add(info.BackupID)
+		r.delivered.add(info.BackupID)
 		if r.moved[info.BackupID] {
 			continue
 		}
@@ -367,8 +369,8 @@ func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, er
 	}
 }
 
-// params returns the query of one page. Every page repeats all of it: the server keeps nothing
-// between two pages.
+// params returns the query of one page. Every page repeats all of it: the server keeps no state between two
+// pages.
 func (l *list) params(ctx context.Context, token string) generated.GetPartitionBackupListParams {
 	params := generated.GetPartitionBackupListParams{APIVersion: apiVersion, Timeout: serverTimeout(ctx)}
 	o := &l.opts
@@ -380,9 +382,9 @@ func (l *list) params(ctx context.Context, token string) generated.GetPartitionB
 	}
 	if !o.Until.IsZero() {
 		until := o.Until.UTC().Truncate(time.Second)
-		// Backups are made at whole seconds as far as the server knows, so the truncated limit has
-		// them all. A wider one is safe, except with Latest: there, a backup beyond the limit would
-		// be sent instead of the one before it.
+		// The server knows the times of backups in whole seconds, so the truncated limit includes
+		// them all. A wider limit is safe, except with Latest: the server would send a backup beyond
+		// the limit instead of the one before it.
 		if until.Before(o.Until) && !o.Latest {
 			until = until.Add(time.Second)
 		}
@@ -397,8 +399,8 @@ func (l *list) params(ctx context.Context, token string) generated.GetPartitionB
 	return params
 }
 
-// inRange reports whether a backup is within the exact range of time. The server knows better about
-// a backup without a time.
+// inRange reports whether a backup is within the exact range of time. One without a time is: the server
+// has selected it.
 func (l *list) inRange(b *Backup) bool {
 	t := b.CreationTimeUTC
 	return t.IsZero() ||

@@ -9,118 +9,148 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/internal/text"
+	"github.com/servicefabric-go/backup/internal/transport"
 )
 
-// This file judges what became of a start.
+// This file decides what became of a start.
 
-// ErrOutcomeUnknown is the error of a start of which neither is certain, that it started a backup and that
-// it did not. It always comes in an [*OutcomeUnknownError].
+// A StartOutcome says whether a call started a backup.
+type StartOutcome int
+
+// The outcomes of a start.
+const (
+	StartUnknown StartOutcome = iota // it may have started one
+	NotStarted                       // it certainly started none
+	Started                          // it started one
+)
+
+// String returns "unknown", "not started" or "started".
+func (o StartOutcome) String() string {
+	switch o {
+	case Started:
+		return "started"
+	case NotStarted:
+		return "not started"
+	case StartUnknown:
+	}
+	return "unknown"
+}
+
+// ErrOutcomeUnknown reports that a call cannot tell whether it started a backup. It always comes in an
+// [*OutcomeUnknownError].
 var ErrOutcomeUnknown = errors.New("it is not known whether the backup was started")
 
-// An OutcomeUnknownError says what is known of a start that may have started a backup. The progress of the
-// partition may tell later: a backup that runs now and did not before is most likely this one.
-type OutcomeUnknownError struct {
-	// Before and After are the progress before the start and after it; nil if it could not be read, and
-	// without a BackupState if no backup was ever requested.
-	Before, After *Progress
-	// Err is why the outcome is not known: how the start itself failed.
-	Err error
+// An Observation is the progress of a partition at one moment. Both fields are nil if it was not read.
+type Observation struct {
+	Progress *Progress
+	Err      error // ErrNoBackup if no backup was ever requested, or why the progress could not be read
 }
 
-// Error returns one line: that the outcome is not known, both states, and why.
+func (o Observation) String() string {
+	switch {
+	case errors.Is(o.Err, ErrNoBackup):
+		return "no backup"
+	case o.Progress == nil || o.Err != nil:
+		return "not read"
+	default:
+		return text.OneLine(string(o.Progress.BackupState))
+	}
+}
+
+// An OutcomeUnknownError says what is known about a start that may have started a backup. The progress of the
+// partition may tell later: a backup that runs now and did not run before is most likely this one.
+type OutcomeUnknownError struct {
+	Before, After Observation // of the progress, before and after the start
+	Err           error       // how the start itself failed
+}
+
+// Error returns one line: that the outcome is not known, both observed states, and how the start failed.
 func (e *OutcomeUnknownError) Error() string {
 	const prefix = "sfbackup: " + operationBackup + ": "
-	return fmt.Sprintf("%s%v (before: %s, after: %s): %s", prefix, ErrOutcomeUnknown,
-		describeState(e.Before), describeState(e.After), strings.TrimPrefix(fmt.Sprint(e.Err), prefix))
-}
-
-func describeState(p *Progress) string {
-	switch {
-	case p == nil:
-		return "not read"
-	case p.BackupState == "":
-		return "no backup"
-	default:
-		return oneLine(string(p.BackupState))
-	}
+	return fmt.Sprintf("%s%v (before: %v, after: %v): %s", prefix, ErrOutcomeUnknown,
+		e.Before, e.After, strings.TrimPrefix(fmt.Sprint(e.Err), prefix))
 }
 
 // Unwrap returns [ErrOutcomeUnknown] and Err.
 func (e *OutcomeUnknownError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// instantly is how fast an answer comes that nobody has waited for.
+// outcomeOf returns what the error of a start says about its outcome.
+func outcomeOf(err error) StartOutcome {
+	switch {
+	case err == nil:
+		return Started
+	case errors.Is(err, ErrOutcomeUnknown):
+		return StartUnknown
+	}
+	return NotStarted
+}
+
+// instantly is how long a response takes at most if nobody on the way waited for it.
 const instantly = time.Second
 
-// isGivenUp reports whether an answer says that somebody on the way, or the backup service itself, has given
-// up waiting. What was waited for may go on.
-func isGivenUp(e *APIError) bool {
-	return e.StatusCode == http.StatusRequestTimeout || e.StatusCode == http.StatusBadGateway ||
-		e.StatusCode == http.StatusGatewayTimeout || e.Code == CodeTimeout
+// isGivenUp reports whether a response says that a gateway or the backup service gave up waiting. What it
+// waited for may still take effect.
+func isGivenUp(f *transport.Failure) bool {
+	return f.StatusCode == http.StatusRequestTimeout || f.StatusCode == http.StatusBadGateway ||
+		f.StatusCode == http.StatusGatewayTimeout || ErrorCode(f.Code) == CodeTimeout
 }
 
-func isConflict(e *APIError) bool {
-	return e.Code == CodeBackupInProgress || e.StatusCode == http.StatusConflict
+func isConflict(f *transport.Failure) bool {
+	return ErrorCode(f.Code) == CodeBackupInProgress || f.StatusCode == http.StatusConflict
 }
 
-// isRefusedStart reports whether an answer makes it certain that the request started no backup. It goes
-// by the code first: a cluster that is sorting itself out may fail after it has accepted a request, with
-// any status. So may one that fails for a reason of its own.
-func isRefusedStart(e *APIError) bool {
+// isRefusedStart reports whether a response makes it certain that the request started no backup. The code
+// counts before the status: a cluster that is reconfiguring may fail after it has accepted a request, with
+// any status. So may a server that fails for reasons of its own.
+func isRefusedStart(f *transport.Failure) bool {
 	switch {
-	case slices.Contains(transientCodes, e.Code):
+	case transport.IsTransientCode(f.Code):
 		return false
-	case slices.Contains(lastingCodes, e.Code):
+	case slices.Contains(nonRetriableCodes, ErrorCode(f.Code)):
 		return true
 	}
-	switch e.StatusCode {
+	switch f.StatusCode {
 	case http.StatusRequestTimeout:
 		return false
 	case http.StatusNotImplemented:
 		return true
 	}
-	return e.StatusCode >= http.StatusMultipleChoices && e.StatusCode < http.StatusInternalServerError
+	return f.StatusCode >= http.StatusMultipleChoices && f.StatusCode < http.StatusInternalServerError
 }
 
-// An outcome is what became of the attempts so far.
-type outcome int
-
-const (
-	outcomeUnknown outcome = iota
-	outcomeStarted
-	outcomeNotStarted
-)
-
-// outcome compares the progress before the last attempt with that after it. A backup that
-// somebody else started in between counts as started by this call: the server does not tell them apart.
-func (s *start) outcome() outcome {
-	before, after := s.before.progress, s.after.progress
+// outcome compares the progress before the last attempt with that after it. A backup that somebody else
+// started in between counts as started by this call: the server does not tell them apart.
+func (s *start) outcome() StartOutcome {
+	before, after := s.before.Progress, s.after.Progress
 	switch {
-	case !s.after.known:
-		return outcomeUnknown
+	case !s.after.known():
+		return StartUnknown
 	case after == nil && before == nil:
-		return s.unchanged() // whatever was before, there would be something now
-	case after == nil || !s.before.known:
-		return outcomeUnknown
+		return s.unchanged() // whatever was there before, a started backup would be there now
+	case after == nil || !s.before.known():
+		return StartUnknown
 	case before == nil:
-		return outcomeStarted
+		return Started
 	case !before.BackupState.Final():
-		// Another backup was running. It goes from Accepted to BackupInProgress and never back, but that it
+		// Another backup was running. It goes from Accepted to BackupInProgress and never back. That it
 		// has ended says nothing about what came after it.
 		if before.BackupState == BackupStateInProgress && after.BackupState == BackupStateAccepted {
-			return outcomeStarted
+			return Started
 		}
-		return outcomeUnknown
+		return StartUnknown
 	}
 	switch same, known := sameBackup(before, after); {
 	case known && same:
 		return s.unchanged()
 	case known:
-		return outcomeStarted
-	case before.BackupState == BackupStateTimeout && time.Since(s.since) < s.longest()/2:
-		return s.unchanged() // a new one could not have timed out yet
+		return Started
+	case before.BackupState == BackupStateTimeout && time.Since(s.since) < s.backupTimeout()/2:
+		return s.unchanged() // a new backup could not have timed out yet
 	default:
-		// Servers of 6.4 tell nothing of a failure by which it could be told from another like it.
-		return outcomeUnknown
+		// Servers of 6.4 report nothing about a failure that tells it from another one like it.
+		return StartUnknown
 	}
 }
 
@@ -134,31 +164,31 @@ func sameBackup(a, b *Progress) (same, known bool) {
 	case !a.TimeStampUTC.IsZero() && !b.TimeStampUTC.IsZero():
 		return a.TimeStampUTC.Equal(b.TimeStampUTC), true
 	default:
-		// How a failure is worded says nothing: it may change with the version of the service.
-		return false, codeOfFailure(a) != codeOfFailure(b)
+		// The message of a failure says nothing: it may change with the version of the service.
+		return false, failureCode(a) != failureCode(b)
 	}
 }
 
-func codeOfFailure(p *Progress) ErrorCode {
+func failureCode(p *Progress) ErrorCode {
 	if p.FailureError == nil {
 		return ""
 	}
 	return p.FailureError.Code
 }
 
-// unchanged is the outcome where the progress is certainly the same. Nothing was started, unless the server
-// still has an attempt before it.
-func (s *start) unchanged() outcome {
-	if s.abandoned {
-		return outcomeUnknown
+// unchanged is the outcome if the progress is certainly the same: nothing was started, unless an attempt may
+// still take effect.
+func (s *start) unchanged() StartOutcome {
+	if s.maybeInFlight {
+		return StartUnknown
 	}
-	return outcomeNotStarted
+	return NotStarted
 }
 
-// longest returns how long the backup itself may take.
-func (s *start) longest() time.Duration {
+// backupTimeout returns how long the backup itself may take.
+func (s *start) backupTimeout() time.Duration {
 	if s.timeout == nil {
-		return 10 * time.Minute // the server's
+		return 10 * time.Minute // the server's default
 	}
 	return time.Duration(*s.timeout) * time.Minute
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// BackupState is the state of a backup that was requested. The set is open, and "" is an answer
-// without a state.
+// BackupState is the state of a requested backup. The set is open, and "" is a response without a
+// state.
 type BackupState string
 
 // The states of the documentation.
@@ -34,11 +35,11 @@ func (s BackupState) Final() bool {
 	return s == BackupStateSuccess || s == BackupStateFailure || s == BackupStateTimeout
 }
 
-// Progress is the progress of the latest backup that was requested for a partition. Unless the
-// backup ended with success, only BackupState and FailureError are set.
+// Progress is the progress of the latest backup that was requested for a partition. Servers of 6.4 set
+// FailureError for a failure and a timeout, and all other fields but BackupState for a success.
 type Progress struct {
 	BackupState             BackupState
-	TimeStampUTC            time.Time // zero until the backup ended; servers of 6.4 set it for success only
+	TimeStampUTC            time.Time // zero until the backup has ended
 	BackupID                uuid.UUID
 	BackupLocation          string // relative to the root of the storage; its form depends on the storage
 	EpochOfLastBackupRecord Epoch
@@ -46,50 +47,57 @@ type Progress struct {
 	FailureError            *FabricError // nil unless the backup failed
 }
 
-// An Epoch orders the records of a partition before the logical sequence number does. Values can be
-// negative.
+// An Epoch is compared before the logical sequence number when records of a partition are ordered, first by
+// DataLossVersion. Its numbers can be negative.
 type Epoch struct{ DataLossVersion, ConfigurationVersion int64 }
 
 // BackupProgress returns the progress of the latest backup that was requested for a partition, or
-// [ErrNoBackup] if there was none. That the backup failed is no error here.
+// [ErrNoBackup] if there was none. A failed backup is not an error here.
 func (c *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Progress, error) {
-	progress, _, err := c.progress(ctx, partition)
+	progress, _, err := c.progress(ctx, partition, false)
 	return progress, err
 }
 
 const operationProgress = "GetPartitionBackupProgress"
 
-// maxProgressBody is how long the description of a progress can be. Real ones are below 1 KiB.
+// maxProgressBody limits the length of a progress. Real ones are below 1 KiB.
 const maxProgressBody = 1 << 20
 
-// progress also returns how long the server asks to wait before the next call.
-func (c *Client) progress(ctx context.Context, partition uuid.UUID) (*Progress, time.Duration, error) {
-	const operation = operationProgress
+// progress also returns how long the server asks to wait before the next call. A caller that waits itself
+// after a 429 or 503 gets them without a retry.
+func (c *Client) progress(ctx context.Context, partition uuid.UUID, waits bool) (*Progress, time.Duration, error) {
 	if err := requireID(partition); err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
 	}
 	req, err := c.newProgressRequest(ctx, partition)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
 	}
-	resp, err := c.do(ctx, operation, req, http.StatusOK, http.StatusNoContent)
+	resp, err := c.do(ctx, req, transport.Call{
+		Operation: operationProgress, Want: wantProgress, Waits: waits, Whole: maxProgressBody,
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	defer closeBody(resp)
-	body, err := readBody(resp, maxProgressBody+1)
+	body, err := transport.WholeBody(resp)
 	if err != nil {
-		return nil, 0, callError(ctx, operation, err)
+		return nil, 0, callError(operationProgress, req, transport.CallError(ctx, err))
 	}
 	progress, err := decodeProgress(body)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operation, err)
+		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
 	}
-	return progress, retryAfter(resp), nil
+	return progress, transport.RetryAfter(resp), nil
 }
 
-// decodeProgress reads the body of a progress. A server that was never asked for a backup answers
-// with the JSON value null; nothing at all is taken for the same.
+// A progress without a content has the same meaning as null.
+var wantProgress = []int{http.StatusOK, http.StatusNoContent}
+
+// errNoState is the error of a progress that says nothing.
+var errNoState = errors.New("the response has no BackupState")
+
+// decodeProgress reads the body of a progress. A server that was never asked for a backup answers with the
+// JSON value null; an empty body is taken for the same.
 func decodeProgress(body []byte) (*Progress, error) {
 	if len(body) > maxProgressBody {
 		return nil, errors.New("the progress is longer than 1 MiB")
@@ -129,8 +137,7 @@ func wireProgress(p *Progress) *generated.BackupProgressInfo {
 	}
 }
 
-// newEpoch reads both the names of an epoch's fields and those they had in 6.2. One answer has
-// either.
+// newEpoch reads the names of an epoch's fields, or the names they had in 6.2. A response has either.
 func newEpoch(w generated.BackupEpoch) Epoch {
 	return Epoch{
 		DataLossVersion:      int64(cmp.Or(w.DataLossVersion, w.DataLossNumber)),

@@ -14,77 +14,93 @@ import (
 	"github.com/google/uuid"
 )
 
-// A connection can break in the middle of a page that is the whole list. The page is then asked for
-// again, and what was read before is passed over.
+// A connection can break in the middle of a page that is the whole list. The page is then requested again,
+// and what was delivered before is skipped.
 
-// maxIdentities is how many identities of a page are kept. The page after a break may have another
-// order, so the identities tell what was read. Beyond that a longer page has to begin as it did
+// maxIdentities is how many identities of a page are kept. A page that is requested again may have another
+// order, so the identities tell what was delivered. Beyond that number a page has to begin as it did
 // before: a list of a million backups must not cost the memory of a million identities.
 const maxIdentities = 1 << 16
 
-// readBefore is what of a page was read before its connection broke.
-type readBefore struct {
-	n      int           // how many backups
+// delivered records the backups of a page that were delivered before its connection broke.
+type delivered struct {
+	n      int           // how many
 	ids    [][]uuid.UUID // theirs, up to maxIdentities, in parts
-	noID   bool          // one had none
+	noID   bool          // one had no identity
 	prefix maphash.Hash
 }
 
-func (r *readBefore) add(id uuid.UUID) {
-	r.n++
-	if r.n <= maxIdentities {
-		r.keep(id)
+func (d *delivered) add(id uuid.UUID) {
+	d.n++
+	if d.n <= maxIdentities {
+		d.keep(id)
 	}
-	r.noID = r.noID || id == uuid.Nil
-	_, _ = r.prefix.Write(id[:]) // never fails
+	d.noID = d.noID || id == uuid.Nil
+	_, _ = d.prefix.Write(id[:]) // never fails
 }
 
-// partLength is how many identities are kept in one piece. A single one would be copied as it grows,
-// and its old and new copy together are more than all else that a long list needs.
+// partLength is how many identities are kept in one slice. A single slice would be copied as it grows, and
+// its old and new copy together would be more than everything else that a long list needs.
 const partLength = 4096
 
-func (r *readBefore) keep(id uuid.UUID) {
-	last := len(r.ids) - 1
+func (d *delivered) keep(id uuid.UUID) {
+	last := len(d.ids) - 1
 	switch {
 	case last < 0:
-		r.ids, last = append(r.ids, nil), 0 // most pages are short, and need no more than they need
-	case len(r.ids[last]) == partLength:
-		r.ids, last = append(r.ids, make([]uuid.UUID, 0, partLength)), last+1
+		d.ids, last = append(d.ids, nil), 0 // most pages are short
+	case len(d.ids[last]) == partLength:
+		d.ids, last = append(d.ids, make([]uuid.UUID, 0, partLength)), last+1
 	}
-	r.ids[last] = append(r.ids[last], id)
+	d.ids[last] = append(d.ids[last], id)
 }
 
-// errReordered is the error of a long page that is not what it was before the break.
+// identitySet returns identities that are kept in parts as a set.
+func identitySet(parts [][]uuid.UUID) map[uuid.UUID]bool {
+	set := map[uuid.UUID]bool{}
+	for _, id := range slices.Concat(parts...) {
+		set[id] = true
+	}
+	return set
+}
+
+// overlap returns the backups of the previous page if that has the one that a page begins with: the page is
+// another one, but backups of the previous one come again in it. It may also be the same page, whose first
+// backups have been deleted.
+func overlap(previous [][]uuid.UUID, first uuid.UUID) map[uuid.UUID]bool {
+	if first == uuid.Nil || !slices.ContainsFunc(previous, func(part []uuid.UUID) bool { return slices.Contains(part, first) }) {
+		return nil
+	}
+	set := identitySet(previous)
+	delete(set, uuid.Nil) // backups without an identity are not the same
+	return set
+}
+
+// errReordered is the error of a long page that is not what it was before its connection broke.
 var errReordered = errors.New("the connection broke, and the list has changed since")
 
-// A repetition is a page that is asked for again, beside what was read of it before.
-type repetition struct {
-	before map[uuid.UUID]bool // what was read and has not come again; nil: it goes by its beginning
-	n      int                // how many backups of its beginning have still to come
-	want   uint64
-	hash   maphash.Hash
+// A replay compares a page that was requested again with what was delivered of it before.
+type replay struct {
+	missing map[uuid.UUID]bool // delivered, and not seen again yet; nil: the order counts
+	n       int                // how many backups of the beginning are still to come
+	want    uint64
+	hash    maphash.Hash
 }
 
-func (r *readBefore) repeated() *repetition {
-	again := &repetition{}
-	if r.n <= maxIdentities && !r.noID {
-		again.before = make(map[uuid.UUID]bool, r.n)
-		for _, id := range slices.Concat(r.ids...) {
-			again.before[id] = true
-		}
-		return again
+func (d *delivered) replay() *replay {
+	if d.n <= maxIdentities && !d.noID {
+		return &replay{missing: identitySet(d.ids)}
 	}
-	again.n, again.want = r.n, r.prefix.Sum64()
-	again.hash.SetSeed(r.prefix.Seed())
-	return again
+	r := &replay{n: d.n, want: d.prefix.Sum64()}
+	r.hash.SetSeed(d.prefix.Seed())
+	return r
 }
 
-// passed reports whether a backup was read before.
-func (r *repetition) passed(id uuid.UUID) (bool, error) {
-	if r.before != nil {
-		passed := r.before[id]
-		delete(r.before, id)
-		return passed, nil
+// skip reports whether a backup was delivered before.
+func (r *replay) skip(id uuid.UUID) (bool, error) {
+	if r.missing != nil {
+		skip := r.missing[id]
+		delete(r.missing, id)
+		return skip, nil
 	}
 	if r.n == 0 {
 		return false, nil
@@ -96,32 +112,20 @@ func (r *repetition) passed(id uuid.UUID) (bool, error) {
 	return true, nil
 }
 
-// end is called at the end of the page. What was read before and has not come again may have moved to
-// the next page, and is returned.
-func (r *repetition) end() (moved map[uuid.UUID]bool, err error) {
+// end is called at the end of the page. It returns what was delivered and has not come again, because that
+// may have moved to the next page.
+func (r *replay) end() (moved map[uuid.UUID]bool, err error) {
 	if r.n > 0 {
 		return nil, errReordered
 	}
-	return r.before, nil
-}
-
-// broken reports whether a page ended because its connection broke, or because somebody on the way
-// cut it off, and not because its reader had enough or its bytes make no sense.
-func (b *pageBody) broken(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil || errors.Is(err, errStopped) {
-		return false
-	}
-	if e, ok := errors.AsType[net.Error](b.err); ok && e.Timeout() {
-		return false // the time of the caller's http.Client is over
-	}
-	return b.err != nil || errors.Is(err, io.ErrUnexpectedEOF)
+	return r.missing, nil
 }
 
 // pageBody is the body of a page. It knows how far it was read.
 type pageBody struct {
 	resp *http.Response
 	read int64
-	err  error // other than the end
+	err  error // other than io.EOF
 }
 
 func (b *pageBody) Read(p []byte) (int, error) {
@@ -133,11 +137,23 @@ func (b *pageBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxBuffer is how much of a page is read at a time. A decoder by itself reads little at a time, and each
-// time is a system call.
+// broken reports whether a page ended with an error because its connection broke, and not because its
+// reader stopped or its content is invalid.
+func (b *pageBody) broken(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil || errors.Is(err, errStopped) {
+		return false
+	}
+	if e, ok := errors.AsType[net.Error](b.err); ok && e.Timeout() {
+		return false // the timeout of the caller's http.Client
+	}
+	return b.err != nil || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// maxBuffer is how much of a page is read at a time. The decoder itself reads little at a time, and each
+// read is a system call.
 const maxBuffer = 32 << 10
 
-// buffered returns a reader of the body that reads more at a time, as far as there is more.
+// buffered returns a buffered reader of the body. The buffer is no larger than the body.
 func (b *pageBody) buffered() io.Reader {
 	size := maxBuffer
 	if length := b.resp.ContentLength; 0 <= length && length < maxBuffer {
@@ -146,17 +162,17 @@ func (b *pageBody) buffered() io.Reader {
 	return bufio.NewReaderSize(b, size)
 }
 
-// cheapRest is how many bytes are sooner read than a new connection is made.
-const cheapRest = 32 << 10
+// maxDrain is how many bytes are read sooner than a new connection is made.
+const maxDrain = 32 << 10
 
-// restPatience is how long to wait for it, if it has not even arrived.
-const restPatience = 10 * time.Millisecond
+// drainTimeout is how long to wait for them.
+const drainTimeout = 10 * time.Millisecond
 
-// close ends the transfer. Where little is left it is read, so that the connection can be used again;
-// where it is not known how much is left, or nothing comes, nobody waits for it.
+// close ends the transfer. It reads a short rest, so that the connection can be reused, but not a rest of
+// unknown length or one that does not arrive.
 func (b *pageBody) close() {
-	if rest := b.resp.ContentLength - b.read; b.err == nil && rest > 0 && rest <= cheapRest {
-		timer := time.AfterFunc(restPatience, func() { _ = b.resp.Body.Close() })
+	if rest := b.resp.ContentLength - b.read; b.err == nil && rest > 0 && rest <= maxDrain {
+		timer := time.AfterFunc(drainTimeout, func() { _ = b.resp.Body.Close() })
 		_, _ = io.CopyN(io.Discard, b.resp.Body, rest)
 		timer.Stop()
 	}

@@ -17,42 +17,42 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 		return id
 	}
 	const n = maxIdentities + 1000
-	var before readBefore
+	var before delivered
 	for i := range n {
 		before.add(id(i))
 	}
 	if n := len(slices.Concat(before.ids...)); n != maxIdentities {
 		t.Errorf("%d identities are kept", n)
 	}
-	again := before.repeated()
+	again := before.replay()
 	for i := range n + 10 {
-		if passed, err := again.passed(id(i)); err != nil || passed != (i < n) {
-			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		if skip, err := again.skip(id(i)); err != nil || skip != (i < n) {
+			t.Fatalf("backup %d: %v, %v", i, skip, err)
 		}
 	}
 	if _, err := again.end(); err != nil {
 		t.Error(err)
 	}
 	// A page that ends before it is where it was may have lost what is behind.
-	again = before.repeated()
+	again = before.replay()
 	for i := range n - 1 {
-		if passed, err := again.passed(id(i)); err != nil || !passed {
-			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		if skip, err := again.skip(id(i)); err != nil || !skip {
+			t.Fatalf("backup %d: %v, %v", i, skip, err)
 		}
 	}
 	if _, err := again.end(); !errors.Is(err, errReordered) {
 		t.Errorf("a shorter page: %v", err)
 	}
 	// With two of them changed round it is another list.
-	again = before.repeated()
+	again = before.replay()
 	for i := range n {
 		j := i
 		if i == 5 || i == 6 {
 			j = 11 - i
 		}
-		passed, err := again.passed(id(j))
-		if last := i == n-1; last != errors.Is(err, errReordered) || !last && !passed {
-			t.Fatalf("backup %d: %v, %v", i, passed, err)
+		skip, err := again.skip(id(j))
+		if last := i == n-1; last != errors.Is(err, errReordered) || !last && !skip {
+			t.Fatalf("backup %d: %v, %v", i, skip, err)
 		}
 	}
 }
@@ -60,13 +60,13 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 // Without an identity only the place tells a backup from another.
 func TestPagesWithoutIdentitiesResumeByTheirBeginning(t *testing.T) {
 	t.Parallel()
-	var before readBefore
+	var before delivered
 	before.add(uuid.Nil)
 	before.add(uuid.Nil)
-	again := before.repeated()
+	again := before.replay()
 	for i := range 4 {
-		if passed, err := again.passed(uuid.Nil); err != nil || passed != (i < 2) {
-			t.Errorf("backup %d: %v, %v", i, passed, err)
+		if skip, err := again.skip(uuid.Nil); err != nil || skip != (i < 2) {
+			t.Errorf("backup %d: %v, %v", i, skip, err)
 		}
 	}
 }

@@ -55,7 +55,7 @@ type (
 const maxSlowScalar = 1 << 10
 
 // text is what a string or a number holds.
-func text(data []byte) (string, error) {
+func decodeText(data []byte) (string, error) {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -74,7 +74,7 @@ func text(data []byte) (string, error) {
 }
 
 func (s *slowText) UnmarshalJSON(data []byte) (err error) {
-	t, err := text(data)
+	t, err := decodeText(data)
 	*s = slowText(t)
 	return err
 }
@@ -83,7 +83,7 @@ func (n *slowInt64) UnmarshalJSON(data []byte) error {
 	if len(data) > maxSlowScalar {
 		return errors.New("too long for a number")
 	}
-	t, err := text(data)
+	t, err := decodeText(data)
 	if err != nil || t == "" {
 		return err
 	}

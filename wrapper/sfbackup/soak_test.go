@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -142,29 +143,28 @@ func (s *soak) settled(when string) *soakReport {
 	return report
 }
 
-// A soakResult is that of one partition.
-type soakResult struct {
-	sfbackup.FleetResult
-	err error
-}
-
 // backUp backs up all partitions.
-func (s *soak) backUp(r *soakReport) map[uuid.UUID]soakResult {
+func (s *soak) backUp(r *soakReport) map[uuid.UUID]sfbackup.BackupResult {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
-	results := map[uuid.UUID]soakResult{}
-	for result, err := range s.client.BackupMany(ctx, slices.Values(r.Partitions), &sfbackup.FleetOptions{
-		Concurrency: soakInFlight, MinDelay: 20 * time.Millisecond, MaxDelay: 100 * time.Millisecond,
-		OnProgress: func(p sfbackup.FleetProgress) {
+	results := map[uuid.UUID]sfbackup.BackupResult{}
+	sequence, err := s.client.BackupMany(ctx, slices.Values(r.Partitions), &sfbackup.BackupManyOptions{
+		Concurrency: soakInFlight,
+		Wait:        sfbackup.WaitOptions{MinDelay: 20 * time.Millisecond, MaxDelay: 100 * time.Millisecond},
+		OnCount: func(p sfbackup.BackupCount) {
 			if s.mostInFlight = max(s.mostInFlight, p.InFlight); p.InFlight > soakInFlight {
 				s.Errorf("%d backups are in flight", p.InFlight)
 			}
 		},
-	}) {
-		if _, twice := results[result.Partition]; twice {
-			s.Errorf("%s has two results", result.Partition)
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	for partition, result := range sequence {
+		if _, twice := results[partition]; twice {
+			s.Errorf("%s has two results", partition)
 		}
-		results[result.Partition] = soakResult{result, err}
+		results[partition] = result
 	}
 	if ctx.Err() != nil {
 		s.Errorf("a fleet of %d partitions took a minute", len(r.Partitions))
@@ -176,7 +176,7 @@ func (s *soak) backUp(r *soakReport) map[uuid.UUID]soakResult {
 }
 
 // checkResults checks that each result tells the truth about what was started.
-func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]soakResult) {
+func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]sfbackup.BackupResult) {
 	for i, partition := range after.Partitions {
 		var started []uuid.UUID // those that were not there before
 		for _, id := range after.Backups[i] {
@@ -190,19 +190,19 @@ func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]soa
 			s.Errorf("%s has no result", partition)
 			continue
 		}
-		kind, least, most := s.judge(result.err)
+		kind, least, most := s.judge(result)
 		if soakFails(i) {
 			least, most = 0, 0 // what fails is in no list
 		}
 		s.results[kind]++
 		if len(started) < least || len(started) > most {
-			s.Errorf("round %d: %s: %d backups were started by a call that ended with: %s: %v", s.rounds, partition, len(started), kind, result.err)
+			s.Errorf("round %d: %s: %d backups were started by a call that ended with: %s: %v", s.rounds, partition, len(started), kind, result.Err)
 		}
 		if kind == soakSuccess && !slices.Equal(started, []uuid.UUID{result.Progress.BackupID}) {
 			s.Errorf("round %d: %s: the backup is %s, and %v were started", s.rounds, partition, result.Progress.BackupID, started)
 		}
 		if (kind == soakFailure) != soakFails(i) && (kind == soakFailure || kind == soakSuccess) {
-			s.Errorf("round %d: %s: %v", s.rounds, partition, result.err)
+			s.Errorf("round %d: %s: %v", s.rounds, partition, result.Err)
 		}
 	}
 }
@@ -216,20 +216,20 @@ const (
 	soakLost       = "lost sight of"
 )
 
-// judge tells what kind of result an error is, and how many backups were started at least and at most if
-// it tells the truth.
-func (s *soak) judge(err error) (kind string, least, most int) {
-	_, failed := errors.AsType[*sfbackup.BackupFailedError](err)
+// judge returns the kind of a result, and how many backups were started at least and at most if it tells the
+// truth.
+func (s *soak) judge(result sfbackup.BackupResult) (kind string, least, most int) {
+	_, failed := errors.AsType[*sfbackup.BackupFailedError](result.Err)
 	switch {
-	case err == nil:
+	case result.Err == nil:
 		return soakSuccess, 1, 1
 	case failed:
 		return soakFailure, 0, 0
-	case errors.Is(err, sfbackup.ErrOutcomeUnknown):
+	case result.Start == sfbackup.StartUnknown:
 		return soakUnknown, 0, 1
-	case strings.HasPrefix(err.Error(), "sfbackup: BackupPartition:"):
+	case result.Start == sfbackup.NotStarted:
 		return soakNotStarted, 0, 0
-	default: // the wait after the start
+	default: // the wait failed
 		return soakLost, 1, 1
 	}
 }
@@ -255,41 +255,35 @@ func (s *soak) withPatience() (ctx context.Context, goesOn, end func()) {
 	return ctx, func() { timer.Reset(2 * s.patience) }, cancel
 }
 
-// listServices lists all services together.
+// listServices lists the services.
 func (s *soak) listServices(r *soakReport) map[sfbackup.ServiceName]*soakList {
-	ctx, goesOn, cancel := s.withPatience()
-	defer cancel()
-	lists := map[sfbackup.ServiceName]*soakList{}
-	for _, service := range r.Services {
-		lists[service] = &soakList{}
+	lists := s.readLists(len(r.Services), func(ctx context.Context, i int) iter.Seq2[sfbackup.Backup, error] {
+		return s.client.ServiceBackups(ctx, r.Services[i], nil)
+	})
+	byName := map[sfbackup.ServiceName]*soakList{}
+	for i, service := range r.Services {
+		byName[service] = &lists[i]
 	}
-	for b, err := range s.client.ServicesBackups(ctx, slices.Values(r.Services), &sfbackup.FleetOptions{Concurrency: soakInFlight}) {
-		goesOn()
-		list := lists[b.ServiceName]
-		switch {
-		case list == nil:
-			s.Errorf("a backup of %q", b.ServiceName)
-		case list.err != nil:
-			s.Errorf("the list of %s goes on after %v", b.ServiceName, list.err)
-		case err != nil:
-			list.err = err
-		default:
-			list.ids = append(list.ids, b.BackupID)
-		}
-	}
-	return lists
+	return byName
 }
 
-// listPartitions lists the partitions one by one, so many at a time, page after page.
+// listPartitions lists the partitions page by page.
 func (s *soak) listPartitions(r *soakReport) []soakList {
-	lists := make([]soakList, len(r.Partitions))
+	return s.readLists(len(r.Partitions), func(ctx context.Context, i int) iter.Seq2[sfbackup.Backup, error] {
+		return s.client.PartitionBackups(ctx, r.Partitions[i], &sfbackup.ListOptions{PageSize: 3 + i%30})
+	})
+}
+
+// readLists reads n lists concurrently.
+func (s *soak) readLists(n int, open func(ctx context.Context, i int) iter.Seq2[sfbackup.Backup, error]) []soakList {
+	lists := make([]soakList, n)
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range soakInFlight {
 		workers.Go(func() {
 			for i := range next {
 				ctx, goesOn, cancel := s.withPatience()
-				for b, err := range s.client.PartitionBackups(ctx, r.Partitions[i], &sfbackup.ListOptions{PageSize: 3 + i%30}) {
+				for b, err := range open(ctx, i) {
 					goesOn()
 					if lists[i].err = err; err == nil {
 						lists[i].ids = append(lists[i].ids, b.BackupID)

@@ -108,7 +108,7 @@ func TestStorageThatIsNotComplete(t *testing.T) {
 		{&sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`{"StorageKind":"Tape"},{"s3cret":1}`)}, "UnknownStorage: Raw: the storage is not a JSON object"},
 		{&sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`{}`)}, "UnknownStorage: Raw: the storage has no StorageKind"},
 		{&sfbackup.UnknownStorage{RawKind: "Tape", Raw: json.RawMessage(`{"StorageKind":"Disk"}`)}, "UnknownStorage: RawKind is not the StorageKind of Raw"},
-		{&sfbackup.FileShare{Path: strings.Repeat("x", 4<<20)}, "the storage is longer than the 4 MiB that the gateway takes"},
+		{&sfbackup.FileShare{Path: strings.Repeat("x", 4<<20)}, "the storage is longer than the 4 MiB that the gateway accepts"},
 	} {
 		if _, err := sentStorage(t, tt.storage); err == nil || err.Error() != prefix+tt.want {
 			t.Errorf("got %v, want %s", err, tt.want)

@@ -107,7 +107,7 @@ func TestOptionsSwitchVerificationOn(t *testing.T) {
 	for _, opt := range []sfbackup.Option{
 		sfbackup.WithRootCAs(x509.NewCertPool()),
 		sfbackup.WithServerThumbprints(strings.Repeat("00", 20)),
-		sfbackup.WithServerCommonNames("other"),
+		sfbackup.WithServerCommonName("other"),
 	} {
 		client, err := sfbackup.NewClient(server.URL, sfbackup.WithHTTPClient(careless), opt)
 		if err != nil {
@@ -119,7 +119,7 @@ func TestOptionsSwitchVerificationOn(t *testing.T) {
 	}
 	// The caller's roots hold for names as well.
 	roots := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: gatewayRoots(t)}}}
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithHTTPClient(roots), sfbackup.WithServerCommonNames("gateway"))
+	client, err := sfbackup.NewClient(server.URL, sfbackup.WithHTTPClient(roots), sfbackup.WithServerCommonName("gateway"))
 	if err == nil {
 		err = client.BackupPartition(t.Context(), partition1, nil)
 	}
@@ -134,17 +134,17 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 	transport := func(rt http.RoundTripper) sfbackup.Option {
 		return sfbackup.WithHTTPClient(&http.Client{Transport: rt})
 	}
-	source := sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(nil))
+	source := sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) { return sfbackup.Token{}, nil })
 	const https, plain = "https://gateway", "http://gateway"
 	for _, tt := range []struct {
 		name, endpoint string
 		opts           opts
 		want           string // "" is no error
 	}{
-		{"a transport of another kind", https, opts{transport(accepted200), pin}, "need a transport that is an *http.Transport; to put something around it, use WithMiddleware"},
+		{"a transport of another kind", https, opts{transport(accepted200), pin}, "need a transport that is an *http.Transport; to wrap it, use WithMiddleware"},
 		{"a transport of another kind, TLS 1.3", https, opts{transport(accepted200), sfbackup.WithTLS13()}, "need a transport that is an *http.Transport"},
 		{"a transport that makes TLS connections", https, opts{transport(&http.Transport{DialTLSContext: (&net.Dialer{}).DialContext}), pin}, "makes TLS connections itself"},
-		{"a transport that wants TLS 1.3", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin}, "takes WithTLS13"},
+		{"a transport that wants TLS 1.3", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin}, "needs WithTLS13"},
 		{"and gets it", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin, sfbackup.WithTLS13()}, ""},
 		{"no TLS", plain, opts{pin}, `need an endpoint that begins with "https://"`},
 		{"no TLS on this machine", "http://localhost", opts{sfbackup.WithRootCAs(x509.NewCertPool())}, `need an endpoint that begins with "https://"`},
@@ -157,8 +157,8 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 		{"a token to ::1", "http://[::1]:1", opts{source}, ""},
 		{"no pool", https, opts{sfbackup.WithRootCAs(nil)}, "WithRootCAs: the pool is nil"},
 		{"no thumbprint", https, opts{sfbackup.WithServerThumbprints()}, "WithServerThumbprints: there is no thumbprint"},
-		{"no name", https, opts{sfbackup.WithServerCommonNames(" ")}, "WithServerCommonNames: the name is empty"},
-		{"an issuer that is none", https, opts{sfbackup.WithServerCommonNames("a", "b")}, `WithServerCommonNames: "b" is not a thumbprint`},
+		{"no name", https, opts{sfbackup.WithServerCommonName(" ")}, "WithServerCommonName: the name is empty"},
+		{"an issuer that is none", https, opts{sfbackup.WithServerCommonName("a", "b")}, `WithServerCommonName: "b" is not a thumbprint`},
 		{"no token source", https, opts{sfbackup.WithTokenSource(nil)}, "WithTokenSource: the source is nil"},
 		{"no middleware", https, opts{sfbackup.WithMiddleware(nil)}, "WithMiddleware: the function is nil"},
 		{"middleware of nothing", https, opts{sfbackup.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil })}, "WithMiddleware: the function returned nil"},

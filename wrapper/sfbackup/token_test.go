@@ -62,7 +62,7 @@ func inBubble(t *testing.T, source *issuingSource, test func(*testing.T, *sfback
 	synctest.Test(t, func(t *testing.T) {
 		source.cluster = sfbackuptest.NewCluster()
 		source.cluster.AcceptToken("another", sfbackuptest.RoleAdmin, time.Time{})
-		test(t, newUncheckedClient(t, source.cluster.Transport(), sfbackup.WithTokenSource(source)))
+		test(t, newUncheckedClient(t, source.cluster.Transport(), sfbackup.WithTokenSource(source.Token)))
 	})
 }
 
@@ -136,7 +136,7 @@ func TestBrokenRefusal(t *testing.T) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, opts := range []opts{nil, {sfbackup.WithLogger(logger)}} {
 		source := &issuingSource{cluster: sfbackuptest.NewCluster(), lifetime: time.Hour}
-		client, err := sfbackup.NewClient(server.URL, append(opts, sfbackup.WithTokenSource(source), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 2, MinDelay: time.Millisecond}))...)
+		client, err := sfbackup.NewClient(server.URL, append(opts, sfbackup.WithTokenSource(source.Token), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 2, MinDelay: time.Millisecond}))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestTokenIsRefusedLate(t *testing.T) {
 			}
 			time.Sleep(time.Duration(n) * time.Minute)
 			return answer{status: "403 Client certificate required"}.response(req), nil
-		}), sfbackup.WithTokenSource(source))
+		}), sfbackup.WithTokenSource(source.Token))
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() { _, _ = client.BackupProgress(t.Context(), partition1) })
@@ -185,11 +185,11 @@ func TestTokenIsRefusedLate(t *testing.T) {
 func TestTokenIsRefusedForGood(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		source   sfbackup.TokenSourceFunc
+		source   sfbackup.TokenSource
 		requests int
 		want     string
 	}{
-		"another token each time": {func() sfbackup.TokenSourceFunc {
+		"another token each time": {func() sfbackup.TokenSource {
 			n := 0
 			return func(context.Context) (sfbackup.Token, error) {
 				n++
@@ -199,7 +199,7 @@ func TestTokenIsRefusedForGood(t *testing.T) {
 		"the same token": {func(context.Context) (sfbackup.Token, error) {
 			return sfbackup.Token{Value: "bad"}, nil
 		}, 1, "(the gateway does not accept the token"},
-		"no other token": {func() sfbackup.TokenSourceFunc {
+		"no other token": {func() sfbackup.TokenSource {
 			n := 0
 			return func(context.Context) (sfbackup.Token, error) {
 				if n++; n > 1 {
@@ -306,7 +306,7 @@ func TestTokenSourceFails(t *testing.T) {
 func TestTokenSourcePanics(t *testing.T) {
 	t.Parallel()
 	panics := true
-	client := newUncheckedClient(t, accepted200, sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+	client := newUncheckedClient(t, accepted200, sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		if panics {
 			panic("oops")
 		}
@@ -329,7 +329,7 @@ func TestTokenSourcePanics(t *testing.T) {
 func TestTokensThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "Bearer s3cret", "s3cret\r\nX: y", "s3cret\n", "s3cré", "\u200es3cret"} {
-		client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+		client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 			return sfbackup.Token{Value: sfbackup.Secret(value)}, nil
 		})))
 		err := client.BackupPartition(t.Context(), partition1, nil)
@@ -344,7 +344,7 @@ func TestTokenSourceErrorsShowNoQuery(t *testing.T) {
 	t.Parallel()
 	inner := &url.Error{Op: "Get", URL: "http://user:s3cret@169.254.169.254/token?secret=s3cret", Err: errors.New("no\nroute")}
 	other := &url.Error{Op: "Post", URL: "::s3cret", Err: errors.New("what")}
-	client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+	client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		return sfbackup.Token{}, fmt.Errorf("managed identity: %w", errors.Join(inner, other, &url.Error{Op: "x", Err: errors.New("y")}))
 	})))
 	err := client.BackupPartition(t.Context(), partition1, nil)
@@ -374,7 +374,7 @@ func TestTokenStaysWithTheCluster(t *testing.T) {
 	} {
 		var sent []string
 		client, err := sfbackup.NewClient("http://localhost:19080",
-			sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+			sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 				return sfbackup.Token{Value: "a.b-c_d"}, nil
 			})),
 			sfbackup.WithHTTPClient(&http.Client{

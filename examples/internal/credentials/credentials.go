@@ -58,9 +58,9 @@ func (f *Flags) Options() ([]sfbackup.Option, error) {
 		if token == "" {
 			return nil, fmt.Errorf("-token-env: %s is not set", f.tokenEnv)
 		}
-		opts = append(opts, sfbackup.WithTokenSource(sfbackup.TokenSourceFunc(func(context.Context) (sfbackup.Token, error) {
+		opts = append(opts, sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 			return sfbackup.Token{Value: token}, nil
-		})))
+		}))
 	}
 	return opts, nil
 }

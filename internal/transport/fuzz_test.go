@@ -1,4 +1,4 @@
-package sfbackup
+package transport
 
 import (
 	"bytes"
@@ -9,16 +9,17 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
+	"math"
 	"math/big"
-	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // A thumbprint is read for its digits alone; what else may stand between them changes nothing, and
@@ -32,9 +33,11 @@ func FuzzThumbprint(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var sum thumbprint
+		var sum Thumbprint
 		var err error
-		checkMemory(t, len(text), 0, func() { sum, err = parseThumbprint(text) })
+		if allocated := allocatedBy(func() { sum, err = ParseThumbprint(text) }); allocated > 10*uint64(len(text))+16<<10 {
+			t.Errorf("%d bytes are read with %d bytes of memory", len(text), allocated)
+		}
 		if (sum == nil) == (err == nil) {
 			t.Fatalf("got %x, %v", []byte(sum), err)
 		}
@@ -59,58 +62,25 @@ func FuzzThumbprint(f *testing.F) {
 			fmt.Sprintf("%x", []byte(sum)), fmt.Sprintf("% X", []byte(sum)), strings.ToLower(text), strings.ToUpper(text),
 			"\u200b" + digits.String()[:middle] + "\u2014" + digits.String()[middle:] + "\n",
 		} {
-			if other, err := parseThumbprint(again); err != nil || !bytes.Equal(other, sum) {
+			if other, err := ParseThumbprint(again); err != nil || !bytes.Equal(other, sum) {
 				t.Errorf("%q is %x, but %q is %x, %v", text, []byte(sum), again, []byte(other), err)
 			}
 		}
 	})
 }
 
-// An endpoint that is accepted is accepted again as it is kept, as the same; requests go to its host and
-// below its path. One that is not accepted may hold a secret, so that the error does not repeat it.
-func FuzzEndpoint(f *testing.F) {
-	for _, endpoint := range []string{
-		"http://localhost:19080", "https://gateway/sf/cluster/", "https://gateway/sf%2Fa", "http://[::1]:19080", "http://[fe80::1%25eth0]", "HTTP://LOCALHOST",
-		"http://localhost/a/../b//c/.", "http://localhost/%2e%2e/a", "http://localhost?a=s3cret", "http://s3cret:pw@localhost", "http://localhost#s3cret",
-		"http:localhost", "http:///a", "localhost:19080", "http://a b/", "http://localhost/\u00e9 %zz", "http://localhost/a:b;c,d", "http://localhost/%",
-	} {
-		f.Add(endpoint)
+// allocatedBy returns how much memory a function allocates, the least of a few measurements: other
+// goroutines allocate as well.
+func allocatedBy(f func()) uint64 {
+	least := uint64(math.MaxUint64)
+	for range 4 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
 	}
-	messages := map[string]bool{
-		"the endpoint is not a URL": true, `the endpoint has to begin with "http://" or "https://"`: true, "the endpoint has no host": true,
-		"the endpoint holds user information": true, "the endpoint has a query": true, "the endpoint has a fragment": true,
-	}
-	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
-	f.Fuzz(func(t *testing.T, endpoint string) {
-		u, err := parseEndpoint(endpoint)
-		if err != nil {
-			if !messages[err.Error()] {
-				t.Errorf("%q: %v", endpoint, err)
-			}
-			return
-		}
-		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasSuffix(u.Path, "/") {
-			t.Fatalf("%q is accepted as %+v", endpoint, u)
-		}
-		again, err := parseEndpoint(u.String())
-		if err != nil || again.String() != u.String() || originOf(again) != originOf(u) {
-			t.Fatalf("%q is kept as %q, which becomes %v, %v", endpoint, u, again, err)
-		}
-		var sent *http.Request
-		client, err := NewClient(endpoint, WithRetry(RetryPolicy{MaxAttempts: 1}), WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			sent = req
-			return nil, errors.New("not sent")
-		})}))
-		if err != nil {
-			t.Fatalf("%q: %v", endpoint, err)
-		}
-		if _, err = client.BackupProgress(t.Context(), partition); sent == nil {
-			t.Fatalf("%q: nothing is sent: %v", endpoint, err)
-		}
-		if want := u.EscapedPath() + "Partitions/" + partition.String() + "/$/GetBackupProgress"; sent.URL.Host != u.Host || sent.URL.EscapedPath() != want {
-			t.Errorf("%q: the request goes to %s, want %s on %s", endpoint, sent.URL, want, u.Host)
-		}
-	})
+	return least
 }
 
 // newCertificate makes a certificate that a signer has signed, or itself. It is always the same, so that
@@ -143,10 +113,10 @@ func newCertificate(f *testing.F, name string, signer *tls.Certificate) tls.Cert
 // chosen, is one line.
 func checkCertificateText(t *testing.T, c *x509.Certificate) {
 	t.Helper()
-	checkLine(t, nameCertificate(c))
-	asked := &keyPair{loaded: &tls.Certificate{Leaf: c}}
+	checkLine(t, describeCertificate(c))
+	asked := &ClientCertificate{loaded: &tls.Certificate{Leaf: c}}
 	asked.asked.Store(true)
-	checkLine(t, (&credentials{keyPair: asked}).describeKeyPair())
+	checkLine(t, (&credentials{certificate: asked}).describeOwnCertificate())
 }
 
 // What is read from a file in PEM is a certificate with its own key.
@@ -220,7 +190,7 @@ func FuzzCertificatePFX(f *testing.F) {
 				t.Skip("may take very long")
 			}
 		}
-		pair, err := readPFX(data, password)
+		pair, err := parsePFX(data, password)
 		var checked *tls.Certificate
 		if err == nil {
 			checked, err = checkKeyPair(pair)
@@ -266,22 +236,22 @@ func FuzzServerCertificate(f *testing.F) {
 		}
 		shown := tls.ConnectionState{PeerCertificates: []*x509.Certificate{c}}
 		known := bytes.Equal(der, leaf.Certificate[0])
-		for _, id := range []*identity{
-			{roots: roots, thumbprints: []thumbprint{sum[:]}},
-			{roots: roots, names: []serverName{{name: name, issuers: []thumbprint{sum[:]}}}},
-			{roots: roots, names: []serverName{{name: name}}},
+		for _, id := range []*ServerIdentity{
+			{Roots: roots, Thumbprints: []Thumbprint{sum[:]}},
+			{Roots: roots, Names: []ServerName{{Name: name, Issuers: []Thumbprint{sum[:]}}}},
+			{Roots: roots, Names: []ServerName{{Name: name}}},
 		} {
 			err := id.verify(shown, time.Now())
 			if err != nil {
-				if text := withoutURLs(err).Error(); strings.ContainsAny(text, "\r\n") {
-					t.Errorf("the error is %q", text)
+				if line := text.Redact(err).Error(); strings.ContainsAny(line, "\r\n") {
+					t.Errorf("the error is %q", line)
 				}
 				continue
 			}
-			if len(id.thumbprints) > 0 && !known {
+			if len(id.Thumbprints) > 0 && !known {
 				t.Errorf("%x is accepted for the thumbprint of another", der)
 			}
-			if len(id.names) > 0 && (len(id.names[0].issuers) > 0 || !bytes.Equal(der, root.Certificate[0]) && c.CheckSignatureFrom(root.Leaf) != nil) {
+			if len(id.Names) > 0 && (len(id.Names[0].Issuers) > 0 || !bytes.Equal(der, root.Certificate[0]) && c.CheckSignatureFrom(root.Leaf) != nil) {
 				t.Errorf("%x is accepted for %q", der, name)
 			}
 		}

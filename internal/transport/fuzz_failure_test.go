@@ -1,4 +1,4 @@
-package sfbackup
+package transport
 
 import (
 	"bufio"
@@ -10,21 +10,22 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
-// checkLine fails unless a text for people is one line that can be printed, and not long. A text of the
-// server shows up to twice in an error, as code and message.
-func checkLine(t *testing.T, text string) {
+// checkLine fails unless a text is one short printable line.
+func checkLine(t *testing.T, line string) {
 	t.Helper()
-	if !utf8.ValidString(text) || len(text) > 3*maxText ||
-		strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != utf8.RuneError }) {
-		t.Errorf("not a line for people: %q", text)
+	if !utf8.ValidString(line) || len(line) > 900 ||
+		strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) && r != utf8.RuneError }) {
+		t.Errorf("not one printable line: %q", line)
 	}
 }
 
-// The first line and the header of an answer become a delay within its limits, a code only if they
-// have one, one line, and a hint that repeats nothing of what came.
-func FuzzAnswerHead(f *testing.F) {
+// The status line and the header of a response become a delay within its limits, a code only if they
+// have one, one line, and a hint that repeats nothing of the response.
+func FuzzFailure(f *testing.F) {
 	for _, head := range []string{
 		"200 OK\r\nRetry-After: 120\r\n",
 		"503 Service Unavailable\r\nRetry-After: Wed, 21 Oct 2099 07:28:00 GMT\r\n",
@@ -40,7 +41,7 @@ func FuzzAnswerHead(f *testing.F) {
 	hints := []string{
 		"", hintNoCredentials + "; or the certificate of the transport is not accepted",
 		"the cluster wants Windows authentication, which this client does not have",
-		"the cluster knows this client, but its role does not allow it to read",
+		"the cluster knows this client, but its role does not allow this request",
 	}
 	f.Fuzz(func(t *testing.T, head string) {
 		resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader("HTTP/1.1 "+head+"\r\n")), nil)
@@ -58,9 +59,10 @@ func FuzzAnswerHead(f *testing.F) {
 			t.Errorf("%d is taken for a refusal", resp.StatusCode)
 		}
 
-		e, _ := newAPIError("GetPartitionBackupList", resp, "id")
-		e.Hint = (&credentials{}).hint(resp, e, refusal)
+		e := new(record).readFailure(resp)
+		e.Hint = (&credentials{}).hint(resp, e)
 		checkLine(t, e.Error())
+		checkLine(t, text.OneLine(e.Message))
 		if !slices.Contains(hints, e.Hint) {
 			t.Errorf("the hint is %q", e.Hint)
 		}

@@ -1,0 +1,85 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// A ConnTrace records which connections a request got, to tell whether any of it may have been sent. The
+// zero value is ready for one request.
+type ConnTrace struct {
+	mu        sync.Mutex
+	host      string // and port; "": the request has not left this package
+	requested bool   // a connection was requested for the request itself
+	ours      bool   // the latest connection was requested for it
+	obtained  bool   // a connection was obtained, by the request or by another in the same context
+	count     int    // how many connections the request obtained
+}
+
+func (t *ConnTrace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
+}
+
+// handOver notes that a request leaves this package for the transport below it.
+func (t *ConnTrace) handOver(u *url.URL) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, t.host, _ = strings.Cut(originOf(u), "://")
+}
+
+func (t *ConnTrace) getConn(hostPort string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// Middleware may send requests of its own in the same context. Behind a proxy, whose host is another,
+	// all connections look like those of others, and less is certain.
+	t.ours = hostPort == t.host
+	t.requested = t.requested || t.ours
+}
+
+func (t *ConnTrace) gotConn(httptrace.GotConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.obtained = true
+	if t.ours {
+		t.count++
+	}
+}
+
+// reset forgets everything, before a request of which nothing was sent goes to another endpoint.
+func (t *ConnTrace) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.host, t.requested, t.ours, t.obtained, t.count = "", false, false, false, 0
+}
+
+// Repeated reports whether the transport or its middleware may have sent the request more than once.
+func (t *ConnTrace) Repeated() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count > 1
+}
+
+// NothingSent reports whether it is certain that nothing of the request was sent before it failed with err:
+// it never left this package, or never got a connection.
+func (t *ConnTrace) NothingSent(err error) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.host == "":
+		return true
+	case t.obtained:
+		return false
+	case t.requested:
+		return true
+	}
+	// A transport without hooks, or a proxy.
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}

@@ -1,0 +1,227 @@
+// Package transport carries the requests of operations to a cluster. It chooses an endpoint, sends
+// credentials, verifies the server, retries requests that only read, and reads what an unsuccessful
+// response says. It knows requests and responses, and nothing about backups.
+//
+// Errors name the options of package sfbackup, because these are what a user can change.
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+
+	"github.com/servicefabric-go/backup/internal/text"
+)
+
+// Config is what a [Transport] is made of. New changes nothing that it refers to.
+type Config struct {
+	Endpoints  []*url.URL   // of one cluster, from ParseEndpoint; the paths of requests begin with theirs
+	HTTPClient *http.Client // nil: none of the caller's
+	Logger     *slog.Logger // nil: none
+	Retry      RetryPolicy
+	TLS        TLS
+	Tokens     TokenSource // nil: none
+
+	// NonRetriableCodes are error codes that a retry does not change, whatever their status is.
+	NonRetriableCodes []string
+	// Middleware wraps the transport below everything else; nil is none.
+	Middleware func(http.RoundTripper) http.RoundTripper
+}
+
+// A Transport sends requests to one cluster. It is safe for concurrent use.
+type Transport struct {
+	client      doer
+	credentials *credentials
+	failover    bool // there are several endpoints
+}
+
+// doer is an *http.Client, or bareClient.
+type doer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
+// New returns a transport. It sends nothing. All mistakes in the configuration are reported at once, joined.
+func New(c *Config) (*Transport, error) {
+	credentials := newCredentials(c)
+	base, ours, err := c.resolveTransport()
+	if ours {
+		credentials.ours = true
+		credentials.idle, _ = base.(interface{ CloseIdleConnections() })
+	}
+	if err == nil && c.Middleware != nil {
+		if base = c.Middleware(base); base == nil {
+			err = errors.New("WithMiddleware: the function returned nil")
+		}
+	}
+	if err := errors.Join(checkEndpoints(c.Endpoints), c.checkSchemes(), err); err != nil {
+		return nil, err
+	}
+	return &Transport{client: c.chain(base, credentials), credentials: credentials, failover: len(c.Endpoints) > 1}, nil
+}
+
+// chain builds the chain that each request passes in this order, and its response in reverse:
+//
+//		http.Client → retry → endpoint → credentials → log → middleware → base
+//
+//	  - The http.Client is there only if the caller's does something: it follows redirects, keeps cookies, or
+//	    has a timeout, which then limits all attempts and delays together.
+//	  - The retry makes attempts. Each of them chooses an endpoint.
+//	  - The log is below everything that sends requests, so it shows what is really sent.
+func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
+	next := http.RoundTripper(checkedTransport{base})
+	if c.Logger != nil {
+		next = &logger{next, c.Logger}
+	}
+	next = &authenticator{next, credentials}
+	if len(c.Endpoints) > 1 {
+		next = newFailover(next, c.Endpoints)
+	}
+	next = &retrier{next, c.Retry, c.NonRetriableCodes}
+
+	client := http.Client{}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	if client.CheckRedirect == nil && client.Jar == nil && client.Timeout == 0 {
+		return bareClient{next}
+	}
+	if client.CheckRedirect == nil {
+		// The gateway never redirects. Something else that does must not get a request that may hold
+		// the password of a storage. The redirect itself becomes the error.
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	client.Transport = next
+	return &client
+}
+
+// bareClient takes the place of an http.Client that would follow no redirects, keep no cookies and set no
+// timeout. The copies that an http.Client makes in case it has to are a tenth of the work of a short request.
+type bareClient struct{ transport http.RoundTripper }
+
+func (c bareClient) Do(req *http.Request) (*http.Response, error) { return c.transport.RoundTrip(req) }
+
+// checkedTransport holds a transport to what the chain relies on: a response with a body, or an error.
+type checkedTransport struct{ next http.RoundTripper }
+
+func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errors.New("the transport returned neither a response nor an error")
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// A Call says what a request is for and how its response is to be treated.
+type Call struct {
+	Operation string     // the name of the operation, for logs and middleware
+	Want      []int      // the statuses of a success
+	Attempt   int        // the number of the attempt, from 1, of a caller that retries itself; 0 is 1
+	Waits     bool       // the caller waits itself after a 429 or 503, so these are not retried
+	Whole     int64      // read the body of a success into memory, at most so many bytes and one more; 0: the caller streams it
+	Trace     *ConnTrace // records what was sent; nil: not needed
+}
+
+// record is a call on its way through the chain. It is the one value that this package keeps in contexts.
+type record struct {
+	Call
+
+	response *http.Response
+	failure  *Failure // what response says
+}
+
+type recordKey struct{}
+
+func withRecord(ctx context.Context, r *record) context.Context {
+	return context.WithValue(ctx, recordKey{}, r)
+}
+
+// recordOf returns the record of a request that Do has sent.
+func recordOf(ctx context.Context) *record {
+	if r, ok := ctx.Value(recordKey{}).(*record); ok {
+		return r
+	}
+	return &record{}
+}
+
+// CallFromContext returns the call that the context of a request belongs to.
+func CallFromContext(ctx context.Context) (Call, bool) {
+	r, ok := ctx.Value(recordKey{}).(*record)
+	if !ok {
+		return Call{}, false
+	}
+	return r.Call, true
+}
+
+// Do sends a request. A response with a status of call.Want is returned, and its caller closes its body. A
+// response with any other status is the error *[Failure]. Any other error has a text of one line, without
+// the URL of the request; if the context has ended it is that of [ContextError].
+//
+// A GET is retried as the policy says. Other requests are sent once, except that they go on to the next
+// endpoint if nothing was sent.
+func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http.Response, error) {
+	if call.Attempt == 0 {
+		call.Attempt = 1
+	}
+	if call.Trace == nil && t.failover {
+		call.Trace = new(ConnTrace)
+	}
+	r := &record{Call: call}
+	sending := withRecord(ctx, r)
+	if call.Trace != nil {
+		sending = httptrace.WithClientTrace(sending, call.Trace.hooks())
+	}
+	resp, err := t.client.Do(req.WithContext(sending))
+	if err != nil {
+		if resp != nil { // the caller's CheckRedirect refused a redirect
+			err = &nonRetriableError{err}
+		}
+		return nil, CallError(ctx, err)
+	}
+	if slices.Contains(call.Want, resp.StatusCode) {
+		return resp, nil
+	}
+	defer closeBody(resp)
+	failure := r.readFailure(resp)
+	failure.Hint = t.credentials.hint(resp, failure)
+	if resp.StatusCode < http.StatusBadRequest && failure.Message == "" {
+		// It comes from a proxy, or is a page to sign in: the gateway has no such response.
+		failure.Message = fmt.Sprintf("expected status %d", call.Want[0])
+		if resp.StatusCode >= http.StatusMultipleChoices {
+			failure.Message = "redirects are not followed"
+		}
+	}
+	return nil, failure
+}
+
+// CallError returns the error of a call that failed without a response, or while its response was read.
+func CallError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		// The call failed because its caller gave up.
+		err = ContextError(ctx)
+	}
+	// A URL holds continuation tokens and can be long; the operation says more.
+	if u, ok := err.(*url.Error); ok { //nolint:errorlint // that of an http.Client, and none below it
+		err = u.Err
+	}
+	return text.Redact(err)
+}
+
+// ContextError says why a context has ended, so that errors.Is finds both the cause that its owner gave and
+// the plain context error.
+func ContextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
