@@ -12,7 +12,7 @@ import (
 // just a message as ASP.NET Web API writes it. A body that breaks off gives what stood before the
 // break; a body that is not JSON gives nothing.
 func ReadError(body []byte) (code, message string) {
-	end, _ := Check(body)                                             // nothing behind it is worth its memory
+	end, _ := CheckLimits(body)                                       // nothing behind it is worth its memory
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body[:end]), Tolerant) // which reads a Buffer without a copy
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
 		return "", ""
@@ -50,5 +50,5 @@ func readText(dec *jsontext.Decoder) (string, error) {
 	if err != nil || value.Kind() != '"' {
 		return string(value), err
 	}
-	return (*sharedStrings)(nil).text(value), nil
+	return (*interner)(nil).text(value), nil
 }

@@ -26,7 +26,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 		{generated.ManagedIdentityAzureBlobBackupStorageDescription{}, ManagedIdentityAzureBlobStore{}},
 		{generated.BackupProgressInfo{}, Progress{}},
 		{generated.PagedBackupInfoList{}, Page{}},
-		{generated.PagedBackupInfoList{}, wire.Page[backupFields, *backupFields]{}},
+		{generated.PagedBackupInfoList{}, wire.PageDecoder[backupFields, *backupFields]{}},
 		{generated.BackupInfo{}, Backup{}},
 		{generated.BackupEpoch{}, Epoch{}},
 		{generated.Int64RangePartitionInformation{}, Int64RangePartition{}},
@@ -72,7 +72,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 					name = field
 				}
 			}
-			if strings.HasPrefix(to.Name(), "Page[") {
+			if strings.HasPrefix(to.Name(), "PageDecoder[") {
 				name = map[string]string{"Items": "items", "ContinuationToken": "token"}[field]
 			}
 			_, isField := to.FieldByName(name)

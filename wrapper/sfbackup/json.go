@@ -20,7 +20,7 @@ func (p Progress) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes, and what servers send.
 func (p *Progress) UnmarshalJSON(data []byte) error {
 	var w generated.BackupProgressInfo
-	if err := wire.ReadWritten(data, (*progressFields)(&w)); err != nil {
+	if err := wire.ReadStored(data, (*progressFields)(&w)); err != nil {
 		return fmt.Errorf("sfbackup: Progress: %w", err)
 	}
 	*p = *newProgress(&w)
@@ -33,7 +33,7 @@ func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup
 // UnmarshalJSON reads what MarshalJSON writes, and what servers send.
 func (b *Backup) UnmarshalJSON(data []byte) error {
 	var w generated.BackupInfo
-	if err := wire.ReadWritten(data, (*backupFields)(&w)); err != nil {
+	if err := wire.ReadStored(data, (*backupFields)(&w)); err != nil {
 		return fmt.Errorf("sfbackup: Backup: %w", err)
 	}
 	*b = newBackup(&w)

@@ -324,7 +324,7 @@ func (r *reading) readOnce(ctx context.Context) (next string, again bool, err er
 
 // readPage reads the body of the page and hands out what was not read before.
 func (r *reading) readPage(ctx context.Context, body io.Reader) (next string, err error) {
-	page := wire.NewPage[backupFields](body)
+	page := wire.NewPageDecoder[backupFields](body)
 	repetition := r.before.repeated()
 	var info backupFields
 	begins := true

@@ -176,7 +176,7 @@ func readSlowly(data []byte) (*Page, error) {
 }
 
 func readFast(data []byte) (*Page, error) {
-	p := wire.NewPage[backupFields](bytes.NewReader(data))
+	p := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
 	page := &Page{}
 	for {
 		var info backupFields
