@@ -40,7 +40,8 @@ func (p *Progress) UnmarshalJSON(data []byte) error {
 // an error if it has an unknown one.
 func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup(&b), wire.Tolerant) }
 
-// UnmarshalJSON reads what MarshalJSON writes and what servers send. Unknown properties are ignored.
+// UnmarshalJSON reads what MarshalJSON writes and what servers send. Unknown properties are ignored. A backup
+// without a partition gets an [UnknownPartition].
 func (b *Backup) UnmarshalJSON(data []byte) error {
 	var w generated.BackupInfo
 	if err := wire.ReadStored(data, (*backupFields)(&w)); err != nil {
