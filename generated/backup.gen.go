@@ -24,23 +24,23 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// AzureBlobBackupStorageDescription A container of Azure blob storage, reached with a connection string.
+// AzureBlobBackupStorageDescription A container of Azure blob storage, accessed with a connection string.
 type AzureBlobBackupStorageDescription struct {
 	// StorageKind `AzureBlobStore`.
 	StorageKind wire.Symbol `json:"StorageKind"`
 
-	// ConnectionString The connection string of the storage account. It holds the account key.
+	// ConnectionString The connection string of the storage account. It contains the account key.
 	ConnectionString string `json:"ConnectionString,omitempty"`
 
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName StorageFriendlyName `json:"FriendlyName,omitempty"`
 }
 
-// BackupChainID The identity of a backup chain, a UUID: that of the full backup which begins it. All backups
-// of a chain are needed to restore its last one.
+// BackupChainID The identity of a backup chain, a UUID. It equals the `BackupId` of the full backup that starts
+// the chain. Restoring the last backup of a chain needs all backups of the chain.
 type BackupChainID = uuid.UUID
 
 // BackupEpoch The epoch of a record. Epochs are ordered by `DataLossVersion`, then by
@@ -49,7 +49,7 @@ type BackupEpoch struct {
 	// ConfigurationNumber The name of `ConfigurationVersion` in 6.2.
 	ConfigurationNumber wire.Int64 `json:"ConfigurationNumber,omitempty,omitzero"`
 
-	// ConfigurationVersion Changes when the replica set changes, most often because the primary moved. An int64 as a
+	// ConfigurationVersion Changes when the replica set changes, usually because the primary moved. An int64 as a
 	// decimal string, from -9223372036854775808 to 9223372036854775807.
 	ConfigurationVersion wire.Int64 `json:"ConfigurationVersion,omitempty"`
 
@@ -69,8 +69,8 @@ type BackupInfo struct {
 	// ApplicationName The name of the application that the partition belongs to, `fabric:/App`.
 	ApplicationName string `json:"ApplicationName,omitempty"`
 
-	// BackupChainID The identity of a backup chain, a UUID: that of the full backup which begins it. All backups
-	// of a chain are needed to restore its last one.
+	// BackupChainID The identity of a backup chain, a UUID. It equals the `BackupId` of the full backup that starts
+	// the chain. Restoring the last backup of a chain needs all backups of the chain.
 	BackupChainID BackupChainID `json:"BackupChainId,omitempty,omitzero"`
 
 	// BackupID The identity of a backup, a UUID.
@@ -80,31 +80,31 @@ type BackupInfo struct {
 	// on the storage.
 	BackupLocation string `json:"BackupLocation,omitempty"`
 
-	// BackupType What a backup holds.
+	// BackupType The type of a backup.
 	//
 	// - `Invalid`: not a type; every Service Fabric enumeration has this value.
-	// - `Full`: the whole state of the partition. It begins a backup chain.
-	// - `Incremental`: what changed since the backup before it in the same chain.
+	// - `Full`: the whole state of the partition. A full backup starts a backup chain.
+	// - `Incremental`: the changes since the previous backup in the same chain.
 	BackupType BackupType `json:"BackupType,omitempty"`
 
-	// CreationTimeUTC When the backup was made, in UTC.
+	// CreationTimeUTC The time of the backup, in UTC.
 	CreationTimeUTC wire.Time `json:"CreationTimeUtc,omitempty,omitzero"`
 
 	// EpochOfLastBackupRecord The epoch of a record. Epochs are ordered by `DataLossVersion`, then by
 	// `ConfigurationVersion`.
 	EpochOfLastBackupRecord BackupEpoch `json:"EpochOfLastBackupRecord,omitempty,omitzero"`
 
-	// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+	// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 	FailureError *FailureError `json:"FailureError"`
 
 	// LSNOfLastBackupRecord The logical sequence number of the last record of a backup. An int64 as a decimal string,
 	// from -9223372036854775808 to 9223372036854775807.
 	LSNOfLastBackupRecord LSN `json:"LsnOfLastBackupRecord,omitempty,omitzero"`
 
-	// PartitionInformation The partition that a backup was taken of, described by its partitioning scheme.
+	// PartitionInformation The partition of a backup. Its properties depend on the partitioning scheme.
 	PartitionInformation PartitionInformation `json:"PartitionInformation,omitempty"`
 
-	// ServiceManifestVersion The version of the service manifest that the service ran when it was backed up.
+	// ServiceManifestVersion The version of the service manifest at the time of the backup.
 	ServiceManifestVersion string `json:"ServiceManifestVersion,omitempty"`
 
 	// ServiceName The name of the service that the partition belongs to, `fabric:/App/Service`.
@@ -113,13 +113,13 @@ type BackupInfo struct {
 
 // BackupPartitionDescription How to back up a partition.
 type BackupPartitionDescription struct {
-	// BackupStorage Where a backup is stored. Absent from a request, the storage of the backup policy is used.
+	// BackupStorage The storage for a backup. If a request has none, the storage of the backup policy is used.
 	BackupStorage BackupStorageDescription `json:"BackupStorage,omitempty"`
 }
 
-// BackupProgressInfo The progress of the latest backup that was asked for with BackupPartition. Unless the backup
+// BackupProgressInfo The progress of the latest backup that was requested with BackupPartition. Unless the backup
 // succeeded, `BackupId` is all zeros, `TimeStampUtc` is in the year 1 and
-// `LsnOfLastBackupRecord` is 0; each means that the value is not set.
+// `LsnOfLastBackupRecord` is 0. Each means that the value is not set.
 type BackupProgressInfo struct {
 	// BackupID The identity of a backup, a UUID.
 	BackupID BackupID `json:"BackupId,omitempty,omitzero"`
@@ -128,62 +128,62 @@ type BackupProgressInfo struct {
 	// depends on the storage.
 	BackupLocation string `json:"BackupLocation,omitempty"`
 
-	// BackupState The state of a backup that was asked for.
+	// BackupState The state of a requested backup.
 	//
 	// - `Invalid`: not a state; every Service Fabric enumeration has this value.
-	// - `Accepted`: the request was checked and accepted, the backup has not been triggered yet.
-	// - `BackupInProgress`: the backup was triggered and is under way.
-	// - `Success`: the backup ended well. Final.
+	// - `Accepted`: the request was validated and accepted; the backup has not been triggered yet.
+	// - `BackupInProgress`: the backup was triggered and is in progress.
+	// - `Success`: the backup succeeded. Final.
 	// - `Failure`: the backup failed. Final.
 	// - `Timeout`: the backup took longer than its `BackupTimeout`. Final.
 	BackupState BackupState `json:"BackupState,omitempty"`
 
-	// EpochOfLastBackupRecord The epoch of the last record of the backup. Null until the backup succeeded.
+	// EpochOfLastBackupRecord The epoch of the last record of the backup. Null until the backup has succeeded.
 	EpochOfLastBackupRecord BackupEpoch `json:"EpochOfLastBackupRecord,omitempty,omitzero"`
 
-	// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+	// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 	FailureError *FailureError `json:"FailureError"`
 
 	// LSNOfLastBackupRecord The logical sequence number of the last record of the backup: an int64, as a number or as a
-	// decimal string. 0 until the backup succeeded.
+	// decimal string. 0 until the backup has succeeded.
 	LSNOfLastBackupRecord wire.Int64 `json:"LsnOfLastBackupRecord,omitempty,omitzero"`
 
 	// TimeStampUTC When the backup succeeded or failed, in UTC.
 	TimeStampUTC wire.Time `json:"TimeStampUtc,omitempty,omitzero"`
 }
 
-// BackupState The state of a backup that was asked for.
+// BackupState The state of a requested backup.
 //
 // - `Invalid`: not a state; every Service Fabric enumeration has this value.
-// - `Accepted`: the request was checked and accepted, the backup has not been triggered yet.
-// - `BackupInProgress`: the backup was triggered and is under way.
-// - `Success`: the backup ended well. Final.
+// - `Accepted`: the request was validated and accepted; the backup has not been triggered yet.
+// - `BackupInProgress`: the backup was triggered and is in progress.
+// - `Success`: the backup succeeded. Final.
 // - `Failure`: the backup failed. Final.
 // - `Timeout`: the backup took longer than its `BackupTimeout`. Final.
 type BackupState = wire.Symbol
 
-// BackupStorageDescription Where a backup is stored. Absent from a request, the storage of the backup policy is used.
+// BackupStorageDescription The storage for a backup. If a request has none, the storage of the backup policy is used.
 type BackupStorageDescription = jsontext.Value
 
 // BackupStorageKind The kind of a backup storage.
 //
 //   - `Invalid`: not a kind; every Service Fabric enumeration has this value.
-//   - `FileShare`: a file share that all nodes of the cluster reach.
-//   - `AzureBlobStore`: a container of Azure blob storage, reached with a connection string.
-//   - `DsmsAzureBlobStore`: a container of Azure blob storage whose credentials are kept by dSMS,
+//   - `FileShare`: a file share that all nodes of the cluster can access.
+//   - `AzureBlobStore`: a container of Azure blob storage, accessed with a connection string.
+//   - `DsmsAzureBlobStore`: a container of Azure blob storage, accessed with credentials from dSMS,
 //     a secret store.
-//   - `ManagedIdentityAzureBlobStore`: a container of Azure blob storage, reached with a managed
+//   - `ManagedIdentityAzureBlobStore`: a container of Azure blob storage, accessed with a managed
 //     identity of the cluster.
 type BackupStorageKind = wire.Symbol
 
-// BackupType What a backup holds.
+// BackupType The type of a backup.
 //
 // - `Invalid`: not a type; every Service Fabric enumeration has this value.
-// - `Full`: the whole state of the partition. It begins a backup chain.
-// - `Incremental`: what changed since the backup before it in the same chain.
+// - `Full`: the whole state of the partition. A full backup starts a backup chain.
+// - `Incremental`: the changes since the previous backup in the same chain.
 type BackupType = wire.Symbol
 
-// DsmsAzureBlobBackupStorageDescription A container of Azure blob storage whose credentials are kept by dSMS.
+// DsmsAzureBlobBackupStorageDescription A container of Azure blob storage, accessed with credentials from dSMS.
 type DsmsAzureBlobBackupStorageDescription struct {
 	// StorageKind `DsmsAzureBlobStore`.
 	StorageKind wire.Symbol `json:"StorageKind"`
@@ -191,46 +191,46 @@ type DsmsAzureBlobBackupStorageDescription struct {
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName StorageFriendlyName `json:"FriendlyName,omitempty"`
 
-	// StorageCredentialsSourceLocation The URL at which dSMS keeps the credentials of the storage account.
+	// StorageCredentialsSourceLocation The URL of the storage account's credentials in dSMS.
 	StorageCredentialsSourceLocation string `json:"StorageCredentialsSourceLocation"`
 }
 
-// FabricError The body of every answer that is not a success.
+// FabricError The body of every error response.
 type FabricError struct {
-	// Error What went wrong.
+	// Error The code and the message of an error.
 	Error FabricErrorError `json:"Error"`
 }
 
-// FabricErrorCode The code of an error, for programs: `FABRIC_E_PARTITION_NOT_FOUND`,
-// `FABRIC_E_BACKUP_IN_PROGRESS`, `E_INVALIDARG` and others. The set is open.
+// FabricErrorCode The code of an error, such as `FABRIC_E_PARTITION_NOT_FOUND`, `FABRIC_E_BACKUP_IN_PROGRESS` or
+// `E_INVALIDARG`. The set is open.
 type FabricErrorCode = wire.Symbol
 
-// FabricErrorError What went wrong.
+// FabricErrorError The code and the message of an error.
 type FabricErrorError struct {
-	// Code The code of an error, for programs: `FABRIC_E_PARTITION_NOT_FOUND`,
-	// `FABRIC_E_BACKUP_IN_PROGRESS`, `E_INVALIDARG` and others. The set is open.
+	// Code The code of an error, such as `FABRIC_E_PARTITION_NOT_FOUND`, `FABRIC_E_BACKUP_IN_PROGRESS` or
+	// `E_INVALIDARG`. The set is open.
 	Code FabricErrorCode `json:"Code"`
 
-	// Message The error in words, for people. Its wording may change.
+	// Message A description of the error. Its wording may change.
 	Message FabricErrorMessage `json:"Message,omitempty"`
 }
 
-// FabricErrorMessage The error in words, for people. Its wording may change.
+// FabricErrorMessage A description of the error. Its wording may change.
 type FabricErrorMessage = string
 
-// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 type FailureError = FabricErrorError
 
-// FileShareBackupStorageDescription A file share. The server writes with the primary credentials and falls back to the secondary
-// ones; without credentials it writes as the account that the service runs as.
+// FileShareBackupStorageDescription A file share. The server accesses it with the primary credentials and falls back to the
+// secondary ones. Without credentials it uses the account that the service runs as.
 type FileShareBackupStorageDescription struct {
 	// StorageKind `FileShare`.
 	StorageKind wire.Symbol `json:"StorageKind"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName StorageFriendlyName `json:"FriendlyName,omitempty"`
 
 	// Path The UNC path of the share, `\\server\share`.
@@ -239,17 +239,17 @@ type FileShareBackupStorageDescription struct {
 	// PrimaryPassword The password of the primary user.
 	PrimaryPassword string `json:"PrimaryPassword,omitempty"`
 
-	// PrimaryUserName The user to reach the share as, with its domain. Empty means no credentials.
+	// PrimaryUserName The user name for the share, with its domain. Empty means no credentials.
 	PrimaryUserName string `json:"PrimaryUserName,omitempty"`
 
 	// SecondaryPassword The password of the secondary user.
 	SecondaryPassword string `json:"SecondaryPassword,omitempty"`
 
-	// SecondaryUserName The user to reach the share as when the primary one is refused.
+	// SecondaryUserName The user name for the share if the share rejects the primary user.
 	SecondaryUserName string `json:"SecondaryUserName,omitempty"`
 }
 
-// Int64RangePartitionInformation A partition that holds a range of int64 keys, both ends included.
+// Int64RangePartitionInformation A partition with a range of int64 keys. Both ends are inclusive.
 type Int64RangePartitionInformation struct {
 	// ServicePartitionKind `Int64Range`.
 	ServicePartitionKind wire.Symbol `json:"ServicePartitionKind"`
@@ -258,7 +258,7 @@ type Int64RangePartitionInformation struct {
 	// -9223372036854775808 to 9223372036854775807.
 	HighKey wire.Int64 `json:"HighKey,omitempty"`
 
-	// ID The identity of a partition, a UUID. It is made when the service is created and does not
+	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	ID PartitionID `json:"Id,omitempty"`
 
@@ -271,7 +271,7 @@ type Int64RangePartitionInformation struct {
 // from -9223372036854775808 to 9223372036854775807.
 type LSN = wire.Int64
 
-// ManagedIdentityAzureBlobBackupStorageDescription A container of Azure blob storage, reached with a managed identity.
+// ManagedIdentityAzureBlobBackupStorageDescription A container of Azure blob storage, accessed with a managed identity.
 type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	// StorageKind `ManagedIdentityAzureBlobStore`.
 	StorageKind wire.Symbol `json:"StorageKind"`
@@ -282,13 +282,13 @@ type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName StorageFriendlyName `json:"FriendlyName,omitempty"`
 
-	// ManagedIdentityClientID The client id of a user-assigned managed identity. Absent for the system-assigned one.
+	// ManagedIdentityClientID The client id of a user-assigned managed identity. Absent for the system-assigned identity.
 	ManagedIdentityClientID string `json:"ManagedIdentityClientId,omitempty"`
 
-	// ManagedIdentityType Which managed identity reaches the storage.
+	// ManagedIdentityType The managed identity that accesses the storage.
 	//
 	// - `Invalid`: not a type; every Service Fabric enumeration has this value.
 	// - `VMSS`: an identity assigned to the virtual machine scale set that the nodes run on.
@@ -296,19 +296,19 @@ type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	ManagedIdentityType ManagedIdentityType `json:"ManagedIdentityType"`
 }
 
-// ManagedIdentityType Which managed identity reaches the storage.
+// ManagedIdentityType The managed identity that accesses the storage.
 //
 // - `Invalid`: not a type; every Service Fabric enumeration has this value.
 // - `VMSS`: an identity assigned to the virtual machine scale set that the nodes run on.
 // - `Cluster`: an identity assigned to the Service Fabric cluster.
 type ManagedIdentityType = wire.Symbol
 
-// NamedPartitionInformation A partition that has a name.
+// NamedPartitionInformation A partition with a name.
 type NamedPartitionInformation struct {
 	// ServicePartitionKind `Named`.
 	ServicePartitionKind wire.Symbol `json:"ServicePartitionKind"`
 
-	// ID The identity of a partition, a UUID. It is made when the service is created and does not
+	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	ID PartitionID `json:"Id,omitempty"`
 
@@ -318,26 +318,26 @@ type NamedPartitionInformation struct {
 
 // PagedBackupInfoList One page of a list of backups.
 type PagedBackupInfoList struct {
-	// ContinuationToken What to pass as `ContinuationToken` to get the next page. Null, empty or absent on the last
-	// page. Opaque: tokens of 6.4 hold `+` and spaces.
+	// ContinuationToken The value of the parameter `ContinuationToken` for the next page. Null, empty or absent on the
+	// last page. Opaque; tokens of 6.4 contain `+` and spaces.
 	ContinuationToken string `json:"ContinuationToken"`
 
-	// Items The backups of this page, in no promised order.
+	// Items The backups of this page. The order is not specified.
 	Items []BackupInfo `json:"Items"`
 }
 
-// PartitionID The identity of a partition, a UUID. It is made when the service is created and does not
+// PartitionID The identity of a partition, a UUID. It is assigned when the service is created and does not
 // change while the service exists.
 type PartitionID = uuid.UUID
 
-// PartitionInformation The partition that a backup was taken of, described by its partitioning scheme.
+// PartitionInformation The partition of a backup. Its properties depend on the partitioning scheme.
 type PartitionInformation = wire.PartitionInformation
 
 // ServicePartitionKind The partitioning scheme of a service.
 //
 // - `Invalid`: not a scheme; every Service Fabric enumeration has this value.
 // - `Singleton`: the service has one partition.
-// - `Int64Range`: each partition holds a range of int64 keys.
+// - `Int64Range`: each partition has a range of int64 keys.
 // - `Named`: each partition has a name.
 type ServicePartitionKind = wire.Symbol
 
@@ -346,7 +346,7 @@ type SingletonPartitionInformation struct {
 	// ServicePartitionKind `Singleton`.
 	ServicePartitionKind wire.Symbol `json:"ServicePartitionKind"`
 
-	// ID The identity of a partition, a UUID. It is made when the service is created and does not
+	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	ID PartitionID `json:"Id,omitempty"`
 }
@@ -354,12 +354,12 @@ type SingletonPartitionInformation struct {
 // StorageContainerName The name of the blob container.
 type StorageContainerName = string
 
-// StorageFriendlyName A name of the storage for people.
+// StorageFriendlyName A display name of the storage.
 type StorageFriendlyName = string
 
 // WebAPIError An error of ASP.NET Web API.
 type WebAPIError struct {
-	// Message The error in words.
+	// Message A description of the error.
 	Message string `json:"Message"`
 }
 
@@ -397,86 +397,84 @@ type Error struct {
 
 // BackupPartitionParams defines parameters for BackupPartition.
 type BackupPartitionParams struct {
-	// BackupTimeout How many minutes the backup itself may take; 10 when it is absent. When it takes longer its
-	// state becomes `Timeout`, although in rare cases the backup is completed afterwards all the same. After a
-	// timeout, start the backup again with a greater value.
+	// BackupTimeout The timeout of the backup itself in minutes. The default is 10. A backup that takes longer gets
+	// the state `Timeout`, but in rare cases it completes nevertheless. After a timeout, start the
+	// backup again with a greater value.
 	BackupTimeout *BackupTimeout `form:"BackupTimeout,omitempty" json:"BackupTimeout,omitempty"`
 
-	// APIVersion The version of the API that the request is written for. There is one.
+	// APIVersion The version of the API. There is only one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 // GetPartitionBackupProgressParams defines parameters for GetPartitionBackupProgress.
 type GetPartitionBackupProgressParams struct {
-	// APIVersion The version of the API that the request is written for. There is one.
+	// APIVersion The version of the API. There is only one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 // GetPartitionBackupListParams defines parameters for GetPartitionBackupList.
 type GetPartitionBackupListParams struct {
-	// APIVersion The version of the API that the request is written for. There is one.
+	// APIVersion The version of the API. There is only one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time; not
-	// when it is absent. The examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the time range. The
+	// default is `false`. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
-	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
-	// the examples. Absent, the list begins with the oldest backup.
+	// StartDateTimeFilter The start of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list starts with the oldest backup.
 	StartDateTimeFilter *StartDateTimeFilter `form:"StartDateTimeFilter,omitempty" json:"StartDateTimeFilter,omitempty"`
 
-	// EndDateTimeFilter The end of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in the
-	// examples. Absent, the list ends with the most recent backup.
+	// EndDateTimeFilter The end of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list ends with the most recent backup.
 	EndDateTimeFilter *EndDateTimeFilter `form:"EndDateTimeFilter,omitempty" json:"EndDateTimeFilter,omitempty"`
 
-	// ContinuationToken Where to go on: the `ContinuationToken` of the page before, unchanged. The value is opaque
-	// and may hold any character. It is percent-encoded once, like every query parameter; the
-	// source's remark that it must not be URL encoded means that it must not be encoded a second
-	// time.
+	// ContinuationToken The `ContinuationToken` of the previous page, unchanged. The value is opaque and may contain any
+	// character. It is percent-encoded once, like every query parameter. The source says that it must
+	// not be URL encoded; this means that it must not be encoded a second time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
-	// may hold fewer. 0 or absent: as many as fit into the answer.
+	// MaxResults The maximum number of backups in one page, an int64 that is not negative. A page may have fewer.
+	// With 0, the default, a page has as many as fit into the response.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 
 // GetServiceBackupListParams defines parameters for GetServiceBackupList.
 type GetServiceBackupListParams struct {
-	// APIVersion The version of the API that the request is written for. There is one.
+	// APIVersion The version of the API. There is only one.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time; not
-	// when it is absent. The examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the time range. The
+	// default is `false`. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
-	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
-	// the examples. Absent, the list begins with the oldest backup.
+	// StartDateTimeFilter The start of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list starts with the oldest backup.
 	StartDateTimeFilter *StartDateTimeFilter `form:"StartDateTimeFilter,omitempty" json:"StartDateTimeFilter,omitempty"`
 
-	// EndDateTimeFilter The end of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in the
-	// examples. Absent, the list ends with the most recent backup.
+	// EndDateTimeFilter The end of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list ends with the most recent backup.
 	EndDateTimeFilter *EndDateTimeFilter `form:"EndDateTimeFilter,omitempty" json:"EndDateTimeFilter,omitempty"`
 
-	// ContinuationToken Where to go on: the `ContinuationToken` of the page before, unchanged. The value is opaque
-	// and may hold any character. It is percent-encoded once, like every query parameter; the
-	// source's remark that it must not be URL encoded means that it must not be encoded a second
-	// time.
+	// ContinuationToken The `ContinuationToken` of the previous page, unchanged. The value is opaque and may contain any
+	// character. It is percent-encoded once, like every query parameter. The source says that it must
+	// not be URL encoded; this means that it must not be encoded a second time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
-	// may hold fewer. 0 or absent: as many as fit into the answer.
+	// MaxResults The maximum number of backups in one page, an int64 that is not negative. A page may have fewer.
+	// With 0, the default, a page has as many as fit into the response.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 
@@ -621,14 +619,14 @@ type ClientInterface interface {
 
 	// BackupPartitionWithBody Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -637,14 +635,14 @@ type ClientInterface interface {
 
 	// BackupPartition Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -653,21 +651,21 @@ type ClientInterface interface {
 
 	// GetPartitionBackupProgress Read the progress of the latest backup of a partition
 	//
-	// Describes the backup of the partition that was last asked for with BackupPartition: its
-	// state, and once it ended its details or the reason of its failure. Periodic backups of a
-	// backup policy do not appear here.
+	// Returns the state of the latest backup of the partition that was requested with
+	// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+	// a backup policy are not reported here.
 	//
 	// Corresponds with GET /Partitions/{partitionId}/$/GetBackupProgress (the `GetPartitionBackupProgress` operationId).
 	GetPartitionBackupProgress(ctx context.Context, partitionID PartitionID, params *GetPartitionBackupProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartitionBackupList List the backups of a partition
 	//
-	// Lists the backups of one partition that are found in the storage of the backup policy that
-	// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-	// pages of a given size.
+	// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+	// list can be limited to a time range or to the most recent backup, and split into pages of a
+	// given size.
 	//
-	// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-	// operation. Two of its examples page by them, so they are described here as they are for
+	// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+	// operation. Two of its examples use them for paging, so this document describes them as for
 	// GetServiceBackupList.
 	//
 	// Corresponds with GET /Partitions/{partitionId}/$/GetBackups (the `GetPartitionBackupList` operationId).
@@ -675,9 +673,9 @@ type ClientInterface interface {
 
 	// GetServiceBackupList List the backups of every partition of a service
 	//
-	// Lists the backups of all partitions of one service that are found in the storages of the
-	// backup policies that apply to them. The list can be limited to a range of time, to the most
-	// recent backup of each partition, and to pages of a given size.
+	// Lists the backups of all partitions of one service in the storages of the backup policies that
+	// apply to them. The list can be limited to a time range or to the most recent backup of each
+	// partition, and split into pages of a given size.
 	//
 	// Corresponds with GET /Services/{serviceId}/$/GetBackups (the `GetServiceBackupList` operationId).
 	GetServiceBackupList(ctx context.Context, serviceID ServiceID, params *GetServiceBackupListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -685,14 +683,14 @@ type ClientInterface interface {
 
 // BackupPartitionWithBody Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes any type of body and a specified content type.
 //
@@ -711,14 +709,14 @@ func (c *Client) BackupPartitionWithBody(ctx context.Context, partitionID Partit
 
 // BackupPartition Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -737,9 +735,9 @@ func (c *Client) BackupPartition(ctx context.Context, partitionID PartitionID, p
 
 // GetPartitionBackupProgress Read the progress of the latest backup of a partition
 //
-// Describes the backup of the partition that was last asked for with BackupPartition: its
-// state, and once it ended its details or the reason of its failure. Periodic backups of a
-// backup policy do not appear here.
+// Returns the state of the latest backup of the partition that was requested with
+// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+// a backup policy are not reported here.
 //
 // Corresponds with GET /Partitions/{partitionId}/$/GetBackupProgress (the `GetPartitionBackupProgress` operationId).
 func (c *Client) GetPartitionBackupProgress(ctx context.Context, partitionID PartitionID, params *GetPartitionBackupProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -756,12 +754,12 @@ func (c *Client) GetPartitionBackupProgress(ctx context.Context, partitionID Par
 
 // GetPartitionBackupList List the backups of a partition
 //
-// Lists the backups of one partition that are found in the storage of the backup policy that
-// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-// pages of a given size.
+// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+// list can be limited to a time range or to the most recent backup, and split into pages of a
+// given size.
 //
-// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-// operation. Two of its examples page by them, so they are described here as they are for
+// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+// operation. Two of its examples use them for paging, so this document describes them as for
 // GetServiceBackupList.
 //
 // Corresponds with GET /Partitions/{partitionId}/$/GetBackups (the `GetPartitionBackupList` operationId).
@@ -779,9 +777,9 @@ func (c *Client) GetPartitionBackupList(ctx context.Context, partitionID Partiti
 
 // GetServiceBackupList List the backups of every partition of a service
 //
-// Lists the backups of all partitions of one service that are found in the storages of the
-// backup policies that apply to them. The list can be limited to a range of time, to the most
-// recent backup of each partition, and to pages of a given size.
+// Lists the backups of all partitions of one service in the storages of the backup policies that
+// apply to them. The list can be limited to a time range or to the most recent backup of each
+// partition, and split into pages of a given size.
 //
 // Corresponds with GET /Services/{serviceId}/$/GetBackups (the `GetServiceBackupList` operationId).
 func (c *Client) GetServiceBackupList(ctx context.Context, serviceID ServiceID, params *GetServiceBackupListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
