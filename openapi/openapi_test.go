@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The text/plain answers of a cluster are JSON; a validator has to be told.
+	// The text/plain responses of a cluster are JSON.
 	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.JSONBodyDecoder)
 	os.Exit(m.Run())
 }
@@ -40,7 +40,7 @@ func load(t *testing.T, data []byte) *openapi3.T {
 	return doc
 }
 
-// Both documents are valid, and so is every example in them.
+// Both documents and all their examples are valid.
 func TestDocumentsAreValid(t *testing.T) {
 	for name, data := range map[string][]byte{"Documented": openapi.Documented, "Runtime": openapi.Runtime} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestDocumentedOperations(t *testing.T) {
 	}
 }
 
-// The parameters, with everything that is said of them; and what clusters take of that.
+// The parameters with their types, limits and defaults, as documented and as clusters accept them.
 func TestDocumentedParameters(t *testing.T) {
 	t.Parallel()
 	list := func(document []byte) []string {
@@ -132,8 +132,8 @@ func TestDocumentedParameters(t *testing.T) {
 	}
 }
 
-// What has to be there, and what may be null: in the documents' words nothing but the reason of a
-// failure; as clusters answer, more.
+// The properties that are required and those that may be null. As documented, only FailureError may be null;
+// in the responses of clusters, more properties may.
 func TestRequiredAndNullable(t *testing.T) {
 	t.Parallel()
 	list := func(document []byte) (required, nullable []string) {
@@ -206,7 +206,8 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// Schemas say what a reader, and a validator that knows less than kin-openapi, needs to know.
+// The schemas are complete: they have descriptions for readers, and patterns for validators that do not
+// support formats.
 func TestSchemasAreComplete(t *testing.T) {
 	t.Parallel()
 	doc := load(t, openapi.Documented)
@@ -228,7 +229,7 @@ func TestSchemasAreComplete(t *testing.T) {
 				t.Errorf("%s.%s has a format but no pattern", name, prop)
 			}
 			if secret := strings.HasSuffix(prop, "Password") || prop == "ConnectionString"; secret != (p.Value.Format == "password" && p.Value.WriteOnly) {
-				t.Errorf("%s.%s: a secret, and only a secret, is a password and write-only", name, prop)
+				t.Errorf("%s.%s: secrets, and only secrets, must have the format password and be write-only", name, prop)
 			}
 		}
 		if (s.Format == "uuid" || s.Format == "int64" && s.Type.Is("string")) && s.Pattern == "" {
@@ -241,7 +242,7 @@ func TestSchemasAreComplete(t *testing.T) {
 			t.Errorf("%s is a union with properties of its own", name)
 		}
 		if len(s.Discriminator.Mapping) != len(s.OneOf) {
-			t.Errorf("%s: %d kinds are mapped, %d are members", name, len(s.Discriminator.Mapping), len(s.OneOf))
+			t.Errorf("%s: the mapping has %d kinds, oneOf has %d", name, len(s.Discriminator.Mapping), len(s.OneOf))
 		}
 		for kind, target := range s.Discriminator.Mapping {
 			member := doc.Components.Schemas[filepath.Base(target.Ref)].Value
@@ -253,7 +254,7 @@ func TestSchemasAreComplete(t *testing.T) {
 	}
 }
 
-// Every entry of the overlay says why it is there, and hides nothing.
+// Every entry of the overlay gives its reason.
 func TestOverlayGivesReasons(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("runtime.overlay.yaml")
@@ -276,7 +277,7 @@ func TestOverlayGivesReasons(t *testing.T) {
 	}
 }
 
-// The tests that the README names, one for each fact that has no place in a document, are there.
+// The README names a test for each fact that OpenAPI cannot express. Those tests exist.
 func TestReadmeNamesTests(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -297,7 +298,7 @@ func TestReadmeNamesTests(t *testing.T) {
 	}
 	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllSubmatch(readme, -1)
 	if len(names) < 15 {
-		t.Errorf("only %d tests are named", len(names))
+		t.Errorf("the README names only %d tests", len(names))
 	}
 	for _, name := range names {
 		if !bytes.Contains(tests, append(append([]byte("func "), name[1]...), '(')) {
@@ -306,8 +307,7 @@ func TestReadmeNamesTests(t *testing.T) {
 	}
 }
 
-// The documented examples, as HTTP: the request as printed and the answer as printed are what the
-// document says, under both documents.
+// The documented examples as HTTP: each request and response, as printed, is valid under both documents.
 func TestDocumentedExchanges(t *testing.T) {
 	files, err := filepath.Glob("testdata/documented/*.http")
 	if err != nil || len(files) != 14 {
@@ -341,9 +341,9 @@ func TestDocumentedExchanges(t *testing.T) {
 	}
 }
 
-// Answers of a 6.4 cluster are right under Runtime. Under Documented each is wrong in the place
-// that the overlay describes.
-func TestReconstructedAnswers(t *testing.T) {
+// The responses of a 6.4 cluster are valid under Runtime. Under Documented each is invalid at the place that the
+// overlay describes.
+func TestReconstructedResponses(t *testing.T) {
 	const (
 		progress = "GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress?api-version=6.4"
 		list     = "GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackups?api-version=6.4"
@@ -351,7 +351,7 @@ func TestReconstructedAnswers(t *testing.T) {
 	)
 	for _, tt := range []struct {
 		file, request, status, contentType string
-		documented                         string // what the documented profile complains about; "" if nothing
+		documented                         string // part of the error under Documented; "" if there is none
 	}{
 		{"progress_never_requested", progress, "200 OK", "application/json; charset=utf-8", "not nullable"},
 		{"progress_accepted", progress, "200 OK", "application/json; charset=utf-8", "/LsnOfLastBackupRecord"},
@@ -387,7 +387,7 @@ func TestReconstructedAnswers(t *testing.T) {
 			}
 		})
 	}
-	t.Run("all are tested", func(t *testing.T) {
+	t.Run("all files are tested", func(t *testing.T) {
 		files, _ := filepath.Glob("testdata/reconstructed/*.json")
 		if len(files) != 8 {
 			t.Errorf("%d files", len(files))
@@ -395,7 +395,7 @@ func TestReconstructedAnswers(t *testing.T) {
 	})
 }
 
-// readExchange reads a request and its answer from a file, both with their bodies in memory.
+// readExchange reads a request and its response from a file, both with buffered bodies.
 func readExchange(t *testing.T, file string) (*http.Request, *http.Response) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -419,7 +419,7 @@ func parseExchange(t *testing.T, exchange string) (*http.Request, *http.Response
 	}
 	resp.Body = buffered(t, resp.Body)
 	if rest, _ := io.ReadAll(r); len(rest) > 0 {
-		t.Errorf("%d bytes follow the answer", len(rest))
+		t.Errorf("%d bytes follow the response", len(rest))
 	}
 	return req, resp
 }
@@ -440,21 +440,19 @@ func checkExchange(t *testing.T, doc *openapi3.T, req *http.Request, resp *http.
 	}
 }
 
-// validate checks an exchange against a document. The bodies can be read again afterwards.
+// validate validates an exchange. The bodies can be read again afterwards.
 func validate(t *testing.T, doc *openapi3.T, req *http.Request, resp *http.Response) error {
 	t.Helper()
 	route, params := findRoute(t, doc, req)
 	options := &openapi3filter.Options{
 		MultiError:            true,
 		IncludeResponseStatus: true,
-		SkipSettingDefaults:   true, // the request must stay as it was sent
+		SkipSettingDefaults:   true, // do not modify the request
 		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: req, PathParams: params, QueryParams: req.URL.Query(), Route: route, Options: options,
 	}
-	// The progress, backup and error bodies of the tests carry no request body of note; a missing
-	// one is allowed.
 	if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
 		return err
 	}
@@ -470,8 +468,8 @@ func validate(t *testing.T, doc *openapi3.T, req *http.Request, resp *http.Respo
 	return openapi3filter.ValidateResponse(context.WithoutCancel(t.Context()), output)
 }
 
-// findRoute finds the operation of a request. A service id spans several segments of the path, which
-// no router of kin-openapi can match: what stands between the first segment and "/$/" is the id.
+// findRoute finds the operation of a request. No router of kin-openapi can match a service id, which may span
+// several segments of the path: it is the part between the first segment and "/$/".
 func findRoute(t *testing.T, doc *openapi3.T, req *http.Request) (*routers.Route, map[string]string) {
 	t.Helper()
 	id, action, _ := strings.Cut(req.URL.Path, "/$/")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// coldPrograms are the directories of programs that send one request, by their names in the table.
+// coldPrograms are the programs that send one request: their names in the table and their directories.
 var coldPrograms = []struct{ name, dir string }{
 	{"bare net/http", "bare"},
 	{"this client", "client"},
@@ -22,14 +22,14 @@ var coldPrograms = []struct{ name, dir string }{
 	{azureSDK, "azure"},
 }
 
-// coldResult is what the first request of a new process costs.
+// coldResult is the cost of the first request of a new process.
 type coldResult struct {
 	wall, cpu map[string]series // by dir
 	packages  map[string]int
 	size      map[string]int64
 }
 
-// measureCold builds the programs and starts them in turns.
+// measureCold builds the programs and runs them in turns.
 func measureCold(ctx context.Context, rounds int) (*coldResult, error) {
 	r := &coldResult{wall: map[string]series{}, cpu: map[string]series{}, packages: map[string]int{}, size: map[string]int64{}}
 	bin, err := os.MkdirTemp("", "bench")
@@ -64,7 +64,7 @@ func measureCold(ctx context.Context, rounds int) (*coldResult, error) {
 			out, err := cmd.Output()
 			elapsed := time.Since(start)
 			if err == nil && !strings.Contains(string(out), "Success") {
-				err = errors.New("it has no success")
+				err = errors.New("the output lacks the state Success")
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
@@ -84,7 +84,7 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 }
 
 func (r *coldResult) table() *table {
-	t := &table{header: []string{"first request", "time", "× bare", "time of the processors", "× bare", "packages", "binary", "× bare"}}
+	t := &table{header: []string{"first request", "time", "× bare", "CPU time", "× bare", "packages", "binary", "× bare"}}
 	for _, p := range coldPrograms {
 		t.add(p.name,
 			duration(r.wall[p.dir].seconds()), ratio(r.wall[p.dir].ratio(r.wall["bare"])),

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// firstResult is what it took until the first item of a page was there.
+// firstResult is the time, and the number of bytes, until the first item of a page.
 type firstResult struct {
-	items     int
-	opponents []string
-	times     map[string]map[string]series // by how the page is sent, and by opponent
-	bytes     map[string]int64             // of the body, by opponent
+	items int
+	peers []string
+	times map[string]map[string]series // by the way the page is sent, and by peer
+	bytes map[string]int64             // bytes of the body, by peer
 }
 
-func measureFirst(ctx context.Context, opponents []opponent, n, rounds int) (*firstResult, error) {
+func measureFirst(ctx context.Context, peers []peer, n, rounds int) (*firstResult, error) {
 	result := &firstResult{items: n, times: map[string]map[string]series{}, bytes: map[string]int64{}}
-	for _, o := range opponents {
-		result.opponents = append(result.opponents, o.name)
+	for _, o := range peers {
+		result.peers = append(result.peers, o.name)
 		var err error
 		if result.bytes[o.name], err = bytesToFirst(ctx, o.name, n); err != nil {
 			return nil, err
@@ -30,7 +30,7 @@ func measureFirst(ctx context.Context, opponents []opponent, n, rounds int) (*fi
 	for _, how := range []string{sendPrepared, sendSlow} {
 		result.times[how] = map[string]series{}
 		for range rounds {
-			for _, o := range opponents {
+			for _, o := range peers {
 				var elapsed time.Duration
 				_, err := measure(func() error {
 					start := time.Now()
@@ -51,10 +51,10 @@ func measureFirst(ctx context.Context, opponents []opponent, n, rounds int) (*fi
 
 func (r *firstResult) table() *table {
 	t := &table{header: []string{
-		"first of " + thousands(r.items) + " backups", "body sent until then",
+		"first of " + thousands(r.items) + " backups", "bytes sent before it",
 		"time", "× iterator", "time at " + megabytes(slowRate) + "/s", "× iterator",
 	}}
-	for _, name := range r.opponents {
+	for _, name := range r.peers {
 		row := []string{name, kilobytes(float64(r.bytes[name]))}
 		for _, how := range []string{sendPrepared, sendSlow} {
 			s := r.times[how]
@@ -65,11 +65,10 @@ func (r *firstResult) table() *table {
 	return t
 }
 
-// bytesToFirst returns how much of the body of a page of n items a server has to send before an
-// opponent has its first item. The server sends a small piece only when the client has read all that
-// was sent before and wants more.
+// bytesToFirst returns how many bytes of a page of n items a server must send before a peer returns the first
+// item. The server sends each chunk only after the client has read all previous chunks and reads again.
 func bytesToFirst(ctx context.Context, name string, n int) (int64, error) {
-	const piece = 1 << 10
+	const chunk = 1 << 10
 	page := preparePage(n)
 	var sent atomic.Int64
 	want := make(chan struct{}, 1)
@@ -77,25 +76,25 @@ func bytesToFirst(ctx context.Context, name string, n int) (int64, error) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 		flush := http.NewResponseController(w).Flush
-		_ = flush() // the header
-		for i := 0; i < len(page); i += piece {
+		_ = flush() // send the header
+		for i := 0; i < len(page); i += chunk {
 			select {
 			case <-want:
 			case <-r.Context().Done():
 				return
 			}
-			part := page[i:min(i+piece, len(page))]
-			sent.Add(int64(len(part)))
-			if _, err := w.Write(part); err != nil || flush() != nil {
+			data := page[i:min(i+chunk, len(page))]
+			sent.Add(int64(len(data)))
+			if _, err := w.Write(data); err != nil || flush() != nil {
 				return
 			}
 		}
 	}))
 	defer server.Close()
-	opponents, err := newOpponents(server.URL, roundTripper(func(req *http.Request) (*http.Response, error) {
+	peers, err := newPeers(server.URL, roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := server.Client().Transport.RoundTrip(req)
 		if err == nil {
-			resp.Body = &wantingBody{body: resp.Body, sent: &sent, want: want}
+			resp.Body = &pullingBody{body: resp.Body, sent: &sent, want: want}
 		}
 		return resp, err
 	}))
@@ -103,7 +102,7 @@ func bytesToFirst(ctx context.Context, name string, n int) (int64, error) {
 		return 0, err
 	}
 	first := int64(-1)
-	err = named(opponents, name)[0].list(ctx, serviceID(sendPrepared, n), func(string) bool {
+	err = named(peers, name)[0].list(ctx, serviceID(sendPrepared, n), func(string) bool {
 		first = sent.Load()
 		return false
 	})
@@ -114,15 +113,15 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// A wantingBody asks for the next piece when it is read and has nothing left.
-type wantingBody struct {
+// A pullingBody requests the next chunk on a read after all chunks so far were read.
+type pullingBody struct {
 	body io.ReadCloser
 	read int64
 	sent *atomic.Int64
 	want chan<- struct{}
 }
 
-func (b *wantingBody) Read(p []byte) (int, error) {
+func (b *pullingBody) Read(p []byte) (int, error) {
 	if b.read == b.sent.Load() {
 		select {
 		case b.want <- struct{}{}:
@@ -134,4 +133,4 @@ func (b *wantingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *wantingBody) Close() error { return b.body.Close() }
+func (b *pullingBody) Close() error { return b.body.Close() }

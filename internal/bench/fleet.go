@@ -17,7 +17,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// A fleet is one way to back up many partitions.
+// A fleet is a way to back up many partitions. Its run calls look after each backup.
 type fleet struct {
 	name string
 	run  func(ctx context.Context, url string, partitions []uuid.UUID, concurrency int, look func()) error
@@ -62,8 +62,8 @@ func backUpMany(ctx context.Context, url string, partitions []uuid.UUID, concurr
 	return nil
 }
 
-// backUpBare sends the same requests, the look at the progress before a start included, and reads no
-// answer: it knows that each backup has ended.
+// backUpBare sends the same requests, including the one that reads the progress before a start. It does not
+// decode the responses, because every backup has ended by the first poll.
 func backUpBare(ctx context.Context, url string, partitions []uuid.UUID, concurrency int, look func()) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: concurrency}
 	defer transport.CloseIdleConnections()
@@ -114,18 +114,18 @@ func backUpBare(ctx context.Context, url string, partitions []uuid.UUID, concurr
 	return errors.Join(errs...)
 }
 
-// fleetResult is how each fleet went against one kind of server.
+// fleetResult has the measurements of all fleets against one kind of server.
 type fleetResult struct {
 	server      string
 	partitions  int
 	concurrency int
 	samples     map[string]series
-	connections map[string]int64 // at most
-	goroutines  map[string]int64 // at most, above the start
+	connections map[string]int64 // the maximum
+	goroutines  map[string]int64 // the maximum, above baseline
 }
 
-// measureFleets backs up n partitions in each way in turns. Each turn has a new server, whose
-// connections count from nothing and whose partitions have no backups.
+// measureFleets backs up n partitions with each fleet in turns. Each turn has a new server, so that it has no
+// connections and its partitions have no backups.
 func measureFleets(ctx context.Context, server string, n, concurrency, rounds int) (*fleetResult, error) {
 	r := &fleetResult{
 		server: server, partitions: n, concurrency: concurrency,
@@ -174,7 +174,7 @@ func (r *fleetResult) measure(ctx context.Context, f fleet) error {
 	return nil
 }
 
-// settledGoroutines returns how many goroutines there are once those of closed connections are gone.
+// settledGoroutines returns the number of goroutines once those of closed connections have ended.
 func settledGoroutines() int {
 	n := runtime.NumGoroutine()
 	for unchanged := 0; unchanged < 20; unchanged++ {
@@ -186,16 +186,16 @@ func settledGoroutines() int {
 	return n
 }
 
-// throughput returns how many backups a second a fleet did.
+// throughput returns the number of backups per second of a fleet.
 func (r *fleetResult) throughput(name string) float64 {
 	return float64(r.partitions) / r.samples[name].seconds()
 }
 
-// share returns the throughput of a fleet as a share of another's.
+// share returns the ratio of the throughputs of two fleets.
 func (r *fleetResult) share(name, of string) float64 { return r.samples[of].ratio(r.samples[name]) }
 
 func (r *fleetResult) table(title string) *table {
-	t := &table{header: []string{title, "backups a second", "× bare loop", "allocations per backup", "connections", "goroutines above the start"}}
+	t := &table{header: []string{title, "backups per second", "× bare loop", "allocations per backup", "connections", "goroutines above baseline"}}
 	for _, f := range fleets {
 		t.add(f.name,
 			figure(r.throughput(f.name)),
@@ -223,7 +223,7 @@ func measureFleetGrowth(ctx context.Context, n int, concurrencies []int, rounds 
 }
 
 func (g fleetGrowth) table() *table {
-	t := &table{header: []string{"backups a second with"}}
+	t := &table{header: []string{"backups per second with"}}
 	for _, r := range g {
 		t.header = append(t.header, fmt.Sprint(r.concurrency))
 	}

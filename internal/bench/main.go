@@ -1,10 +1,10 @@
-// Command bench measures this client beside others that do the same work, and beside what the work costs
-// at least. It prints a report, and with -out writes it as README.md with its pictures.
+// Command bench compares this client with other clients that do the same work, and with lower bounds for the
+// cost of that work. It prints a report, and with -out it writes the report as README.md, with its charts.
 //
-//	go run . -quick     # is it in order? a smoke run, its figures say little
-//	go run . -out .     # what "make bench-peers" does
+//	go run . -quick     # a smoke test; its results are not meaningful
+//	go run . -out .     # as "make bench-peers"
 //
-// It exits with 1 if a bar is missed, unless it was quick.
+// It exits with status 1 if a result misses its target, unless -quick is set.
 package main
 
 import (
@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-// keptLimit is the longest page that those read who keep a page as a whole.
-const keptLimit = 100_000
+// maxBuffered is the size of the largest page that is read with the peers that hold a whole page in memory.
+const maxBuffered = 100_000
 
-// effort is how much is measured.
+// effort is the amount of work of a run.
 type effort struct {
 	pages, items, concurrencies                        []int
 	firstItems, streamed, partitions, growthPartitions int
@@ -49,9 +49,9 @@ var (
 
 func main() {
 	log.SetFlags(0)
-	out := flag.String("out", "", "write the report and its pictures into this `directory`")
-	isQuick := flag.Bool("quick", false, "measure little")
-	server := flag.Bool("serve", false, "be the server; for this program itself")
+	out := flag.String("out", "", "write the report and its charts to this `directory`")
+	isQuick := flag.Bool("quick", false, "run a smoke test")
+	server := flag.Bool("serve", false, "run a server; used by this program itself")
 	flag.Parse()
 	if *server {
 		if err := serve(flag.Args(), os.Stdin, os.Stdout); err != nil {
@@ -72,26 +72,26 @@ func main() {
 	fmt.Print(r.readme())
 	if *out != "" {
 		for name, text := range map[string]string{
-			"README.md":        r.readme(),
-			itemsPicture:       r.items.plot().svg(),
-			concurrencyPicture: r.concurrency.plot().svg(),
+			"README.md":      r.readme(),
+			itemsChart:       r.items.plot().svg(),
+			concurrencyChart: r.concurrency.plot().svg(),
 		} {
-			if err := os.WriteFile(filepath.Join(*out, name), []byte(text), 0o644); err != nil { //nolint:gosec // for everybody to read
+			if err := os.WriteFile(filepath.Join(*out, name), []byte(text), 0o644); err != nil { //nolint:gosec // the report is public
 				log.Fatal(err)
 			}
 		}
 	}
-	for _, b := range r.bars() {
-		if !b.passed && !*isQuick {
+	for _, t := range r.targets() {
+		if !t.passed && !*isQuick {
 			os.Exit(1)
 		}
 	}
 }
 
-// run measures everything, and says on progress what it is at.
+// run takes all measurements and logs each step to progress.
 func run(ctx context.Context, e effort, progress io.Writer) (*results, error) {
 	start := time.Now()
-	say := func(format string, args ...any) {
+	logf := func(format string, args ...any) {
 		fmt.Fprintf(progress, "%6.1f s  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
 	}
 	server, err := startChild("pages")
@@ -99,52 +99,52 @@ func run(ctx context.Context, e effort, progress io.Writer) (*results, error) {
 		return nil, err
 	}
 	defer server.stop()
-	opponents, err := newOpponents(server.state.URL, &http.Transport{})
+	peers, err := newPeers(server.state.URL, &http.Transport{})
 	if err != nil {
 		return nil, err
 	}
 	r := &results{}
 
 	for _, n := range e.pages {
-		say("pages of %d backups", n)
+		logf("pages of %d backups", n)
 		rounds := e.rounds
 		if n > 10_000 {
 			rounds = e.longRounds
 		}
-		page, err := measurePages(ctx, opponents, sendPrepared, n, rounds)
+		page, err := measurePages(ctx, peers, sendPrepared, n, rounds)
 		if err != nil {
 			return nil, err
 		}
-		if err := page.measurePeaks(ctx, opponents, sendPrepared); err != nil {
+		if err := page.measurePeaks(ctx, peers, sendPrepared); err != nil {
 			return nil, err
 		}
 		r.pages = append(r.pages, page)
 	}
-	say("the first item")
-	if r.first, err = measureFirst(ctx, named(opponents, azureSDK, stockClient, pageCall, iterator), e.firstItems, min(e.longRounds, 3)); err != nil {
+	logf("the first item")
+	if r.first, err = measureFirst(ctx, named(peers, azureSDK, stockClient, pageCall, iterator), e.firstItems, min(e.longRounds, 3)); err != nil {
 		return nil, err
 	}
-	say("long lists")
-	if r.streams, err = measureStreams(ctx, opponents, 10_000, e.streamed, min(e.longRounds, 3)); err != nil {
+	logf("long lists")
+	if r.streams, err = measureStreams(ctx, peers, 10_000, e.streamed, min(e.longRounds, 3)); err != nil {
 		return nil, err
 	}
-	say("pages of growing length")
-	if r.items, err = measureGrowth(ctx, named(opponents, azureSDK, stockClient, pageCall, iterator, jsontextScan, copyOnly), e.items, keptLimit, e.longRounds); err != nil {
+	logf("pages of growing length")
+	if r.items, err = measureGrowth(ctx, named(peers, azureSDK, stockClient, pageCall, iterator, jsontextScan, copyOnly), e.items, maxBuffered, e.longRounds); err != nil {
 		return nil, err
 	}
-	say("many partitions")
+	logf("many partitions")
 	if r.fleet, err = measureFleets(ctx, "cluster", e.partitions, 64, e.rounds); err != nil {
 		return nil, err
 	}
 	if r.echo, err = measureFleets(ctx, "echo", e.partitions, 64, e.longRounds); err != nil {
 		return nil, err
 	}
-	say("growing concurrency")
+	logf("growing concurrency")
 	if r.concurrency, err = measureFleetGrowth(ctx, e.growthPartitions, e.concurrencies, e.longRounds); err != nil {
 		return nil, err
 	}
-	say("cold starts")
+	logf("cold starts")
 	r.cold, err = measureCold(ctx, e.coldRounds)
-	say("done")
+	logf("done")
 	return r, err
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestMain is the server if the test binary is started as one.
+// TestMain runs a server if the test binary is started as a child process.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-serve" {
 		if err := serve(os.Args[2:], os.Stdin, os.Stdout); err != nil {
@@ -32,7 +32,7 @@ func TestPayload(t *testing.T) {
 	const n = 2000
 	data := preparePage(n)
 	if len(data) != pageLength(n) {
-		t.Errorf("a page of %d bytes, not %d", len(data), pageLength(n))
+		t.Errorf("the page has %d bytes, want %d", len(data), pageLength(n))
 	}
 	var page struct {
 		Items []struct {
@@ -71,19 +71,19 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// All opponents read the same from all servers.
-func TestOpponents(t *testing.T) {
+// All peers read the same backups, however the page is sent.
+func TestPeers(t *testing.T) {
 	t.Parallel()
 	server, err := startChild("pages")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.stop()
-	opponents, err := newOpponents(server.state.URL, &http.Transport{})
+	peers, err := newPeers(server.state.URL, &http.Transport{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range opponents {
+	for _, o := range peers {
 		for _, how := range []string{sendPrepared, sendGenerated, sendSlow} {
 			for _, n := range []int{1, 500} {
 				if err := o.listAll(t.Context(), how, n); err != nil {
@@ -123,7 +123,7 @@ func TestFleets(t *testing.T) {
 	}
 }
 
-// The bare loop notices what goes wrong.
+// The bare loop reports errors.
 func TestBareLoopFails(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
@@ -137,7 +137,7 @@ func TestServeRefuses(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"pages", "1"}, {"cluster"}, {"cluster", "many"}} {
 		if err := serve(args, strings.NewReader(""), io.Discard); err == nil {
-			t.Errorf("%q is served", args)
+			t.Errorf("%q: no error", args)
 		}
 	}
 }
@@ -179,13 +179,13 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-func TestBars(t *testing.T) {
+func TestTargets(t *testing.T) {
 	t.Parallel()
 	if b := atLeast("", 12, 11.99, figure); b.passed {
-		t.Error("too little passes")
+		t.Error("a result below the minimum passes")
 	}
 	if b := atMost("", 6, 6.01, figure); b.passed {
-		t.Error("too much passes")
+		t.Error("a result above the maximum passes")
 	}
 	g := &growth{sizes: []int{100, 1000, 10_000}, perItem: map[string][]float64{iterator: {9, 2, 2.5}}}
 	if s := g.spread(iterator, 1000); math.Abs(s-0.25) > 1e-9 {
@@ -199,8 +199,8 @@ func TestPlots(t *testing.T) {
 		sizes: []int{100, 1000, 10_000}, names: []string{azureSDK, iterator},
 		perItem: map[string][]float64{azureSDK: {22e-6, 21e-6}, iterator: {3e-6, 2e-6, 1.9e-6}},
 	}
-	picture := g.plot().svg()
-	for decoder := xml.NewDecoder(strings.NewReader(picture)); ; {
+	chart := g.plot().svg()
+	for decoder := xml.NewDecoder(strings.NewReader(chart)); ; {
 		_, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			break
@@ -210,13 +210,13 @@ func TestPlots(t *testing.T) {
 		}
 	}
 	for _, want := range []string{azureSDK, iterator, "10,000", "20 µs"} {
-		if !strings.Contains(picture, ">"+want+"<") {
-			t.Errorf("the picture has no %s", want)
+		if !strings.Contains(chart, ">"+want+"<") {
+			t.Errorf("the chart lacks %s", want)
 		}
 	}
-	// Names of lines that end at the same height are apart.
+	// The labels of lines that end at the same height do not overlap.
 	g.perItem[azureSDK] = g.perItem[iterator]
 	if h := g.plot().labelHeights(); math.Abs(h[0]-h[1]) < labelHeight-1 {
-		t.Errorf("the names are at %v", h)
+		t.Errorf("the labels are at %v", h)
 	}
 }

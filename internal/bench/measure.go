@@ -11,10 +11,10 @@ import (
 // A sample is one measurement.
 type sample struct {
 	elapsed        time.Duration
-	allocs, memory float64 // how many allocations, and of how many bytes
+	allocs, memory float64 // the number of allocations, and their bytes
 }
 
-// measure runs f once. The garbage of those before is not its own.
+// measure runs f once. It collects garbage first, so that f is not charged for garbage of earlier runs.
 func measure(f func() error) (sample, error) {
 	runtime.GC()
 	var before, after runtime.MemStats
@@ -26,28 +26,27 @@ func measure(f func() error) (sample, error) {
 	return sample{elapsed, float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)}, err
 }
 
-// dividedBy returns the share of one of n equal parts.
+// dividedBy returns the sample for one of n equal parts.
 func (s sample) dividedBy(n int) sample {
 	return sample{s.elapsed / time.Duration(n), s.allocs / float64(n), s.memory / float64(n)}
 }
 
-// heapBytes returns how much memory the objects on the heap take, garbage that was not collected
-// included.
+// heapBytes returns the size of all objects on the heap, including garbage that was not collected yet.
 func heapBytes() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// peakHeap runs f and returns how far the heap was above the start at most. A goroutine looks
-// several times a millisecond, or as often as it is let; f can have a look taken as well.
-func peakHeap(f func(look func()) error) (uint64, error) {
+// peakHeap runs f and returns the maximum size of the heap above its size at the start. A goroutine samples the
+// heap several times a millisecond, if it is scheduled that often.
+func peakHeap(f func() error) (uint64, error) {
 	runtime.GC()
-	runtime.GC() // what the first one put aside in pools
+	runtime.GC() // twice, to empty sync.Pools too
 	start := heapBytes()
 	var mu sync.Mutex
 	peak := start
-	look := func() {
+	sampleHeap := func() {
 		mu.Lock()
 		defer mu.Unlock()
 		peak = max(peak, heapBytes())
@@ -60,20 +59,20 @@ func peakHeap(f func(look func()) error) (uint64, error) {
 		for {
 			select {
 			case <-tick.C:
-				look()
+				sampleHeap()
 			case <-stop:
 				return
 			}
 		}
 	})
-	err := f(look)
-	look()
+	err := f()
+	sampleHeap()
 	close(stop)
 	sampler.Wait()
 	return peak - start, err
 }
 
-// median returns the median of values, which it sorts.
+// median sorts values and returns their median.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -83,7 +82,7 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// series are the samples of one opponent, one a round.
+// A series has the samples of one peer, one for each round.
 type series []sample
 
 func (s series) median(of func(sample) float64) float64 {
@@ -98,8 +97,8 @@ func seconds(s sample) float64 { return s.elapsed.Seconds() }
 
 func (s series) seconds() float64 { return s.median(seconds) }
 
-// ratio returns the median of the ratios of s to other, round by round: what changes between two
-// rounds on the machine changes both.
+// ratio returns the median of the ratios of s to other, taken round by round, so that a change of the load
+// between two rounds affects both.
 func (s series) ratio(other series) float64 {
 	values := make([]float64, len(s))
 	for i := range s {

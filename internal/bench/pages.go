@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// pageResult is what a page of some size cost each opponent.
+// pageResult is the cost of reading a page, for each peer.
 type pageResult struct {
-	items     int
-	opponents []string
-	samples   map[string]series // for one page
-	peak      map[string]uint64
+	items   int
+	peers   []string
+	samples map[string]series // per page
+	peak    map[string]uint64
 }
 
-// measurePages lets opponents read pages of n items in turns. Small pages are read several times in a
-// row, so that each turn takes a while.
-func measurePages(ctx context.Context, opponents []opponent, how string, n, rounds int) (*pageResult, error) {
+// measurePages reads pages of n items with each peer in turns. A turn reads small pages several times, so that
+// it takes long enough to measure.
+func measurePages(ctx context.Context, peers []peer, how string, n, rounds int) (*pageResult, error) {
 	result := &pageResult{items: n, samples: map[string]series{}, peak: map[string]uint64{}}
 	pages := max(1, 20_000/n)
-	for round := -1; round < rounds; round++ { // the first one is for warming up
-		for _, o := range opponents {
+	for round := -1; round < rounds; round++ { // the first round is a warm-up
+		for _, o := range peers {
 			s, err := measure(func() error {
 				for range pages {
 					if err := o.listAll(ctx, how, n); err != nil {
@@ -32,7 +32,7 @@ func measurePages(ctx context.Context, opponents []opponent, how string, n, roun
 				return nil, err
 			}
 			if round < 0 {
-				result.opponents = append(result.opponents, o.name)
+				result.peers = append(result.peers, o.name)
 				continue
 			}
 			result.samples[o.name] = append(result.samples[o.name], s.dividedBy(pages))
@@ -41,10 +41,10 @@ func measurePages(ctx context.Context, opponents []opponent, how string, n, roun
 	return result, nil
 }
 
-// measurePeaks measures the peak of the heap while one page is read.
-func (r *pageResult) measurePeaks(ctx context.Context, opponents []opponent, how string) error {
-	for _, o := range opponents {
-		peak, err := peakHeap(func(func()) error { return o.listAll(ctx, how, r.items) })
+// measurePeaks measures the peak heap while each peer reads one page.
+func (r *pageResult) measurePeaks(ctx context.Context, peers []peer, how string) error {
+	for _, o := range peers {
+		peak, err := peakHeap(func() error { return o.listAll(ctx, how, r.items) })
 		if err != nil {
 			return err
 		}
@@ -53,14 +53,14 @@ func (r *pageResult) measurePeaks(ctx context.Context, opponents []opponent, how
 	return nil
 }
 
-// table shows a page with the iterator as the measure of all.
+// table shows the cost of a page, relative to the iterator.
 func (r *pageResult) table() *table {
 	t := &table{header: []string{
 		fmt.Sprintf("%s backups, %s", thousands(r.items), megabytes(float64(pageLength(r.items)))),
 		"time", "× iterator", "time per item", "allocations per item", "bytes per item", "peak heap",
 	}}
 	n := float64(r.items)
-	for _, name := range r.opponents {
+	for _, name := range r.peers {
 		s := r.samples[name]
 		t.add(name,
 			duration(s.seconds()),
@@ -73,29 +73,29 @@ func (r *pageResult) table() *table {
 	return t
 }
 
-// growth is what a page costs an opponent for each item, by the number of items.
+// growth is the cost per item, by peer and by the size of the page.
 type growth struct {
 	sizes   []int
 	names   []string
-	perItem map[string][]float64 // in seconds; as many as sizes, or fewer
+	perItem map[string][]float64 // seconds, one for each size; fewer for peers with a limit
 }
 
-// measureGrowth measures pages of growing size. What keeps a whole page stops at keptLimit items.
-func measureGrowth(ctx context.Context, opponents []opponent, sizes []int, keptLimit, rounds int) (*growth, error) {
+// measureGrowth measures pages of growing size. Peers that hold a whole page in memory stop at maxBuffered items.
+func measureGrowth(ctx context.Context, peers []peer, sizes []int, maxBuffered, rounds int) (*growth, error) {
 	g := &growth{sizes: sizes, perItem: map[string][]float64{}}
-	for _, o := range opponents {
+	for _, o := range peers {
 		g.names = append(g.names, o.name)
 	}
 	for _, n := range sizes {
-		in := opponents
-		if n > keptLimit {
-			in = named(opponents, iterator, jsontextScan, copyOnly)
+		in := peers
+		if n > maxBuffered {
+			in = named(peers, iterator, jsontextScan, copyOnly)
 		}
 		r, err := measurePages(ctx, in, sendGenerated, n, rounds)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range r.opponents {
+		for _, name := range r.peers {
 			g.perItem[name] = append(g.perItem[name], r.samples[name].seconds()/float64(n))
 		}
 	}
@@ -121,7 +121,7 @@ func (g *growth) table() *table {
 	return t
 }
 
-// spread returns how far the cost per item of an opponent differs from least to most, for pages of at
+// spread returns by which fraction the greatest cost per item of a peer exceeds the smallest, among pages of at
 // least from items.
 func (g *growth) spread(name string, from int) float64 {
 	least, most := 0.0, 0.0

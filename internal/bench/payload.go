@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A page is written as a cluster of version 6.4 writes it: the discriminator of a partition first,
-// null where nothing failed, the continuation token at the end. Every opponent can read it. All items
-// have the same length, so that the length of any page is known before it is written.
+// A page has the form in which a 6.4 cluster sends it: the discriminator of a partition is first, FailureError
+// is null, and the continuation token is at the end. Every peer can read it. All items have the same length, so
+// that the length of a page is known before it is generated.
 const (
 	pageHead = `{"Items":[`
 	pageTail = `],"ContinuationToken":null}`
@@ -22,10 +22,10 @@ const (
 		`"CreationTimeUtc":"2020-01-01T00:00:00Z","FailureError":null,"ServiceManifestVersion":"1.0.0"}`
 )
 
-// locationLength is how long the location of a backup is once its escapes are read.
+// locationLength is the length of the location of a backup, without escapes.
 const locationLength = len(`CalcApp\CalcService\1daae3f5-7fd6-42e9-b1ba-8c05f8739940\2020-01-01 00.00.00.zip`)
 
-// Where the parts of an item are that differ between items.
+// The offsets of the parts in which items differ.
 var (
 	atID        = strings.Index(pageItem, `","BackupChainId`) - 12
 	atChain     = strings.Index(pageItem, `","ApplicationName`) - 12
@@ -36,11 +36,11 @@ var (
 	firstBackup = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// pageLength is the length of a page of n items.
+// pageLength returns the length of a page of n items.
 func pageLength(n int) int { return len(pageHead) + n*(len(pageItem)+1) - min(n, 1) + len(pageTail) }
 
-// appendItem appends item i of a page, with the comma before it. There is one each minute, in one of
-// sixteen partitions; every sixth begins a chain.
+// appendItem appends item i of a page, preceded by a comma unless it is the first. The backups are one minute
+// apart, in sixteen partitions; every sixth starts a chain.
 func appendItem(b []byte, i int) []byte {
 	if i > 0 {
 		b = append(b, ',')

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A plot is a picture of lines over two logarithmic axes, written as SVG.
+// A plot is a line chart with two logarithmic axes, rendered as SVG.
 type plot struct {
 	title  string
 	x, y   axis
@@ -26,7 +26,7 @@ type line struct {
 	points [][2]float64
 }
 
-// The size of the picture, and of the margins around the lines.
+// The size of the chart and of its margins.
 const (
 	plotWidth, plotHeight     = 860, 460
 	plotLeft, plotRight       = 90, 250
@@ -40,7 +40,7 @@ const (
 	bigText, mediumText, text = 16, 13, 12
 )
 
-// colours that people who do not see all of them can tell apart
+// colours is a palette that is safe for colour-blind readers.
 var colours = []string{"#b2182b", "#d98032", "#8c6bb1", "#4292c6", "#08519c", "#1b7837", "#737373"}
 
 func (p *plot) svg() string {
@@ -100,7 +100,8 @@ func words(x, y float64, size int, anchor, colour, weight, s string) string {
 		x, y, size, anchor, colour, weight, html.EscapeString(s))
 }
 
-// labelHeights puts the name of each line where the line ends, or as near as the others let it.
+// labelHeights returns the height of the label of each line: that of the end of the line, moved as far as needed
+// to keep the labels apart.
 func (p *plot) labelHeights() []float64 {
 	heights := make([]float64, len(p.lines))
 	order := make([]int, len(p.lines))
@@ -108,7 +109,7 @@ func (p *plot) labelHeights() []float64 {
 		heights[i] = p.atY(l.points[len(l.points)-1][1]) + 4
 		order[i] = i
 	}
-	for range 200 { // push apart those that are too near; a few lines are soon where they stay
+	for range 200 { // push overlapping labels apart; this converges quickly for a few lines
 		for i := range order {
 			for j := range order[:i] {
 				gap := heights[i] - heights[j]
@@ -135,13 +136,13 @@ func (p *plot) atY(v float64) float64 {
 	return plotTop + plotInnerH*(1-share(v, p.y.ticks))
 }
 
-// share returns where a value is between the first and the last tick.
+// share returns the position of a value on the axis: 0 at the first tick, 1 at the last.
 func share(v float64, ticks []float64) float64 {
 	from, to := math.Log(ticks[0]), math.Log(ticks[len(ticks)-1])
 	return (math.Log(v) - from) / (to - from)
 }
 
-// decades returns the powers of ten around values, with 2 and 5 between them where they are few.
+// decades returns ticks for values: powers of ten, and also 2 and 5 times these if the range is small.
 func decades(values []float64) []float64 {
 	least, most := math.Inf(1), 0.0
 	for _, v := range values {
@@ -168,7 +169,7 @@ func decades(values []float64) []float64 {
 
 func (g *growth) plot() *plot {
 	p := &plot{
-		title:  "What one backup of a page costs",
+		title:  "Time per backup of a page",
 		accent: iterator,
 		x:      axis{title: "backups in the page", label: func(v float64) string { return thousands(int(v)) }},
 		y: axis{title: "time per backup", label: func(v float64) string {
@@ -193,10 +194,10 @@ func (g *growth) plot() *plot {
 
 func (g fleetGrowth) plot() *plot {
 	p := &plot{
-		title:  "Backups a second against the cluster in memory",
+		title:  "Backups per second against the cluster in memory",
 		accent: backupMany,
 		x:      axis{title: "backups in flight", label: func(v float64) string { return fmt.Sprint(v) }},
-		y:      axis{title: "backups a second", label: func(v float64) string { return thousands(int(v)) }},
+		y:      axis{title: "backups per second", label: func(v float64) string { return thousands(int(v)) }},
 	}
 	var all []float64
 	for _, r := range g {

@@ -21,18 +21,17 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// Servers run in a process of their own, so that the goroutines, the heap and the garbage collector
-// that are measured are the client's. The process is this program, started again; it ends when its
-// standard input does.
+// Servers run in a child process, so that the goroutines, the heap and the garbage collector that are measured
+// are only the client's. The child runs this program again, and exits at the end of its standard input.
 
-// serverState is what a server tells when it is asked.
+// serverState is what a server reports.
 type serverState struct {
 	URL         string
 	Partitions  []string // of the cluster in memory
 	Connections int64    // accepted so far
 }
 
-// serve runs a server until in ends. It answers each line that it reads with its state.
+// serve runs a server until the end of in. For each line that it reads from in, it writes its state to out.
 func serve(args []string, in io.Reader, out io.Writer) error {
 	var handler http.Handler
 	var state serverState
@@ -53,10 +52,10 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 			handler = http.HandlerFunc(echoBackup)
 		}
 	default:
-		return fmt.Errorf("there is no server %q", args)
+		return fmt.Errorf("unknown server %q", args)
 	}
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
 	if err != nil {
 		return err
 	}
@@ -78,7 +77,7 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// A child is a server in a process of its own.
+// A child is a server in a child process.
 type child struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
@@ -108,14 +107,14 @@ func startChild(args ...string) (*child, error) {
 	return c, c.ask()
 }
 
-// ask brings the state up to date.
+// ask updates the state.
 func (c *child) ask() error {
 	if _, err := io.WriteString(c.in, "\n"); err != nil {
 		return err
 	}
 	line, err := c.out.ReadBytes('\n')
 	if err != nil {
-		return errors.New("the server has ended")
+		return errors.New("the server has exited")
 	}
 	return json.Unmarshal(line, &c.state)
 }
@@ -125,20 +124,20 @@ func (c *child) stop() {
 	_ = c.cmd.Wait()
 }
 
-// A pageServer answers every list with one page. The name of the service says how it is sent and how
-// many items it has: fabric:/prepared/10000.
+// A pageServer responds to every list request with one page. The name of the service selects the way it is
+// sent and its number of items: fabric:/prepared/10000.
 type pageServer struct{ prepared sync.Map }
 
 // The ways to send a page.
 const (
 	sendPrepared  = "prepared"  // at once, from memory
-	sendGenerated = "generated" // made while it is sent; for pages that are too long to be prepared
-	sendSlow      = "slow"      // slowRate bytes a second, in small pieces
+	sendGenerated = "generated" // generated while it is sent; for pages that are too long for memory
+	sendSlow      = "slow"      // slowRate bytes per second, in small chunks
 )
 
 const (
 	slowRate  = 25 << 20
-	slowPiece = 1 << 10
+	slowChunk = 1 << 10
 )
 
 func (s *pageServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -155,11 +154,11 @@ func (s *pageServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case sendGenerated:
 		writePage(w, n)
 	case sendSlow:
-		writeSlowly(w, s.page(n))
+		writeThrottled(w, s.page(n))
 	}
 }
 
-// readServiceName finds the service in the path of a list. The stock client escapes the slash in it.
+// readServiceName parses the service in the path of a list request. The stock client escapes the slash in it.
 func readServiceName(r *http.Request) (how string, n int, ok bool) {
 	dir, ok := strings.CutSuffix(r.URL.Path, "/$/GetBackups")
 	n, err := strconv.Atoi(path.Base(dir))
@@ -188,14 +187,14 @@ func writePage(w io.Writer, n int) {
 	_, _ = w.Write(append(b, pageTail...))
 }
 
-// writeSlowly sends what is due by the clock, piece by piece.
-func writeSlowly(w http.ResponseWriter, page []byte) {
+// writeThrottled sends a page at slowRate, chunk by chunk.
+func writeThrottled(w http.ResponseWriter, page []byte) {
 	flush := http.NewResponseController(w).Flush
 	start := time.Now()
 	for sent := 0; sent < len(page); time.Sleep(time.Millisecond) {
-		due := min(len(page), slowPiece+int(time.Since(start).Seconds()*slowRate))
+		due := min(len(page), slowChunk+int(time.Since(start).Seconds()*slowRate))
 		for sent < due {
-			end := min(sent+slowPiece, due)
+			end := min(sent+slowChunk, due)
 			if _, err := w.Write(page[sent:end]); err != nil || flush() != nil { //nolint:gosec // JSON of this program
 				return
 			}
@@ -204,7 +203,7 @@ func writeSlowly(w http.ResponseWriter, page []byte) {
 	}
 }
 
-// echoBackup answers as a cluster does whose backups take no time, and does nothing else.
+// echoBackup sends fixed responses: every start is accepted, and every backup has succeeded.
 func echoBackup(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		_, _ = io.Copy(io.Discard, r.Body)

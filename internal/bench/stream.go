@@ -6,21 +6,21 @@ import (
 	"runtime"
 )
 
-// streamResult is how far the heap was above the start while lists were streamed.
+// streamResult has the size of the heap above baseline while lists are streamed.
 type streamResult struct {
 	length, lists int
-	peaks, kept   []float64 // at most, and at most after a collection; one a round
+	peaks, kept   []float64 // the maximum, and the maximum after a collection; one for each round
 }
 
-// measureStreams streams total backups in one list, the same number in short lists, and one short
-// list, in turns. The loop keeps nothing, as does one that writes its backups away.
-func measureStreams(ctx context.Context, opponents []opponent, short, total, rounds int) ([]*streamResult, error) {
+// measureStreams streams total backups in one list, the same number in short lists, and one short list, in
+// turns. The loop does not keep any backups.
+func measureStreams(ctx context.Context, peers []peer, short, total, rounds int) ([]*streamResult, error) {
 	results := []*streamResult{
 		{length: total, lists: 1},
 		{length: short, lists: total / short},
 		{length: short, lists: 1},
 	}
-	o := named(opponents, iterator)[0]
+	o := named(peers, iterator)[0]
 	for range rounds {
 		for _, r := range results {
 			peak, err := r.stream(ctx, o, func(item int) bool { return item%64 == 0 })
@@ -45,16 +45,17 @@ func measureStreams(ctx context.Context, opponents []opponent, short, total, rou
 	return results, nil
 }
 
-// stream returns how far the heap was above the start when looked says that it is to be looked at.
-func (r *streamResult) stream(ctx context.Context, o opponent, looked func(item int) bool) (float64, error) {
+// stream returns the maximum size of the heap above baseline, measured at the items for which sampleAt returns
+// true.
+func (r *streamResult) stream(ctx context.Context, o peer, sampleAt func(item int) bool) (float64, error) {
 	runtime.GC()
-	runtime.GC() // what the first one put aside in pools
+	runtime.GC() // twice, to empty sync.Pools too
 	start := heapBytes()
 	peak := start
 	items := 0
 	for range r.lists {
 		err := o.list(ctx, serviceID(sendGenerated, r.length), func(string) bool {
-			if items++; looked(items) {
+			if items++; sampleAt(items) {
 				peak = max(peak, heapBytes())
 			}
 			return true
@@ -70,7 +71,7 @@ func (r *streamResult) stream(ctx context.Context, o opponent, looked func(item 
 }
 
 func streamTable(results []*streamResult) *table {
-	t := &table{header: []string{"streamed", "bytes", "peak heap above the start", "× the first", "after a collection"}}
+	t := &table{header: []string{"streamed", "bytes", "peak heap above baseline", "× the first", "after a collection"}}
 	for _, r := range results {
 		name := "one list of " + thousands(r.length)
 		if r.lists > 1 {

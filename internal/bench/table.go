@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A table is written in Markdown, in columns that line up in plain text too.
+// A table is a Markdown table whose columns are aligned in plain text too.
 type table struct {
 	header []string
 	rows   [][]string
@@ -47,7 +47,7 @@ func (t *table) String() string {
 	return b.String()
 }
 
-// figure writes a number with three digits that count, or all those before the point.
+// figure formats a number with three significant digits, or more if its integer part has more.
 func figure(v float64) string {
 	switch {
 	case v >= 1000:
@@ -60,7 +60,7 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// thousands writes a number with its digits in groups of three.
+// thousands formats an integer with its digits in groups of three.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -82,7 +82,7 @@ func duration(seconds float64) string {
 		size float64
 		name string
 	}{{1, "s"}, {1e-3, "ms"}, {1e-6, "µs"}} {
-		if seconds >= 0.9995*unit.size { // what would be 1000 of the smaller unit
+		if seconds >= 0.9995*unit.size { // so that rounding does not give 1000 of the smaller unit
 			return figure(seconds/unit.size) + " " + unit.name
 		}
 	}

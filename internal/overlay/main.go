@@ -1,9 +1,9 @@
-// Command overlay applies an OpenAPI Overlay to an OpenAPI document and writes the result, with a
-// header that says where it comes from, to standard output.
+// Command overlay applies an OpenAPI Overlay to an OpenAPI document and writes the result to standard output,
+// with a header that names both files.
 //
 //	go run ./internal/overlay openapi/backup.yaml openapi/runtime.overlay.yaml
 //
-// An action that matches nothing is an error: it would be a deviation that silently got lost.
+// An action whose target matches nothing is an error. Otherwise a deviation could silently get lost.
 package main
 
 import (

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRuntimeDocumentIsUpToDate(t *testing.T) {
-	t.Chdir("../..") // the header names the files as make generate does
+	t.Chdir("../..") // so that the header has the same file names as with make generate
 	var got bytes.Buffer
 	if err := apply(&got, "openapi/backup.yaml", "openapi/runtime.overlay.yaml"); err != nil {
 		t.Fatal(err)

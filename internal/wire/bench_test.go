@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// backup has a field of each kind that backups have; package sfbackup has the whole of it.
+// backup has one field of each type that a backup has. The complete struct is in package generated.
 type backup struct {
 	ID        uuid.UUID
 	Service   string
@@ -48,7 +48,7 @@ func (*backup) Names() []string {
 	}
 }
 
-// The partitions of benchmarks, by kind.
+// benchPartitions has one partition of each kind.
 var benchPartitions = []struct{ kind, data string }{
 	{"Int64Range", `{"ServicePartitionKind":"Int64Range","LowKey":"-9223372036854775808","HighKey":"9223372036854775807","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
 	{"Named", `{"ServicePartitionKind":"Named","Name":"north","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`},
@@ -61,7 +61,7 @@ func BenchmarkPage(b *testing.B) {
 	const items = 1000
 	for _, tt := range []struct {
 		name string
-		// change is made to an item that is written as clusters write it.
+		// change modifies an item in the form in which clusters send it.
 		change func(item []byte) []byte
 	}{
 		{"exact names", func(item []byte) []byte { return item }},
@@ -88,12 +88,12 @@ func BenchmarkPage(b *testing.B) {
 			b.SetBytes(int64(len(page) / items))
 			b.ReportAllocs()
 
-			reader := NewPage[backup](bytes.NewReader(page))
+			reader := NewPageDecoder[backup](bytes.NewReader(page))
 			var item backup
 			for b.Loop() {
 				err := reader.Next(&item)
 				if errors.Is(err, io.EOF) {
-					reader = NewPage[backup](bytes.NewReader(page))
+					reader = NewPageDecoder[backup](bytes.NewReader(page))
 				} else if err != nil {
 					b.Fatal(err)
 				}
@@ -105,33 +105,13 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkPartitionInformation(b *testing.B) {
 	for _, tt := range benchPartitions {
 		b.Run(tt.kind, func(b *testing.B) {
-			data, shared := []byte(tt.data), new(sharedStrings)
+			data, in := []byte(tt.data), new(interner)
 			var p PartitionInformation
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := p.read(data, shared); err != nil {
+				if _, err := p.read(data, in); err != nil {
 					b.Fatal(err)
 				}
-			}
-		})
-	}
-}
-
-func BenchmarkReadError(b *testing.B) {
-	const wrapped = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"There is no such partition."}}`
-	for _, tt := range []struct{ name, body string }{
-		{"wrapped", wrapped},
-		{"flat", wrapped[len(`{"Error":`) : len(wrapped)-1]},
-		{"message of Web API", `{"Message":"There is no such partition."}`},
-		{"broken off", wrapped[:len(wrapped)-20]},
-		{"a page for people", `<!DOCTYPE html><html><body><h1>503</h1></body></html>`},
-		{"nothing", ""},
-	} {
-		b.Run(tt.name, func(b *testing.B) {
-			body := []byte(tt.body)
-			b.ReportAllocs()
-			for b.Loop() {
-				ReadError(body)
 			}
 		})
 	}

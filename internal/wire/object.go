@@ -15,34 +15,36 @@ import (
 	"github.com/google/uuid"
 )
 
-// An Object is a struct that is filled property by property, without reflection.
+// An Object is a struct whose fields are set from the properties of a JSON object, without reflection.
 type Object interface {
-	// Field returns a pointer to the field of a property, or nil if there is no such property. A
-	// pointer to a string, a uuid.UUID or one of this package's types, an Object and an Optional are
-	// filled fast, any other by package json.
+	// Field returns a pointer to the field for a property, or nil if there is no such property.
+	// Pointers to a string, to a uuid.UUID and to the types of this package, an Object and an Optional
+	// take the fast path. Package json decodes all other types.
 	Field(name []byte) any
-	// Names are the names of all properties. They are asked for often, so they should not be made anew.
+	// Names returns the names of all properties. It is called often and should not allocate.
 	Names() []string
 }
 
-// An Optional is the field of an Object that is there only where it is not null.
+// An Optional is a pointer field of an Object. It stays nil if the property is null or absent.
 type Optional interface {
-	// New makes the object of the field, anew.
+	// New allocates the object, assigns it to the field and returns it.
 	New() Object
 }
 
-// ReadObject reads a JSON object of an answer into o, which is zero. What is null stays zero. An object
-// that has properties, but none that o has, is an error: it is something else.
+// ReadObject decodes the JSON object of a response into o, which must be zero. Properties that are null
+// leave their fields zero. An object with properties, none of which o has, is an error: it is some other
+// object.
 func ReadObject(data []byte, o Object) error {
-	if _, err := Check(data); err != nil {
+	if _, err := CheckLimits(data); err != nil {
 		return err
 	}
-	return ReadWritten(data, o)
+	return ReadStored(data, o)
 }
 
-// ReadWritten is ReadObject for what was kept as JSON. It takes names of any length: those of an unknown
-// partition are written as they came, and longer where they are not UTF-8.
-func ReadWritten(data []byte, o Object) error {
+// ReadStored is ReadObject for JSON that this module wrote. It has no limit on the length of names: a
+// partition of an unknown kind is written with the names it came with, and a name that is not UTF-8 gets
+// longer when it is written.
+func ReadStored(data []byte, o Object) error {
 	value := jsontext.Value(data)
 	if err := checkValue(value); err != nil {
 		return err
@@ -50,20 +52,20 @@ func ReadWritten(data []byte, o Object) error {
 	if value.Kind() != '{' {
 		return unexpectedKind(value)
 	}
-	return fillOwn(bytes.TrimLeft(value, " \t\r\n"), o, nil)
+	return fillRecognized(bytes.TrimLeft(value, " \t\r\n"), o, nil)
 }
 
-// checkValue finds out whether data is one JSON value, and not too deep.
+// checkValue reports an error unless data is exactly one JSON value within the limit of nesting.
 func checkValue(data jsontext.Value) error {
 	if err := checkDepth(data); err != nil {
 		return err
 	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data), Tolerant)
 	if _, err := dec.ReadValue(); err != nil {
-		return unexpected(err)
+		return unexpectedEOF(err)
 	}
 	if _, err := dec.ReadToken(); err == nil {
-		return errors.New("something follows the value")
+		return errors.New("unexpected data after the value")
 	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -71,25 +73,25 @@ func checkValue(data jsontext.Value) error {
 }
 
 var (
-	errTooDeep = fmt.Errorf("a value is nested over %d levels", maxDepth)
-	errForeign = errors.New("it has no property of its kind")
+	errTooDeep      = fmt.Errorf("a value is nested more than %d levels deep", maxDepth)
+	errUnrecognized = errors.New("the object has none of the expected properties")
 )
 
-// fillOwn is fill for an object that has to have a property of its own, if it has any.
-func fillOwn(object []byte, o Object, shared *sharedStrings) error {
-	known, _, err := fill(object, o, shared)
+// fillRecognized is fill, but returns an error for an object that has properties and none that o has.
+func fillRecognized(object []byte, o Object, in *interner) error {
+	known, _, err := fill(object, o, in)
 	if err == nil && known == 0 {
 		m := newMembers(object)
 		if _, ok := m.name(); ok {
-			return errForeign
+			return errUnrecognized
 		}
 	}
 	return err
 }
 
-// fill reads the valid JSON object that text begins with into o. It returns how many of its properties
-// o has, and what follows the object.
-func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte, err error) {
+// fill decodes the valid JSON object at the start of text into o. It returns how many of the properties
+// are known to o, and the text after the object.
+func fill(text []byte, o Object, in *interner) (known int, rest []byte, err error) {
 	m := newMembers(text)
 	for {
 		name, ok := m.name()
@@ -98,7 +100,7 @@ func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte,
 		}
 		field := o.Field(name[1 : len(name)-1])
 		if field == nil {
-			if field = fieldByOtherName(name, o, shared); field == nil {
+			if field = fieldByFoldedName(name, o, in); field == nil {
 				m.value()
 				continue
 			}
@@ -108,15 +110,15 @@ func fill(text []byte, o Object, shared *sharedStrings) (known int, rest []byte,
 			m.value()
 			continue
 		}
-		if err := fillField(&m, field, shared); err != nil {
+		if err := fillField(&m, field, in); err != nil {
 			return known, nil, &propertyError{string(bytes.Trim(name, `"`)), err}
 		}
 	}
 }
 
-// fieldByOtherName finds a property whose name is written with escapes or in another case.
-func fieldByOtherName(name []byte, o Object, shared *sharedStrings) any {
-	plain := shared.text(name)
+// fieldByFoldedName finds the field for a name that has escapes or differs in case.
+func fieldByFoldedName(name []byte, o Object, in *interner) any {
+	plain := in.text(name)
 	for _, n := range o.Names() {
 		if strings.EqualFold(n, plain) {
 			return o.Field([]byte(n))
@@ -125,18 +127,18 @@ func fieldByOtherName(name []byte, o Object, shared *sharedStrings) any {
 	return nil
 }
 
-// fillField reads the value of the member that m is at.
-func fillField(m *members, field any, shared *sharedStrings) error {
+// fillField decodes the value of the current member of m.
+func fillField(m *members, field any, in *interner) error {
 	var err error
-	switch f := field.(type) { // what is nested is not looked through twice
+	switch f := field.(type) { // these scan their value themselves, so that it is scanned only once
 	case *PartitionInformation:
-		m.rest, err = f.read(m.rest, shared)
+		m.rest, err = f.read(m.rest, in)
 		return err
-	case *string, *Symbol, *uuid.UUID, *Int64, *Time: // most are, and these are found faster than interfaces
+	case *string, *Symbol, *uuid.UUID, *Int64, *Time: // the common types: a concrete type matches faster than an interface
 	case Object:
-		return fillObject(m, f, shared)
+		return fillObject(m, f, in)
 	case Optional:
-		return fillObject(m, f.New(), shared)
+		return fillObject(m, f.New(), in)
 	}
 	value := m.value()
 	switch f := field.(type) {
@@ -144,13 +146,13 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 		if value[0] != '"' {
 			return unexpectedKind(value)
 		}
-		*f = shared.text(value)
+		*f = in.text(value)
 	case *Symbol:
 		switch jsontext.Value(value).Kind() {
 		case '"':
-			*f = Symbol(shared.text(value))
+			*f = Symbol(in.text(value))
 		case '0':
-			*f = Symbol(shared.get(value))
+			*f = Symbol(in.intern(value))
 		default:
 			return unexpectedKind(value)
 		}
@@ -159,12 +161,12 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 			return unexpectedKind(value)
 		}
 		text := value[1 : len(value)-1]
-		if len(text) != len("00000000-0000-0000-0000-000000000000") && len(text) <= maxScalar { // another form, or escapes
-			text = shared.unquote(value)
+		if len(text) != len("00000000-0000-0000-0000-000000000000") && len(text) <= maxScalar { // another form of UUID, or escapes
+			text = in.unquote(value)
 		}
 		var id uuid.UUID
 		if id, err = uuid.ParseBytes(text); err == nil {
-			*f = id // and not half of one
+			*f = id // after an error, ParseBytes has filled only a part of id
 		}
 	case *Int64:
 		err = f.parse(value)
@@ -176,16 +178,16 @@ func fillField(m *members, field any, shared *sharedStrings) error {
 	return err
 }
 
-func fillObject(m *members, o Object, shared *sharedStrings) (err error) {
+func fillObject(m *members, o Object, in *interner) (err error) {
 	if m.rest[0] != '{' {
 		return unexpectedKind(m.rest)
 	}
-	_, m.rest, err = fill(m.rest, o, shared)
+	_, m.rest, err = fill(m.rest, o, in)
 	return err
 }
 
-// scalar returns the text of a value that is of one of the given kinds. It is only valid as long as
-// the value is.
+// scalar returns the text of a value that has one of the given kinds. The text may share the memory of
+// the value.
 func scalar(value []byte, kinds ...jsontext.Kind) ([]byte, error) {
 	kind := jsontext.Value(value).Kind()
 	for _, k := range kinds {
@@ -200,10 +202,10 @@ func scalar(value []byte, kinds ...jsontext.Kind) ([]byte, error) {
 	return nil, unexpectedKind(value)
 }
 
-// The errors of properties have their text when they are asked for it: those of a partition may come to
-// nothing, and there may be many partitions.
+// The two error types below build their text on demand: an error in a partition is dropped if its kind is
+// unknown, and a page may have many partitions.
 
-// A propertyError is what is wrong with a property.
+// A propertyError is an error in the value of a property.
 type propertyError struct {
 	name string
 	err  error
@@ -213,35 +215,36 @@ func (e *propertyError) Error() string { return e.name + ": " + e.err.Error() }
 
 func (e *propertyError) Unwrap() error { return e.err }
 
-// A kindError is a value of the wrong kind.
+// A kindError reports a JSON value of the wrong kind.
 type kindError jsontext.Kind
 
 func (e kindError) Error() string { return fmt.Sprintf("unexpected JSON %v", jsontext.Kind(e)) }
 
 func unexpectedKind(value []byte) error { return kindError(jsontext.Value(value).Kind()) }
 
-// unquote returns the text of a valid JSON string: where it is written plainly the bytes themselves,
-// otherwise a copy in buffer. Bytes that are not UTF-8 are replaced.
+// unquote returns the text of a valid JSON string. A string without escapes is returned in place, any
+// other as a copy in buffer. Invalid UTF-8 is replaced by U+FFFD.
 func unquote(quoted []byte, buffer *[]byte) []byte {
 	text := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
 		return text
 	}
-	most := len(text)
+	size := len(text)
 	if !utf8.Valid(text) {
-		most = repairedLength(text)
+		size = maxUnquotedLength(text)
 	}
-	fits := slices.Grow((*buffer)[:0], most)
-	*buffer, _ = jsontext.AppendUnquote(fits, quoted) // the error says that something was replaced
+	dst := slices.Grow((*buffer)[:0], size)
+	*buffer, _ = jsontext.AppendUnquote(dst, quoted) // the error only reports the replacement
 	return *buffer
 }
 
-// repaired returns the text of a valid JSON string that is not UTF-8, with all bytes replaced that are
-// not. That can make it three times as long, so that there should be no second copy of it.
-func repaired(quoted []byte) string {
+// unquoteInvalidUTF8 returns the text of a valid JSON string that has invalid UTF-8, each invalid byte
+// replaced by U+FFFD. The result can be three times as long as the input, so it is built in one buffer
+// without a second copy.
+func unquoteInvalidUTF8(quoted []byte) string {
 	text := quoted[1 : len(quoted)-1]
 	var b strings.Builder
-	b.Grow(repairedLength(text))
+	b.Grow(maxUnquotedLength(text))
 	var escapes, plain []byte
 	for i := 0; i < len(text); {
 		if text[i] != '\\' {
@@ -250,7 +253,7 @@ func repaired(quoted []byte) string {
 			i += n
 			continue
 		}
-		// All that follow each other, because two can be one character.
+		// Unquote consecutive escapes together: two of them can be a surrogate pair.
 		escapes = append(escapes[:0], '"')
 		for i < len(text) && text[i] == '\\' {
 			n := len(`\n`)
@@ -266,9 +269,9 @@ func repaired(quoted []byte) string {
 	return b.String()
 }
 
-// repairedLength returns how long a text is at most when it is without escapes, and bytes that are not
-// UTF-8 are replaced.
-func repairedLength(text []byte) int {
+// maxUnquotedLength returns an upper bound for the length of a text after its escapes are decoded and its
+// invalid UTF-8 is replaced.
+func maxUnquotedLength(text []byte) int {
 	n := len(text)
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -280,43 +283,44 @@ func repairedLength(text []byte) int {
 	return n
 }
 
-// sharedStrings gives the same string for the same text, so that the backups of a page share the
-// names of their service. It is small and forgets: a miss costs no more than a copy.
-type sharedStrings struct {
+// An interner returns the same string for equal texts, so that the backups of a page share the memory for
+// names such as that of their service. It is a small cache with eviction; a miss costs one copy. A nil
+// interner copies every text.
+type interner struct {
 	slots  [32][2]string
 	buffer []byte // for texts with escapes
 }
 
-// maxShared is the length of the longest text that is worth to be looked for. Locations are longer,
-// and each is another.
-const maxShared = 64
+// maxInterned is the length of the longest text that is interned. The locations of backups are longer, and
+// each is different.
+const maxInterned = 64
 
 var seed = maphash.MakeSeed()
 
-// unquote returns the text of a valid JSON string. It is only valid until the next call.
-func (s *sharedStrings) unquote(quoted []byte) []byte {
-	if s == nil { // one object has nothing to share
+// unquote returns the text of a valid JSON string. The result is valid until the next call.
+func (s *interner) unquote(quoted []byte) []byte {
+	if s == nil {
 		return unquote(quoted, new([]byte))
 	}
 	return unquote(quoted, &s.buffer)
 }
 
 // text returns the text of a valid JSON string.
-func (s *sharedStrings) text(quoted []byte) string {
-	if len(quoted) > maxShared && !utf8.Valid(quoted) {
-		return repaired(quoted)
+func (s *interner) text(quoted []byte) string {
+	if len(quoted) > maxInterned && !utf8.Valid(quoted) {
+		return unquoteInvalidUTF8(quoted)
 	}
-	return s.get(s.unquote(quoted))
+	return s.intern(s.unquote(quoted))
 }
 
-func (s *sharedStrings) get(text []byte) string {
+func (s *interner) intern(text []byte) string {
 	if len(text) == 0 {
 		return ""
 	}
-	if s == nil || len(text) > maxShared {
+	if s == nil || len(text) > maxInterned {
 		return string(text)
 	}
-	// Each text has two places, so that two texts that are used in turn do not oust each other.
+	// Each slot holds two texts, so that two texts with the same hash do not evict each other in turn.
 	slot := &s.slots[maphash.Bytes(seed, text)%uint64(len(s.slots))]
 	switch {
 	case slot[0] == string(text):

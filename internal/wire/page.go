@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,21 +10,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Page reads one page of a list, an object with Items and a ContinuationToken in any order, item by
-// item: an item is there before the rest of the page has arrived, and none is kept. P is *T.
-type Page[T any, P interface {
+// A PageDecoder reads one page of a list, an object with the properties Items and ContinuationToken in any
+// order. It streams: it returns an item before the rest of the page has arrived, and keeps none. P is *T.
+type PageDecoder[T any, P interface {
 	*T
 	Object
 }] struct {
-	input  *limitedReader
-	dec    *jsontext.Decoder
-	shared *sharedStrings
-	state  pageState
-	items  int // how many items were read
-	token  string
-	known  bool // Items or ContinuationToken were there
-	other  bool // something else was there
-	err    error
+	input    *limitedReader
+	dec      *jsontext.Decoder
+	interner *interner
+	state    pageState
+	items    int // the number of items read
+	token    string
+	known    bool // the page has Items or ContinuationToken
+	unknown  bool // the page has another property
+	err      error
 }
 
 type pageState int
@@ -34,32 +35,47 @@ const (
 	inItems
 )
 
-// NewPage returns a reader of the page that r holds.
-func NewPage[T any, P interface {
+// NewPageDecoder returns a PageDecoder that reads from r.
+func NewPageDecoder[T any, P interface {
 	*T
 	Object
-}](r io.Reader) *Page[T, P] {
-	input := &limitedReader{r: r}
-	input.dec = jsontext.NewDecoder(input, Tolerant)
-	return &Page[T, P]{input: input, dec: input.dec, shared: new(sharedStrings)}
+}](r io.Reader) *PageDecoder[T, P] {
+	return newPageDecoder[T, P](&limitedReader{r: r, maxValue: maxValue, maxName: maxName})
 }
 
-// Next reads the next item. At the end of a page that was read to its last byte it returns
-// [io.EOF]; any other error says what is wrong with the page, and is returned again from then on.
-func (p *Page[T, P]) Next(item *T) error {
+// NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
+// limit on the length of names, nor on that of values.
+func NewStoredPageDecoder[T any, P interface {
+	*T
+	Object
+}](data []byte) *PageDecoder[T, P] {
+	return newPageDecoder[T, P](&limitedReader{r: bytes.NewReader(data), maxValue: len(data), maxName: len(data)})
+}
+
+func newPageDecoder[T any, P interface {
+	*T
+	Object
+}](input *limitedReader) *PageDecoder[T, P] {
+	input.dec = jsontext.NewDecoder(input, Tolerant)
+	return &PageDecoder[T, P]{input: input, dec: input.dec, interner: new(interner)}
+}
+
+// Next reads the next item. At the end of a complete page it returns [io.EOF]. Any other error says what
+// is wrong with the page. After an error Next returns the same error again.
+func (p *PageDecoder[T, P]) Next(item *T) error {
 	if p.err == nil {
 		p.err = p.next(item)
 	}
 	return p.err
 }
 
-// ContinuationToken returns what to pass on to get the next page, "" on the last one. It is known
-// once Next has returned [io.EOF].
-func (p *Page[T, P]) ContinuationToken() string { return p.token }
+// ContinuationToken returns the token for the next page, or "" on the last page. It is valid once Next has
+// returned [io.EOF].
+func (p *PageDecoder[T, P]) ContinuationToken() string { return p.token }
 
-func (p *Page[T, P]) next(item *T) error {
+func (p *PageDecoder[T, P]) next(item *T) error {
 	for {
-		p.input.begin(p.dec.InputOffset(), p.state == inItems)
+		p.input.startValue(p.dec.InputOffset(), p.state == inItems)
 		switch p.state {
 		case beforePage:
 			if err := p.begin(); err != nil {
@@ -70,7 +86,7 @@ func (p *Page[T, P]) next(item *T) error {
 				return p.item(item)
 			}
 			if _, err := p.dec.ReadToken(); err != nil {
-				return unexpected(err)
+				return unexpectedEOF(err)
 			}
 			p.state = inPage
 		case inPage:
@@ -78,28 +94,30 @@ func (p *Page[T, P]) next(item *T) error {
 				return p.end()
 			}
 			if err := p.property(); err != nil {
-				return unexpected(err)
+				return unexpectedEOF(err)
 			}
 		}
 	}
 }
 
-func (p *Page[T, P]) begin() error {
+// begin reads the opening brace of the page.
+func (p *PageDecoder[T, P]) begin() error {
 	tok, err := p.dec.ReadToken()
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("the answer is not a page of backups: %w", unexpected(err))
+		return fmt.Errorf("not a page of backups: %w", unexpectedEOF(err))
 	}
 	if err != nil {
-		return unexpected(err)
+		return unexpectedEOF(err)
 	}
 	if tok.Kind() != '{' {
-		return fmt.Errorf("the answer is not a page of backups but JSON %v", tok.Kind())
+		return fmt.Errorf("not a page of backups: %w", kindError(tok.Kind()))
 	}
 	p.state = inPage
 	return nil
 }
 
-func (p *Page[T, P]) item(item *T) error {
+// item decodes the next item.
+func (p *PageDecoder[T, P]) item(item *T) error {
 	value, err := p.value()
 	if err != nil {
 		return fmt.Errorf("item %d: %w", p.items, err)
@@ -109,22 +127,22 @@ func (p *Page[T, P]) item(item *T) error {
 	}
 	var zero T
 	*item = zero
-	if err := fillOwn(value, P(item), p.shared); err != nil {
+	if err := fillRecognized(value, P(item), p.interner); err != nil {
 		return fmt.Errorf("item %d: %w", p.items, err)
 	}
 	p.items++
 	return nil
 }
 
-// value reads the next value, within the limits.
-func (p *Page[T, P]) value() ([]byte, error) {
+// value reads the next value and checks the limits.
+func (p *PageDecoder[T, P]) value() ([]byte, error) {
 	value, err := p.dec.ReadValue()
 	if err != nil {
-		return nil, unexpected(err)
+		return nil, unexpectedEOF(err)
 	}
-	n := opens(value)
-	p.input.opens -= n
-	if len(value) > maxValue {
+	n := countOpening(value)
+	p.input.opened -= n
+	if len(value) > p.input.maxValue {
 		return nil, errTooLong
 	}
 	if n > maxDepth && tooDeep(value) {
@@ -133,16 +151,16 @@ func (p *Page[T, P]) value() ([]byte, error) {
 	return value, nil
 }
 
-// property reads the name and the value of the next property, or of Items only its beginning.
-func (p *Page[T, P]) property() error {
-	name, err := p.value()
+// property reads the name and the value of the next property. Of Items it reads only the opening bracket.
+func (p *PageDecoder[T, P]) property() error {
+	quoted, err := p.value()
 	if err != nil {
 		return err
 	}
-	text := p.shared.text(name) // before the next read, which overwrites it
-	p.input.begin(p.dec.InputOffset(), false)
+	name := p.interner.text(quoted) // before the next read, which overwrites quoted
+	p.input.startValue(p.dec.InputOffset(), false)
 	switch {
-	case strings.EqualFold(text, "Items"):
+	case strings.EqualFold(name, "Items"):
 		p.known = true
 		tok, err := p.dec.ReadToken()
 		if err != nil {
@@ -153,10 +171,10 @@ func (p *Page[T, P]) property() error {
 			p.state = inItems
 		case 'n': // no items
 		default:
-			return fmt.Errorf("the items are an array, not JSON %v", tok.Kind())
+			return &propertyError{"Items", kindError(tok.Kind())}
 		}
 		return nil
-	case strings.EqualFold(text, "ContinuationToken"):
+	case strings.EqualFold(name, "ContinuationToken"):
 		p.known = true
 		value, err := p.value()
 		if err != nil {
@@ -167,109 +185,110 @@ func (p *Page[T, P]) property() error {
 			return nil
 		}
 		if value[0] != '"' {
-			return unexpectedKind(value)
+			return &propertyError{"ContinuationToken", unexpectedKind(value)}
 		}
-		p.token = p.shared.text(value)
+		p.token = p.interner.text(value)
 		return nil
 	default:
-		p.other = true
+		p.unknown = true
 		_, err := p.value()
 		return err
 	}
 }
 
-// end reads the end of the page and makes sure that nothing follows.
-func (p *Page[T, P]) end() error {
+// end reads the closing brace of the page and checks that nothing follows.
+func (p *PageDecoder[T, P]) end() error {
 	if _, err := p.dec.ReadToken(); err != nil {
-		return unexpected(err)
+		return unexpectedEOF(err)
 	}
-	if p.other && !p.known {
-		// Most likely somebody else's answer. Taken for an empty page it would say that there are
-		// no backups.
-		return errors.New("the answer is not a page of backups but another object")
+	if p.unknown && !p.known {
+		// Most likely the response of some other server. Treating it as an empty page would tell the
+		// caller that there are no backups.
+		return errors.New("not a page of backups: the object has neither Items nor ContinuationToken")
 	}
 	_, err := p.dec.ReadToken()
 	if err == nil {
-		err = errors.New("something follows the page")
+		err = errors.New("unexpected data after the page")
 	}
-	return err // io.EOF if all is well
+	return err // io.EOF after a valid page
 }
 
-// maxValue is the length of the longest value within a page, an item above all. The document's have
-// less than 1 KiB.
+// maxValue is the maximum length of a value within a page, such as an item. The items that the document
+// describes have less than 1 KiB.
 const maxValue = 1 << 20
 
-// maxSpace is how much may stand before a value: a comma, and white space.
+// maxSpace is the maximum number of bytes before a value: a comma and white space.
 const maxSpace = 4 << 10
 
 var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
 
-// limitedReader ends with an error when a value is too long, too deep, or has too long a name. A decoder
-// that asks for more needs it for the value that it reads, so that all that was read since the value
-// began belongs to it.
+// A limitedReader returns an error when a value is too long or nested too deep, or has too long a name. The
+// decoder reads only what it needs for its current value, so everything read since the start of the value
+// counts towards it.
 type limitedReader struct {
-	r     io.Reader
-	dec   *jsontext.Decoder // the one that reads
-	total int64             // how much was read
-	start int64             // where the value began
+	r                 io.Reader
+	maxValue, maxName int
+	dec               *jsontext.Decoder // the decoder that reads from here
+	total             int64             // the number of bytes read
+	start             int64             // the offset at which the value starts
 
 	inItems  bool // the value is an item
-	opens    int  // how many objects and arrays begin in the value and behind it, as far as that was read
+	opened   int  // the number of objects and arrays that start in the value and in what was read after it
 	scanner  scanner
-	scanning bool // the scanner follows the value
-	wrong    error
+	scanning bool // the scanner has seen the value so far
+	limitErr error
 }
 
-// begin is called where a value begins.
-func (l *limitedReader) begin(offset int64, inItems bool) {
+// startValue is called at the start of each value.
+func (l *limitedReader) startValue(offset int64, inItems bool) {
 	l.start, l.inItems, l.scanning = offset, inItems, false
 }
 
 func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.wrong != nil {
-		return 0, l.wrong
+	if l.limitErr != nil {
+		return 0, l.limitErr
 	}
-	left := l.start + maxSpace + maxValue + 1 - l.total
+	left := l.start + maxSpace + int64(l.maxValue) + 1 - l.total
 	if left <= 0 {
 		return 0, errTooLong
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), left)])
-	if end, wrong := l.check(p[:n]); wrong != nil {
-		// What stands before is read as far as it goes: there may be items in it.
-		l.wrong = wrong
-		if n, err = end, nil; n == 0 {
-			err = wrong
+	if valid, limitErr := l.check(p[:n]); limitErr != nil {
+		// Return the bytes before the violation first: they may complete some items.
+		l.limitErr = limitErr
+		if n, err = valid, nil; n == 0 {
+			err = limitErr
 		}
 	}
 	l.total += int64(n)
 	return n, err
 }
 
-// maxUnscanned is how much of a value the decoder gets unscanned. Its buffer has half of that, unless a
-// value is longer.
+// maxUnscanned is the number of bytes of a value that the decoder gets without a scan. The buffer of the
+// decoder has half that size, unless a value is longer.
 const maxUnscanned = 8 << 10
 
-// check finds what is not for the decoder in what was read next, and returns where that is. Looking at
-// each byte takes half as long as decoding, so it is only done where something can be wrong.
-func (l *limitedReader) check(piece []byte) (int, error) {
-	if l.opens += opens(piece); l.opens <= maxDepth && l.total-l.start+int64(len(piece)) <= maxUnscanned {
-		return len(piece), nil
+// check looks for violations of the limits in the bytes read last, and returns the offset of the first. A
+// scan of every byte costs half as much as decoding does, so check scans only where a violation is possible.
+func (l *limitedReader) check(chunk []byte) (int, error) {
+	if l.opened += countOpening(chunk); l.opened <= maxDepth && l.total-l.start+int64(len(chunk)) <= maxUnscanned {
+		return len(chunk), nil
 	}
-	// The levels are counted from where the decoder is. That may be around the items, two levels above
-	// what is in an item. What is a little too deep is found when the value is there.
-	const most = maxDepth + 2
+	// The scanner counts levels from the position of the decoder. That may be outside Items, two levels
+	// above the inside of an item. PageDecoder.value finds a value that is one or two levels too deep.
+	const deepest = maxDepth + 2
 	if !l.scanning {
-		// What the decoder has of the value is in its buffer, also while it reads more.
-		l.scanning, l.scanner = true, newScanner(l.inItems)
-		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), most); err != nil {
+		// The decoder's buffer holds the value so far, even during a read.
+		l.scanning, l.scanner = true, newScanner(l.inItems, l.maxName)
+		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), deepest); err != nil {
 			return 0, err
 		}
 	}
-	return l.scanner.scan(piece, most)
+	return l.scanner.scan(chunk, deepest)
 }
 
-// unexpected turns an end of input into the error that it is in the middle of a value.
-func unexpected(err error) error {
+// unexpectedEOF turns [io.EOF] within a value into [io.ErrUnexpectedEOF].
+func unexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

@@ -21,14 +21,14 @@ func (i *item) Field(name []byte) any {
 
 func (*item) Names() []string { return []string{"N"} }
 
-// readPage reads a page to its end.
+// readPage reads a whole page.
 func readPage(r io.Reader) (items []int64, token string, err error) {
-	page := NewPage[item](r)
+	page := NewPageDecoder[item](r)
 	for {
 		var i item
 		if err := page.Next(&i); err != nil {
-			if again := page.Next(&i); again != err { //nolint:errorlint // it has to be the same
-				return nil, "", errors.New("the error changes")
+			if again := page.Next(&i); again != err { //nolint:errorlint // it must be the same error
+				return nil, "", errors.New("the second error differs from the first")
 			}
 			if errors.Is(err, io.EOF) {
 				return items, page.ContinuationToken(), nil
@@ -48,10 +48,10 @@ func TestPage(t *testing.T) {
 	}{
 		{"as documented", `{"ContinuationToken":"a#b","Items":[{"N":"1"},{"N":2}]}`, []int64{1, 2}, "a#b"},
 		{"as a cluster writes it", `{"Items":[{"N":"1"}],"ContinuationToken":"a+b c"}`, []int64{1}, "a+b c"},
-		{"the last one", `{"Items":[{"N":"1"}],"ContinuationToken":null}`, []int64{1}, ""},
+		{"the last page", `{"Items":[{"N":"1"}],"ContinuationToken":null}`, []int64{1}, ""},
 		{"no items", `{"Items":[]}`, nil, ""},
-		{"items of null", `{"Items":null,"ContinuationToken":""}`, nil, ""},
-		{"nothing", ` {} `, nil, ""},
+		{"items are null", `{"Items":null,"ContinuationToken":""}`, nil, ""},
+		{"an empty object", ` {} `, nil, ""},
 		{"names in another case", `{"items":[{"n":3,"M":{"Items":[]}}],"CONTINUATIONTOKEN":"t"}`, []int64{3}, "t"},
 		{"unknown properties", `{"a":[{}],"Items":[{"N":4}],"b":{"Items":[{"N":5}]}}`, []int64{4}, ""},
 		{"items twice", `{"Items":[{"N":6}],"Items":[{"N":7}]}`, []int64{6, 7}, ""},
@@ -71,8 +71,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// A page that breaks off anywhere is an error, and the items before the break are there.
-func TestPageBreaksOff(t *testing.T) {
+// A page that is truncated anywhere is an error, and the items before that point are returned.
+func TestTruncatedPage(t *testing.T) {
 	t.Parallel()
 	const data = `{"Items":[{"N":"1"},{"N":2}],"ContinuationToken":"t","x":[1,{"y":null}]}`
 	second := strings.Index(data, `,{"N":2`)
@@ -92,22 +92,22 @@ func TestPageBreaksOff(t *testing.T) {
 	}
 }
 
-func TestPagesThatAreNone(t *testing.T) {
+func TestInvalidPages(t *testing.T) {
 	t.Parallel()
 	for data, want := range map[string]string{
-		`null`:                        "not a page of backups but JSON null",
-		`[]`:                          "not a page of backups but JSON [",
+		`null`:                        "not a page of backups: unexpected JSON null",
+		`[]`:                          "not a page of backups: unexpected JSON [",
 		`<html>`:                      "not a page of backups: jsontext: invalid character '<'",
-		`{"Error":{}}`:                "not a page of backups but another object",
-		`{"Items":7}`:                 "the items are an array",
+		`{"Error":{}}`:                "not a page of backups: the object has neither Items nor ContinuationToken",
+		`{"Items":7}`:                 "Items: unexpected JSON number",
 		`{"Items":[null]}`:            "item 0: unexpected JSON null",
 		`{"Items":[{"N":1},7]}`:       "item 1: ",
 		`{"Items":[{"N":"x"}]}`:       `"x" is not an int64`,
 		`{"Items":[]}x`:               "invalid character 'x'",
-		`{"Items":[]}{}`:              "something follows the page",
+		`{"Items":[]}{}`:              "unexpected data after the page",
 		`{"Items":[{"N":1}}`:          "invalid character '}'",
 		`{"Items":[],}`:               "invalid character ','",
-		`{"ContinuationToken":true}`:  "unexpected JSON true",
+		`{"ContinuationToken":true}`:  "ContinuationToken: unexpected JSON true",
 		`{"Items":[],"x":nonsense}`:   "invalid character 'o'",
 		`{"ContinuationToken":"\x"}`:  "invalid escape",
 		`{"Items":[]` + "\x00" + `}`:  "invalid character",
@@ -120,12 +120,12 @@ func TestPagesThatAreNone(t *testing.T) {
 	}
 }
 
-// An item is there before anything after it has arrived.
+// An item is returned before anything after it has arrived.
 func TestPageStreams(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()
 	go io.WriteString(w, `{"Items":[{"N":1}`) //nolint:errcheck // the reader sees it
-	page := NewPage[item](r)
+	page := NewPageDecoder[item](r)
 	var i item
 	if err := page.Next(&i); err != nil || i.N != 1 {
 		t.Fatalf("got %v, %v", i, err)
@@ -133,29 +133,6 @@ func TestPageStreams(t *testing.T) {
 	go w.CloseWithError(io.EOF)
 	if err := page.Next(&i); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestReadError(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ body, code, message string }{
-		{`{"Error":{"Code":"E_INVALIDARG","Message":"m"}}`, "E_INVALIDARG", "m"},
-		{`{"Code":"E_INVALIDARG","Message":"m"}`, "E_INVALIDARG", "m"},
-		{`{"error":{"message":"m","code":7}}`, "7", "m"},
-		{`{"Message":"m","ExceptionMessage":"e"}`, "", "m"},
-		{`{"x":{"Code":"no"},"Error":{"y":[],"Code":"E_ABORT"`, "E_ABORT", ""},
-		{`{"Error":{"Code":"E_AB`, "", ""},
-		{`{"Error":`, "", ""},
-		{`{"Error":"text"}`, "", ""},
-		{`{"Code":null,"Message":5}`, "", ""},
-		{`{"Code":"E_ABORT",oops`, "E_ABORT", ""},
-		{`"E_ABORT"`, "", ""},
-		{`<html>`, "", ""},
-		{``, "", ""},
-	} {
-		if code, message := ReadError([]byte(tt.body)); code != tt.code || message != tt.message {
-			t.Errorf("%s: got %q, %q", tt.body, code, message)
-		}
 	}
 }
 
@@ -173,7 +150,7 @@ func (s *texts) Field(name []byte) any {
 
 func (*texts) Names() []string { return []string{"S", "T"} }
 
-// Strings end where they end, whatever stands before the quote.
+// The end of a string is found, whatever precedes the closing quote.
 func TestStrings(t *testing.T) {
 	t.Parallel()
 	for quoted, want := range map[string]string{
@@ -194,15 +171,15 @@ func TestStrings(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", object, got, err)
 			}
 			got = texts{}
-			if err := NewPage[texts](strings.NewReader(`{"Items":[` + object + `]}`)).Next(&got); err != nil || got != (texts{want, "end"}) {
+			if err := NewPageDecoder[texts](strings.NewReader(`{"Items":[` + object + `]}`)).Next(&got); err != nil || got != (texts{want, "end"}) {
 				t.Errorf("in a page, %s: got %+v, %v", object, got, err)
 			}
 		}
 	}
 }
 
-// An item has a longest length, wherever in the page and in the reader's buffer it is.
-func TestLongestItem(t *testing.T) {
+// The limit on the length of an item is exact, wherever the item is in the page and in the reader's buffer.
+func TestMaxItemLength(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return `{"N":1,"M":"` + strings.Repeat("m", n-len(`{"N":1,"M":""}`)) + `"}` }
 	for _, before := range []string{"", `{"N":1},`, strings.Repeat(`{"N":1},`, 100)} {
@@ -215,13 +192,13 @@ func TestLongestItem(t *testing.T) {
 			}
 		}
 	}
-	// White space without end is no value, and ends all the same.
+	// Endless white space is not a value, but it is limited too.
 	if _, _, err := readPage(io.MultiReader(strings.NewReader(`{"Items":[`), spaces{})); !errors.Is(err, errTooLong) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// spaces is an endless reader.
+// spaces is a reader that returns spaces without end.
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) {
@@ -231,14 +208,14 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Texts that fall in the same place of the table stay what they are.
-func TestSharedStrings(t *testing.T) {
+// Texts with the same slot do not get mixed up.
+func TestInterner(t *testing.T) {
 	t.Parallel()
-	var shared sharedStrings
+	var in interner
 	for range 3 {
 		for i := range 1000 {
-			if text := strings.Repeat("x", i%80) + string(rune('a'+i%26)); shared.get([]byte(text)) != text {
-				t.Fatalf("%q is another", text)
+			if text := strings.Repeat("x", i%80) + string(rune('a'+i%26)); in.intern([]byte(text)) != text {
+				t.Fatalf("%q is returned as another text", text)
 			}
 		}
 	}

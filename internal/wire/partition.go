@@ -9,23 +9,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// The partition kinds that the document describes.
+// The partition kinds of the document.
 const (
 	PartitionInt64Range Symbol = "Int64Range"
 	PartitionNamed      Symbol = "Named"
 	PartitionSingleton  Symbol = "Singleton"
 )
 
-// PartitionInformation is the union of that name. It is one struct for all kinds, because the
-// discriminator may stand anywhere in the object: the document's examples have it third, the server
-// first.
+// PartitionInformation is the union of the same name in the document. One struct holds all kinds, because
+// the discriminator may be anywhere in the object: it is third in the examples of the document, and first in
+// what servers send.
 type PartitionInformation struct {
 	Kind            Symbol
 	LowKey, HighKey Int64  // Int64Range only
 	Name            string // Named only
 	ID              uuid.UUID
 
-	// Raw is the whole value if its kind is none of the constants, and nil otherwise.
+	// Raw is the whole value if its kind is not one of the constants, and nil otherwise.
 	Raw jsontext.Value
 }
 
@@ -36,17 +36,17 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil || value.Kind() == 'n' {
 		return err
 	}
-	_, err = p.read(value, new(sharedStrings))
+	_, err = p.read(value, new(interner))
 	return err
 }
 
-// read reads the valid JSON value that text begins with, in one pass, and returns what follows it. A
-// value of an unknown kind is taken whatever it holds; its kind and its identity are read if they are
-// where the known kinds have them.
-func (p *PartitionInformation) read(text []byte, shared *sharedStrings) (rest []byte, err error) {
+// read decodes the valid JSON value at the start of text, in one pass, and returns the text after it. It
+// accepts any value of an unknown kind, and reads its kind and its identity if they are where the known kinds
+// have them.
+func (p *PartitionInformation) read(text []byte, in *interner) (rest []byte, err error) {
 	*p = PartitionInformation{}
 	if text[0] == '{' {
-		_, rest, err = fill(text, (*partitionFields)(p), shared)
+		_, rest, err = fill(text, (*partitionFields)(p), in)
 		if err == nil && p.known() {
 			return rest, nil
 		}
@@ -54,10 +54,10 @@ func (p *PartitionInformation) read(text []byte, shared *sharedStrings) (rest []
 	n := valueLength(text)
 	value := text[:n]
 	if err != nil {
-		// The error may stand before the kind, which decides whether it matters.
+		// The error may come before the kind in the text, and only matters if the kind is known.
 		*p = PartitionInformation{}
-		_, _, _ = fill(value, &property{"ServicePartitionKind", &p.Kind}, shared) // if it can be had
-		_, _, _ = fill(value, &property{"Id", &p.ID}, shared)
+		_, _, _ = fill(value, &property{"ServicePartitionKind", &p.Kind}, in) // errors are expected here
+		_, _, _ = fill(value, &property{"Id", &p.ID}, in)
 		if p.known() {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (p *PartitionInformation) known() bool {
 	return false
 }
 
-// partitionFields are the properties of all kinds.
+// partitionFields has the properties of all kinds.
 type partitionFields PartitionInformation
 
 func (p *partitionFields) Field(name []byte) any {
@@ -98,7 +98,7 @@ var partitionNames = []string{"ServicePartitionKind", "LowKey", "HighKey", "Name
 
 func (*partitionFields) Names() []string { return partitionNames }
 
-// A property is an Object of one property.
+// A property is an Object with a single property.
 type property struct {
 	name  string
 	field any
@@ -113,8 +113,8 @@ func (p *property) Field(name []byte) any {
 
 func (p *property) Names() []string { return []string{p.name} }
 
-// MarshalJSONTo implements [json.MarshalerTo]. It writes the discriminator first, and an unknown
-// kind as it came. A value without a kind is null.
+// MarshalJSONTo implements [json.MarshalerTo]. It writes the discriminator first, leaves out a zero
+// identity, and writes an unknown kind as it came. The zero value is null.
 func (p PartitionInformation) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if p.Raw != nil {
 		return enc.WriteValue(p.Raw)
@@ -129,19 +129,19 @@ func (p PartitionInformation) MarshalJSONTo(enc *jsontext.Encoder) error {
 		return json.MarshalEncode(enc, struct {
 			head
 			LowKey, HighKey Int64
-			ID              uuid.UUID `json:"Id"`
+			ID              uuid.UUID `json:"Id,omitzero"`
 		}{head{p.Kind}, p.LowKey, p.HighKey, p.ID})
 	case PartitionNamed:
 		return json.MarshalEncode(enc, struct {
 			head
 			Name string
-			ID   uuid.UUID `json:"Id"`
+			ID   uuid.UUID `json:"Id,omitzero"`
 		}{head{p.Kind}, p.Name, p.ID})
 	case PartitionSingleton:
 		return json.MarshalEncode(enc, struct {
 			head
-			ID uuid.UUID `json:"Id"`
+			ID uuid.UUID `json:"Id,omitzero"`
 		}{head{p.Kind}, p.ID})
 	}
-	return errors.New("a partition of an unknown kind has no value to write")
+	return errors.New("a partition of an unknown kind needs its raw JSON")
 }

@@ -1,9 +1,9 @@
-// Package wire holds the types that read what clusters really send, where the generated structs
-// alone would refuse it, and the reader that streams a page of backups.
+// Package wire decodes what clusters really send. It has the scalar types and the union that the generated
+// structs use where clusters deviate from the document, and the decoder that streams a page of backups.
 //
 // The generated code refers to these types through the x-go-type extensions of
-// openapi/runtime.overlay.yaml; the reason for each stands there. Everything here reads liberally
-// and writes the documented form.
+// openapi/runtime.overlay.yaml, which gives the reason for each. Everything here accepts all known
+// deviations and writes the documented form.
 package wire
 
 import (
@@ -16,21 +16,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Tolerant are the options with which every answer is read. Property names match in any case, as
-// they do for the server's own readers; a name that comes twice and broken UTF-8 in a message must
-// not cost a caller the answer.
+// Tolerant is the set of options for decoding every response. Property names match in any case, as they do
+// in the server's own decoders. A duplicate name, or invalid UTF-8 in a message, must not fail the whole
+// response.
 var Tolerant = json.JoinOptions(
 	json.MatchCaseInsensitiveNames(true),
 	jsontext.AllowDuplicateNames(true),
 	jsontext.AllowInvalidUTF8(true),
 )
 
-// maxScalar is the length of the longest number, time or identity, escapes included. Real ones have less
-// than 40 bytes.
+// maxScalar is the maximum length of a number, time or identity, escapes included. Real ones have less than
+// 40 bytes.
 const maxScalar = 1 << 10
 
-// Int64 is an int64 that travels as a decimal string, and is read from a string or a number. null
-// and the empty string read as 0.
+// Int64 is an int64 that is written as a decimal string and read from a string or a number. null and the
+// empty string are read as 0.
 type Int64 int64
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
@@ -41,7 +41,7 @@ func (n *Int64) parse(value []byte) error {
 	if len(value) > maxScalar {
 		return fmt.Errorf("%.40q is not an int64", value)
 	}
-	v, err := strconv.ParseInt(string(bytes.Trim(value, `"`)), 10, 64) // as it is nearly always written
+	v, err := strconv.ParseInt(string(bytes.Trim(value, `"`)), 10, 64) // the usual form, without escapes
 	if err == nil {
 		*n = Int64(v)
 		return nil
@@ -63,8 +63,8 @@ func (n Int64) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(strconv.FormatInt(int64(n), 10)))
 }
 
-// Symbol is an enumeration value or an error code: a string, and read from a number too, because
-// the server writes a value that it has no name for as its number. null reads as "".
+// Symbol is an enumeration value or an error code. It is a string, but it is read from a number too, because
+// the server writes a value that it has no name for as a number. null is read as "".
 type Symbol string
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
@@ -76,13 +76,13 @@ func (s *Symbol) parse(value []byte) error {
 	return err
 }
 
-// Time is a point in time in UTC. null, the empty string and any time of the year 1 read as the
-// zero time: .NET writes an unset DateTime as the first of January of the year 1, and a server
-// whose zone is west of UTC adds its offset to it.
+// Time is a point in time in UTC. null, the empty string and any time in the year 1 are read as the zero
+// time: .NET writes an unset DateTime as January 1 of the year 1, and a server in a time zone west of UTC
+// adds its offset to it.
 type Time struct{ time.Time }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It takes RFC 3339 with or without a fraction
-// of a second; a time without a zone is UTC.
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It accepts RFC 3339 with or without fractional
+// seconds. A time without a zone is UTC.
 func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, t.parse) }
 
 func (t *Time) parse(value []byte) error {
@@ -91,7 +91,7 @@ func (t *Time) parse(value []byte) error {
 		return fmt.Errorf("%.40q is not a date and time", value)
 	}
 	var v time.Time
-	if err := v.UnmarshalText(bytes.Trim(value, `"`)); err != nil { // which is fast, and strict
+	if err := v.UnmarshalText(bytes.Trim(value, `"`)); err != nil { // UnmarshalText is fast, but strict
 		text, err := scalar(value, '"')
 		if err != nil || len(text) == 0 {
 			return err
@@ -108,8 +108,7 @@ func (t *Time) parse(value []byte) error {
 	}
 	v = v.UTC()
 	if v.Year() < 0 || v.Year() > 9999 {
-		// Its offset takes it out of the years that can be written. DateTimeOffset of .NET does not read
-		// it either.
+		// In UTC, its year cannot be written as four digits. DateTimeOffset of .NET rejects it as well.
 		return fmt.Errorf("%.40q is not a date and time in UTC", value)
 	}
 	*t = Time{v}
@@ -121,7 +120,7 @@ func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
 }
 
-// decode reads the next value and parses it. null is what parse makes of nothing.
+// decode reads the next value and parses it. It passes null to parse as an empty string.
 func decode(dec *jsontext.Decoder, parse func([]byte) error) error {
 	value, err := dec.ReadValue()
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// decoded is what a scalar reads from some JSON, and what it writes then.
-type decoded[T any] struct {
+// A roundTrip is JSON, the value that it is read as, and the JSON that the value is written as.
+type roundTrip[T any] struct {
 	data    string
 	want    T
-	written string // "" if reading is an error
+	written string // "" if reading returns an error
 }
 
-func testScalar[T any](t *testing.T, tests []decoded[T]) {
+func testRoundTrips[T any](t *testing.T, tests []roundTrip[T]) {
 	t.Helper()
 	for _, tt := range tests {
 		var got T
@@ -37,7 +37,7 @@ func testScalar[T any](t *testing.T, tests []decoded[T]) {
 
 func TestInt64(t *testing.T) {
 	t.Parallel()
-	testScalar(t, []decoded[Int64]{
+	testRoundTrips(t, []roundTrip[Int64]{
 		{`"261"`, 261, `"261"`},
 		{`261`, 261, `"261"`},
 		{`-1`, -1, `"-1"`},
@@ -60,7 +60,7 @@ func TestInt64(t *testing.T) {
 
 func TestSymbol(t *testing.T) {
 	t.Parallel()
-	testScalar(t, []decoded[Symbol]{
+	testRoundTrips(t, []roundTrip[Symbol]{
 		{`"Success"`, "Success", `"Success"`},
 		{`17`, "17", `"17"`},
 		{`2148734263`, "2148734263", `"2148734263"`},
@@ -73,7 +73,7 @@ func TestSymbol(t *testing.T) {
 func TestTime(t *testing.T) {
 	t.Parallel()
 	at := func(nanoseconds int) Time { return Time{time.Date(2018, 1, 1, 9, 0, 55, nanoseconds, time.UTC)} }
-	testScalar(t, []decoded[Time]{
+	testRoundTrips(t, []roundTrip[Time]{
 		{`"2018-01-01T09:00:55Z"`, at(0), `"2018-01-01T09:00:55Z"`},
 		{`"2018-01-01T11:00:55+02:00"`, at(0), `"2018-01-01T09:00:55Z"`},
 		{`"2018-01-01T09:00:55"`, at(0), `"2018-01-01T09:00:55Z"`},
@@ -89,7 +89,7 @@ func TestTime(t *testing.T) {
 	})
 }
 
-// A value that is decoded a second time does not keep anything of the first.
+// Decoding into a value that is not zero overwrites all of it.
 func TestScalarsAreOverwritten(t *testing.T) {
 	t.Parallel()
 	v := struct {

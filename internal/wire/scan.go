@@ -5,25 +5,26 @@ import (
 	"fmt"
 )
 
-// This file finds its way through JSON that the decoder has already found to be valid. That takes a
-// fraction of the time that decoding takes, and keeps nothing. Only what would make the decoder itself
-// expensive is found before.
+// This file navigates JSON that the decoder has already validated, in a fraction of the time that decoding
+// takes and without allocating. Only the scanner at the end runs before the decoder: it rejects input that
+// is expensive to decode.
 
-// maxDepth is how deep the values of an item can be nested. The document's are three levels deep.
+// maxDepth is the maximum nesting depth of an item. The items of the document are three levels deep.
 const maxDepth = 64
 
-// members goes through the members of an object.
+// members iterates over the members of an object.
 type members struct{ rest []byte }
 
 // newMembers returns the members of a valid JSON object.
 func newMembers(object []byte) members { return members{object[1:]} }
 
-// name goes to the next member and returns its name, with its quotes. At the end ok is false. The
-// rest then begins with the value, which value or skip has to pass.
+// name advances to the next member and returns its name, with its quotes. At the end of the object ok is
+// false. Otherwise rest starts with the value of the member, and the caller must consume it, for example
+// with value, before it calls name again.
 func (m *members) name() (name []byte, ok bool) {
 	b := m.rest
 	i := 0
-	for ; b[i] != '"'; i++ { // white space and a comma
+	for ; b[i] != '"'; i++ { // skip white space and a comma
 		if b[i] == '}' {
 			m.rest = b[i+1:]
 			return nil, false
@@ -48,7 +49,7 @@ func (m *members) value() []byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
-// stringLength returns how long the string is that b begins with, quotes included.
+// stringLength returns the length of the string at the start of b, quotes included.
 func stringLength(b []byte) int {
 	for i := 1; ; {
 		i += bytes.IndexByte(b[i:], '"') + 1
@@ -62,7 +63,7 @@ func stringLength(b []byte) int {
 	}
 }
 
-// valueLength returns how long the value is that b begins with.
+// valueLength returns the length of the value at the start of b.
 func valueLength(b []byte) int {
 	switch b[0] {
 	case '"':
@@ -78,7 +79,7 @@ func valueLength(b []byte) int {
 	return n
 }
 
-// nested returns how long the object or array is that b begins with, and how deep.
+// nested returns the length and the nesting depth of the object or array at the start of b.
 func nested(b []byte) (length, depth int) {
 	level := 0
 	for i := 0; ; i++ {
@@ -96,11 +97,11 @@ func nested(b []byte) (length, depth int) {
 	}
 }
 
-// opens returns how many objects and arrays begin in b, which is at least as many as are nested. Some
-// may stand in a string. Counting is so much faster than looking that almost nothing is looked at.
-func opens(b []byte) int { return bytes.Count(b, []byte{'{'}) + bytes.Count(b, []byte{'['}) }
+// countOpening returns the number of opening brackets and braces in b, those within strings included. It is
+// an upper bound for the nesting depth, and so much faster to compute that few values need an exact scan.
+func countOpening(b []byte) int { return bytes.Count(b, []byte{'{'}) + bytes.Count(b, []byte{'['}) }
 
-// tooDeep reports whether a valid JSON value is nested over maxDepth levels.
+// tooDeep reports whether a valid JSON value is nested more than maxDepth levels deep.
 func tooDeep(value []byte) bool {
 	if value[0] != '{' && value[0] != '[' {
 		return false
@@ -109,34 +110,37 @@ func tooDeep(value []byte) bool {
 	return depth > maxDepth
 }
 
-// maxName is the length of the longest name of a property, as it is written. Real ones have less than 32
-// bytes. The errors of the decoder repeat the names that they are behind, in many copies.
+// maxName is the maximum length of a property name as it is written, escapes included. Real names have less
+// than 32 bytes. The limit exists because an error of the decoder contains the path of names to the error,
+// copied many times while it is built.
 const maxName = 256
 
 var errLongName = fmt.Errorf("the name of a property is longer than %d bytes", maxName)
 
-// A scanner goes through JSON piece by piece before the decoder gets it, and finds what would cost that
-// one many times the memory of the input: it recurses, so that 10,000 brackets are megabytes of stack.
-// Unlike everything above it takes JSON that is not valid, and is right up to where that is so.
+// A scanner checks JSON chunk by chunk before the decoder reads it, and finds input that would cost the
+// decoder many times its size in memory: the decoder recurses, so that 10,000 brackets take megabytes of
+// stack. Unlike the functions above, a scanner accepts invalid JSON. Its results are exact up to the first
+// syntax error.
 type scanner struct {
-	maxName           int // the length of the longest name
+	maxName           int
 	level             int
-	arrays            [maxDepth + 4]bool // which levels are arrays, from the level that is around the first
+	arrays            [maxDepth + 4]bool // arrays[n+1] tells whether level n is an array; the scan starts at level 0
 	atName            bool               // the next string is a name
-	length            int                // of the string that it is in, and its last quote
+	length            int                // of the current string, its closing quote included
 	inString, escaped bool
 }
 
-// newScanner returns a scanner that begins within the page, or within its items.
-func newScanner(inItems bool) scanner {
+// newScanner returns a scanner that starts inside the object of a page, or inside its Items.
+func newScanner(inItems bool, maxName int) scanner {
 	s := scanner{maxName: maxName, atName: !inItems}
 	s.arrays[1] = inItems
 	return s
 }
 
-// scan goes through the next piece. It returns where something is wrong, and what.
-func (s *scanner) scan(piece []byte, deepest int) (int, error) {
-	for i, c := range piece {
+// scan checks the next chunk. It returns the offset of the first violation and its error, or the length of
+// the chunk.
+func (s *scanner) scan(chunk []byte, deepest int) (int, error) {
+	for i, c := range chunk {
 		switch {
 		case s.inString:
 			if s.length++; s.atName && s.length-1 > s.maxName {
@@ -160,19 +164,19 @@ func (s *scanner) scan(piece []byte, deepest int) (int, error) {
 			s.level--
 		}
 	}
-	return len(piece), nil
+	return len(chunk), nil
 }
 
-// Check finds out whether data, which need not be JSON, has what is never read of an answer: too many
-// levels, or a name that is too long. It returns where that is.
-func Check(data []byte) (int, error) {
+// CheckLimits checks that data is not nested too deep and has no name that is too long. It returns the
+// offset of the first violation and its error, or the length of data. Data need not be valid JSON.
+func CheckLimits(data []byte) (int, error) {
 	s := scanner{maxName: maxName}
 	return s.scan(data, maxDepth)
 }
 
-// checkDepth is Check for data that may have names of any length.
+// checkDepth is CheckLimits without the limit on the length of names.
 func checkDepth(data []byte) error {
-	if opens(data) <= maxDepth {
+	if countOpening(data) <= maxDepth {
 		return nil
 	}
 	s := scanner{maxName: len(data)}

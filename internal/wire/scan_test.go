@@ -11,14 +11,14 @@ import (
 	"testing/iotest"
 )
 
-// nest returns a value that is nested so many levels deep, in objects or arrays.
+// nest returns a value that is nested the given number of levels deep, in objects or arrays.
 func nest(opening, closing string, levels int) string {
 	return strings.Repeat(opening, levels) + "1" + strings.Repeat(closing, levels)
 }
 
-// A value can be nested to a deepest level, wherever it is and however it arrives, and what stands
-// before it is read.
-func TestDeepestValue(t *testing.T) {
+// The limit on nesting is exact, wherever the value is and in whatever chunks it arrives, and the items before
+// the value are returned.
+func TestMaxDepth(t *testing.T) {
 	t.Parallel()
 	const last = `,{"N":2}],"ContinuationToken":"t"}`
 	wide := strings.Repeat(`{"x":[]},`, 200)
@@ -51,16 +51,14 @@ func TestDeepestValue(t *testing.T) {
 			t.Errorf("an object with %d levels: %v", levels, err)
 		}
 	}
-	if code, _ := ReadError([]byte(`{"Code":"E_ABORT","x":` + nest(`[`, `]`, 10_000) + `,"Message":"m"}`)); code != "E_ABORT" {
-		t.Errorf("an error: the code is %q", code)
-	}
 }
 
-// A name can be long where it costs little: it ends up in errors, many times over.
+// The limit on the length of names applies only where a value is scanned: a long name is expensive only in
+// an error, which contains it many times over.
 func TestLongNames(t *testing.T) {
 	t.Parallel()
 	name := func(n int) string { return `"` + strings.Repeat("n", n) + `":1` }
-	far := `"x":"` + strings.Repeat(" ", maxUnscanned) + `",` // so far from the beginning that it is looked at
+	far := `"x":"` + strings.Repeat(" ", maxUnscanned) + `",` // puts what follows so far into the value that it is scanned
 	for data, want := range map[string]error{
 		`{` + name(maxName) + `,"Items":[]}`:                                  nil,
 		`{` + name(4000) + `,"Items":[]}`:                                     nil,
@@ -71,7 +69,7 @@ func TestLongNames(t *testing.T) {
 		`{"Items":[{"N":1,` + far + `"a":[1,"` + far[5:8000] + `","b"]}]}`:    nil,
 		`{"Items":[{"N":1,` + far + `"a\":[":"` + far[5:8000] + `","b":{}}]}`: nil,
 	} {
-		if _, _, err := readPage(&pieces{[]byte(data), 4000}); !errors.Is(err, want) {
+		if _, _, err := readPage(&chunkReader{[]byte(data), 4000}); !errors.Is(err, want) {
 			t.Errorf("%.20q of %d bytes: %v, want %v", data, len(data), err, want)
 		}
 	}
@@ -80,26 +78,22 @@ func TestLongNames(t *testing.T) {
 			t.Errorf("an object with a name of %d bytes: %v", n, err)
 		}
 	}
-	if code, _ := ReadError([]byte(`{"Code":"E_ABORT",` + name(maxName+1) + `,"Message":"m"}`)); code != "E_ABORT" {
-		t.Errorf("an error: the code is %q", code)
-	}
 }
 
-// What is nested too deep is refused before the decoder recurses into it: 20 KB of brackets would cost
-// 4 MiB of stack. This test is not parallel, because the stacks of others count too.
-func TestStackStaysSmall(t *testing.T) {
+// A value that is nested too deep is rejected before the decoder recurses into it: 20 KB of brackets would
+// cost 4 MiB of stack. This test is not parallel, because it would count the stacks of other tests.
+func TestStackSize(t *testing.T) {
 	for _, data := range []string{
 		`{"x":` + nest(`[`, `]`, 9000) + `}`, `{"x":` + nest(`{"":`, `}`, 9000) + `}`, `{"Items":[{"N":` + strings.Repeat("[", 9000),
 		`{"Items":[{"N":1},{"x":"]]` + strings.Repeat(`\"`, 3000) + `","x":` + nest(`[`, `]`, 9000) + `}]}`,
 	} {
 		for name, read := range map[string]func(){
-			"page":                       func() { _, _, _ = readPage(strings.NewReader(data)) },
-			"page that arrives in bytes": func() { _, _, _ = readPage(iotest.OneByteReader(strings.NewReader(data))) },
-			"object":                     func() { _ = ReadObject([]byte(data), new(texts)) },
-			"error":                      func() { _, _ = ReadError([]byte(data)) },
+			"page":               func() { _, _, _ = readPage(strings.NewReader(data)) },
+			"page, byte by byte": func() { _, _, _ = readPage(iotest.OneByteReader(strings.NewReader(data))) },
+			"object":             func() { _ = ReadObject([]byte(data), new(texts)) },
 		} {
 			grown := uint64(1 << 62)
-			for range 4 { // others may need stacks too, if only the collector
+			for range 4 { // take the minimum: the garbage collector needs stacks too
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
@@ -118,11 +112,11 @@ func TestStackStaysSmall(t *testing.T) {
 	}
 }
 
-// The text of a string is the same as package encoding/json reads it, with a buffer or without.
+// Strings are decoded as package encoding/json decodes them, with a buffer or without.
 func FuzzString(f *testing.F) {
 	for _, text := range []string{
 		"", "plain", "a\xffb", `\u0041\ud83d\ude00`, "\\ud83d\xff\\ude00", "\\ud83d\\ud83d\\ude00\xed\xa0\x80", "\xff\\n\\\\\\\"\\/", "\ufffd\xff\ufffd", "\xe2\x82",
-		strings.Repeat("x", maxShared) + "\xff\\u00e9", strings.Repeat("\xff", 100),
+		strings.Repeat("x", maxInterned) + "\xff\\u00e9", strings.Repeat("\xff", 100),
 	} {
 		f.Add([]byte(text))
 	}
@@ -132,24 +126,24 @@ func FuzzString(f *testing.F) {
 		if json.Unmarshal(quoted, &want) != nil {
 			return
 		}
-		buffer := []byte("what was there")
+		buffer := []byte("old content")
 		for name, got := range map[string]string{
-			"unquote": string(unquote(quoted, &buffer)), "repaired": repaired(quoted),
-			"text": (*sharedStrings)(nil).text(quoted), "shared text": new(sharedStrings).text(quoted),
+			"unquote": string(unquote(quoted, &buffer)), "unquoteInvalidUTF8": unquoteInvalidUTF8(quoted),
+			"text": (*interner)(nil).text(quoted), "interned text": new(interner).text(quoted),
 		} {
 			if got != want {
 				t.Errorf("%s of %q is %q, want %q", name, quoted, got, want)
 			}
 		}
-		if n := repairedLength(text); n < len(want) || n > 3*len(text) {
+		if n := maxUnquotedLength(text); n < len(want) || n > 3*len(text) {
 			t.Errorf("%q becomes %d bytes, at most %d were expected", quoted, len(want), n)
 		}
 	})
 }
 
-// A page is the same however it arrives, up to where it is wrong; and one that is JSON is too deep only if
-// it is. (One that is not may be wrong in several ways.)
-func FuzzPageInPieces(f *testing.F) {
+// A page reads the same in whatever chunks it arrives, up to the first error. Valid JSON is rejected as too
+// deep only if it is. (Invalid JSON may have several errors.)
+func FuzzPageInChunks(f *testing.F) {
 	for _, page := range []string{
 		`{"Items":[{"N":"1"},{"N":2}],"ContinuationToken":"a\u0023b","x":[1,{"y":null}]}`,
 		`{"Items":[{"N":1,"x":` + nest(`[`, `]`, maxDepth-1) + `},{"N":2,"x":` + nest(`[`, `]`, maxDepth) + `}]}`,
@@ -163,12 +157,12 @@ func FuzzPageInPieces(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
 		items, token, err := readPage(strings.NewReader(string(data)))
-		again, againToken, againErr := readPage(&pieces{data, int(size) + 1})
+		again, againToken, againErr := readPage(&chunkReader{data, int(size) + 1})
 		if errors.Is(err, errLongName) || errors.Is(againErr, errLongName) {
-			t.Skip("it depends on the pieces which names are looked at")
+			t.Skip("the chunks decide which names are scanned")
 		}
 		if !slices.Equal(items, again) || token != againToken || (err == nil) != (againErr == nil) {
-			t.Errorf("%q is read as %v, %q, %v, and in pieces of %d as %v, %q, %v", data, items, token, err, int(size)+1, again, againToken, againErr)
+			t.Errorf("%q is read as %v, %q, %v, and in chunks of %d as %v, %q, %v", data, items, token, err, int(size)+1, again, againToken, againErr)
 		}
 		deepest := depthOf(data)
 		for _, err := range []error{err, againErr} {
@@ -179,7 +173,7 @@ func FuzzPageInPieces(f *testing.F) {
 	})
 }
 
-// depthOf returns how deep JSON is nested, as far as it is valid.
+// depthOf returns the nesting depth of JSON, up to the first syntax error.
 func depthOf(data []byte) (deepest int) {
 	depth := 0
 	for dec := json.NewDecoder(strings.NewReader(string(data))); ; {
@@ -197,17 +191,17 @@ func depthOf(data []byte) (deepest int) {
 	}
 }
 
-// pieces is a reader that returns so many bytes at a time.
-type pieces struct {
+// A chunkReader returns at most size bytes at a time.
+type chunkReader struct {
 	data []byte
 	size int
 }
 
-func (p *pieces) Read(b []byte) (int, error) {
-	if len(p.data) == 0 {
+func (r *chunkReader) Read(b []byte) (int, error) {
+	if len(r.data) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(b, p.data[:min(p.size, len(p.data))])
-	p.data = p.data[n:]
+	n := copy(b, r.data[:min(r.size, len(r.data))])
+	r.data = r.data[n:]
 	return n, nil
 }

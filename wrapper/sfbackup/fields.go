@@ -5,8 +5,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// The generated structs as package wire fills them: by the names of the document, and without
-// reflection. A test finds what is missing here.
+// These types implement wire.Object for the generated structs, so that package wire decodes them without
+// reflection. TestFieldsAreComplete checks that no field is missing.
 
 type backupFields generated.BackupInfo
 
@@ -97,7 +97,7 @@ var epochNames = []string{"DataLossVersion", "ConfigurationVersion", "DataLossNu
 
 func (*epochFields) Names() []string { return epochNames }
 
-// backupFailure is the FailureError of a backup, progressFailure that of a progress.
+// backupFailure is the wire.Optional for the FailureError of a backup, progressFailure for that of a progress.
 type (
 	backupFailure   generated.BackupInfo
 	progressFailure generated.BackupProgressInfo

@@ -14,8 +14,8 @@ import (
 	"github.com/servicefabric-go/backup/openapi"
 )
 
-// Every struct that the document generates has a counterpart here with the same fields, so that a
-// changed document cannot be adopted by halves.
+// Every generated struct has a counterpart with the same fields, so that a change of the document cannot be
+// adopted only in part.
 func TestEveryFieldHasACounterpart(t *testing.T) {
 	t.Parallel()
 	pairs := []struct{ generated, ours any }{
@@ -26,7 +26,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 		{generated.ManagedIdentityAzureBlobBackupStorageDescription{}, ManagedIdentityAzureBlobStore{}},
 		{generated.BackupProgressInfo{}, Progress{}},
 		{generated.PagedBackupInfoList{}, Page{}},
-		{generated.PagedBackupInfoList{}, wire.Page[backupFields, *backupFields]{}},
+		{generated.PagedBackupInfoList{}, wire.PageDecoder[backupFields, *backupFields]{}},
 		{generated.BackupInfo{}, Backup{}},
 		{generated.BackupEpoch{}, Epoch{}},
 		{generated.Int64RangePartitionInformation{}, Int64RangePartition{}},
@@ -43,7 +43,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 		{generated.GetPartitionBackupListParams{}, ListOptions{}},
 		{generated.GetServiceBackupListParams{}, ListOptions{}},
 	}
-	// Where the names differ, and what the client fills in by itself.
+	// The names that differ, and "" for the fields that the client sets by itself.
 	renamed := map[string]string{
 		"BackupPartitionDescription.BackupStorage": "Storage",
 		"BackupPartitionParams.BackupTimeout":      "Timeout",
@@ -72,7 +72,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 					name = field
 				}
 			}
-			if strings.HasPrefix(to.Name(), "Page[") {
+			if strings.HasPrefix(to.Name(), "PageDecoder[") {
 				name = map[string]string{"Items": "items", "ContinuationToken": "token"}[field]
 			}
 			_, isField := to.FieldByName(name)
@@ -82,7 +82,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 			}
 		}
 	}
-	// And no struct of the document is forgotten.
+	// The list of pairs has every struct of the document.
 	doc := document(t)
 	for name, s := range doc.Components.Schemas {
 		if len(s.Value.Properties) > 0 && name != "FailureError" && !covered[name] { // FailureError is FabricErrorError
@@ -91,7 +91,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 	}
 }
 
-// The reader fills every field of the generated structs, and no other.
+// The decoder sets every field of the generated structs, and nothing else.
 func TestFieldsAreComplete(t *testing.T) {
 	t.Parallel()
 	var (
@@ -108,7 +108,7 @@ func TestFieldsAreComplete(t *testing.T) {
 			field := o.Field([]byte(name))
 			if optional, ok := field.(wire.Optional); ok {
 				if made := optional.New(); reflect.ValueOf(made).Pointer() != v.Field(i).Pointer() {
-					t.Errorf("%T.Field(%q) does not make the field", o, name)
+					t.Errorf("%T.Field(%q) does not allocate the field", o, name)
 				}
 				continue
 			}
@@ -120,12 +120,12 @@ func TestFieldsAreComplete(t *testing.T) {
 			}
 		}
 		if len(names) != v.NumField() || o.Field([]byte("Other")) != nil {
-			t.Errorf("%T has properties that the document has not", o)
+			t.Errorf("%T has properties that are not in the document", o)
 		}
 	}
 }
 
-// Both directions of each conversion lose nothing: every field is set, converted and converted back.
+// Neither direction of a conversion loses anything: every field is set, converted and converted back.
 func TestConversionsAreComplete(t *testing.T) {
 	t.Parallel()
 	b := generated.BackupInfo{}
@@ -144,7 +144,7 @@ func TestConversionsAreComplete(t *testing.T) {
 	}
 }
 
-// fill sets every field to something that is not zero.
+// fill sets every field to a value other than zero.
 func fill(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -168,13 +168,13 @@ func fill(v reflect.Value) {
 		for _, field := range v.Fields() {
 			fill(field)
 		}
-	case reflect.Slice: // what an unknown kind holds
+	case reflect.Slice: // the raw JSON of an unknown kind
 	default:
 		panic("fill: " + v.Kind().String())
 	}
 }
 
-// The constants are the values of the document's enumerations, all of them.
+// The constants are exactly the values of the document's enumerations.
 func TestConstantsAreTheEnumerations(t *testing.T) {
 	t.Parallel()
 	schemas := document(t).Components.Schemas

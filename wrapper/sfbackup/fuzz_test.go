@@ -82,7 +82,7 @@ func FuzzPage(f *testing.F) {
 		items := 0
 		var err error
 		read := func() {
-			reader := wire.NewPage[backupFields](bytes.NewReader(data))
+			reader := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
 			var info backupFields
 			for items = 0; ; items++ {
 				if err = reader.Next(&info); err != nil {
@@ -103,7 +103,7 @@ func FuzzPage(f *testing.F) {
 			})
 		})
 
-		page := wire.NewPage[backupFields](bytes.NewReader(data))
+		page := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
 		for {
 			var info backupFields
 			err := page.Next(&info)

@@ -326,7 +326,7 @@ var wantOK = []int{http.StatusOK}
 
 // readBody reads the body of the page and delivers what was not delivered before.
 func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
-	page := wire.NewPage[backupFields](body)
+	page := wire.NewPageDecoder[backupFields](body)
 	replay := r.delivered.replay()
 	var info backupFields
 	begins := true

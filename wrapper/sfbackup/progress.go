@@ -108,7 +108,7 @@ func decodeProgress(body []byte) (*Progress, error) {
 	}
 	var w generated.BackupProgressInfo
 	if err := wire.ReadObject(body, (*progressFields)(&w)); err != nil {
-		return nil, fmt.Errorf("the answer is not the progress of a backup: %w", err)
+		return nil, fmt.Errorf("not the progress of a backup: %w", err)
 	}
 	return newProgress(&w), nil
 }

@@ -130,7 +130,7 @@ func ParseBackupStorage(data []byte) (BackupStorage, error) {
 
 func parseStorage(data []byte) (BackupStorage, error) {
 	raw := jsontext.Value(data).Clone()
-	if _, err := wire.Check(raw); err != nil {
+	if _, err := wire.CheckLimits(raw); err != nil {
 		return nil, fmt.Errorf("the storage cannot be read: %w", err)
 	}
 	// What a kind does not have is an error below. To remember all names of an unknown kind would take

@@ -126,7 +126,7 @@ func TestParseBackupStorageErrors(t *testing.T) {
 		`{"StorageKind":true}`: "StorageKind has the wrong type",
 		`{"StorageKind":"FileShare","StorageKind":"Tape"}`:                                     "the storage has its StorageKind twice",
 		`{"StorageKind":"FileShare","Path":"s3cret","Path":"s3cret"}`:                          "the storage is not what its kind says",
-		`{"StorageKind":"Tape","x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`: "the storage cannot be read: a value is nested over 64 levels",
+		`{"StorageKind":"Tape","x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`: "the storage cannot be read: a value is nested more than 64 levels deep",
 		"{\"StorageKind\":\"Tape\",\"x\":\"\xff\"}":                                            "the storage is not a JSON object",
 		`{"StorageKind":"FileShare","Path":"p","PrimaryPasword":"s3cret"}`:                     "PrimaryPasword is not a property of its kind",
 		`{"StorageKind":"FileShare","PrimaryPassword":["s3cret"]}`:                             "PrimaryPassword has the wrong type",

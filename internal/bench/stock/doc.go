@@ -1,5 +1,4 @@
-// Package stock is what oapi-codegen makes of the document with its default settings: the client that
-// a reader of openapi/backup.yaml has after one command.
+// Package stock is the client that oapi-codegen generates from openapi/backup.yaml with its default settings.
 package stock
 
 //go:generate go -C ../../.. tool oapi-codegen -generate types,client -package stock -o internal/bench/stock/stock.gen.go openapi/backup.yaml

@@ -217,29 +217,29 @@ func (e GetServiceBackupListParamsApiVersion) Valid() bool {
 	}
 }
 
-// AzureBlobBackupStorageDescription A container of Azure blob storage, reached with a connection string.
+// AzureBlobBackupStorageDescription A container of Azure blob storage, accessed with a connection string.
 type AzureBlobBackupStorageDescription struct {
-	// ConnectionString The connection string of the storage account. It holds the account key.
+	// ConnectionString The connection string of the storage account. It contains the account key.
 	ConnectionString *string `json:"ConnectionString,omitempty"`
 
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName *StorageFriendlyName `json:"FriendlyName,omitempty"`
 
 	// StorageKind `AzureBlobStore`.
 	StorageKind BackupStorageKind `json:"StorageKind"`
 }
 
-// BackupChainId The identity of a backup chain, a UUID: that of the full backup which begins it. All backups
-// of a chain are needed to restore its last one.
+// BackupChainId The identity of a backup chain, a UUID. It equals the `BackupId` of the full backup that starts
+// the chain. Restoring the last backup of a chain needs all backups of the chain.
 type BackupChainId = openapi_types.UUID
 
 // BackupEpoch The epoch of a record. Epochs are ordered by `DataLossVersion`, then by
 // `ConfigurationVersion`.
 type BackupEpoch struct {
-	// ConfigurationVersion Changes when the replica set changes, most often because the primary moved. An int64 as a
+	// ConfigurationVersion Changes when the replica set changes, usually because the primary moved. An int64 as a
 	// decimal string, from -9223372036854775808 to 9223372036854775807.
 	ConfigurationVersion *string `json:"ConfigurationVersion,omitempty"`
 
@@ -256,8 +256,8 @@ type BackupInfo struct {
 	// ApplicationName The name of the application that the partition belongs to, `fabric:/App`.
 	ApplicationName *string `json:"ApplicationName,omitempty"`
 
-	// BackupChainId The identity of a backup chain, a UUID: that of the full backup which begins it. All backups
-	// of a chain are needed to restore its last one.
+	// BackupChainId The identity of a backup chain, a UUID. It equals the `BackupId` of the full backup that starts
+	// the chain. Restoring the last backup of a chain needs all backups of the chain.
 	BackupChainId *BackupChainId `json:"BackupChainId,omitempty"`
 
 	// BackupId The identity of a backup, a UUID.
@@ -267,31 +267,31 @@ type BackupInfo struct {
 	// on the storage.
 	BackupLocation *string `json:"BackupLocation,omitempty"`
 
-	// BackupType What a backup holds.
+	// BackupType The type of a backup.
 	//
 	// - `Invalid`: not a type; every Service Fabric enumeration has this value.
-	// - `Full`: the whole state of the partition. It begins a backup chain.
-	// - `Incremental`: what changed since the backup before it in the same chain.
+	// - `Full`: the whole state of the partition. A full backup starts a backup chain.
+	// - `Incremental`: the changes since the previous backup in the same chain.
 	BackupType *BackupType `json:"BackupType,omitempty"`
 
-	// CreationTimeUtc When the backup was made, in UTC.
+	// CreationTimeUtc The time of the backup, in UTC.
 	CreationTimeUtc *time.Time `json:"CreationTimeUtc,omitempty"`
 
 	// EpochOfLastBackupRecord The epoch of a record. Epochs are ordered by `DataLossVersion`, then by
 	// `ConfigurationVersion`.
 	EpochOfLastBackupRecord *BackupEpoch `json:"EpochOfLastBackupRecord,omitempty"`
 
-	// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+	// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 	FailureError *FailureError `json:"FailureError,omitempty"`
 
 	// LsnOfLastBackupRecord The logical sequence number of the last record of a backup. An int64 as a decimal string,
 	// from -9223372036854775808 to 9223372036854775807.
 	LsnOfLastBackupRecord *Lsn `json:"LsnOfLastBackupRecord,omitempty"`
 
-	// PartitionInformation The partition that a backup was taken of, described by its partitioning scheme.
+	// PartitionInformation The partition of a backup. Its properties depend on the partitioning scheme.
 	PartitionInformation *PartitionInformation `json:"PartitionInformation,omitempty"`
 
-	// ServiceManifestVersion The version of the service manifest that the service ran when it was backed up.
+	// ServiceManifestVersion The version of the service manifest at the time of the backup.
 	ServiceManifestVersion *string `json:"ServiceManifestVersion,omitempty"`
 
 	// ServiceName The name of the service that the partition belongs to, `fabric:/App/Service`.
@@ -300,12 +300,12 @@ type BackupInfo struct {
 
 // BackupPartitionDescription How to back up a partition.
 type BackupPartitionDescription struct {
-	// BackupStorage Where a backup is stored. Absent from a request, the storage of the backup policy is used.
+	// BackupStorage The storage for a backup. If a request has none, the storage of the backup policy is used.
 	BackupStorage *BackupStorageDescription `json:"BackupStorage,omitempty"`
 }
 
-// BackupProgressInfo The progress of the latest backup that was asked for with BackupPartition. Until the backup
-// ended only `BackupState` has a meaning.
+// BackupProgressInfo The progress of the latest backup that was requested with BackupPartition. Until the backup has
+// ended, only `BackupState` is meaningful.
 type BackupProgressInfo struct {
 	// BackupId The identity of a backup, a UUID.
 	BackupId *BackupId `json:"BackupId,omitempty"`
@@ -314,12 +314,12 @@ type BackupProgressInfo struct {
 	// depends on the storage.
 	BackupLocation *string `json:"BackupLocation,omitempty"`
 
-	// BackupState The state of a backup that was asked for.
+	// BackupState The state of a requested backup.
 	//
 	// - `Invalid`: not a state; every Service Fabric enumeration has this value.
-	// - `Accepted`: the request was checked and accepted, the backup has not been triggered yet.
-	// - `BackupInProgress`: the backup was triggered and is under way.
-	// - `Success`: the backup ended well. Final.
+	// - `Accepted`: the request was validated and accepted; the backup has not been triggered yet.
+	// - `BackupInProgress`: the backup was triggered and is in progress.
+	// - `Success`: the backup succeeded. Final.
 	// - `Failure`: the backup failed. Final.
 	// - `Timeout`: the backup took longer than its `BackupTimeout`. Final.
 	BackupState *BackupState `json:"BackupState,omitempty"`
@@ -328,7 +328,7 @@ type BackupProgressInfo struct {
 	// `ConfigurationVersion`.
 	EpochOfLastBackupRecord *BackupEpoch `json:"EpochOfLastBackupRecord,omitempty"`
 
-	// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+	// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 	FailureError *FailureError `json:"FailureError,omitempty"`
 
 	// LsnOfLastBackupRecord The logical sequence number of the last record of a backup. An int64 as a decimal string,
@@ -339,17 +339,17 @@ type BackupProgressInfo struct {
 	TimeStampUtc *time.Time `json:"TimeStampUtc,omitempty"`
 }
 
-// BackupState The state of a backup that was asked for.
+// BackupState The state of a requested backup.
 //
 // - `Invalid`: not a state; every Service Fabric enumeration has this value.
-// - `Accepted`: the request was checked and accepted, the backup has not been triggered yet.
-// - `BackupInProgress`: the backup was triggered and is under way.
-// - `Success`: the backup ended well. Final.
+// - `Accepted`: the request was validated and accepted; the backup has not been triggered yet.
+// - `BackupInProgress`: the backup was triggered and is in progress.
+// - `Success`: the backup succeeded. Final.
 // - `Failure`: the backup failed. Final.
 // - `Timeout`: the backup took longer than its `BackupTimeout`. Final.
 type BackupState string
 
-// BackupStorageDescription Where a backup is stored. Absent from a request, the storage of the backup policy is used.
+// BackupStorageDescription The storage for a backup. If a request has none, the storage of the backup policy is used.
 type BackupStorageDescription struct {
 	union json.RawMessage
 }
@@ -357,73 +357,73 @@ type BackupStorageDescription struct {
 // BackupStorageKind The kind of a backup storage.
 //
 //   - `Invalid`: not a kind; every Service Fabric enumeration has this value.
-//   - `FileShare`: a file share that all nodes of the cluster reach.
-//   - `AzureBlobStore`: a container of Azure blob storage, reached with a connection string.
-//   - `DsmsAzureBlobStore`: a container of Azure blob storage whose credentials are kept by dSMS,
+//   - `FileShare`: a file share that all nodes of the cluster can access.
+//   - `AzureBlobStore`: a container of Azure blob storage, accessed with a connection string.
+//   - `DsmsAzureBlobStore`: a container of Azure blob storage, accessed with credentials from dSMS,
 //     a secret store.
-//   - `ManagedIdentityAzureBlobStore`: a container of Azure blob storage, reached with a managed
+//   - `ManagedIdentityAzureBlobStore`: a container of Azure blob storage, accessed with a managed
 //     identity of the cluster.
 type BackupStorageKind string
 
-// BackupType What a backup holds.
+// BackupType The type of a backup.
 //
 // - `Invalid`: not a type; every Service Fabric enumeration has this value.
-// - `Full`: the whole state of the partition. It begins a backup chain.
-// - `Incremental`: what changed since the backup before it in the same chain.
+// - `Full`: the whole state of the partition. A full backup starts a backup chain.
+// - `Incremental`: the changes since the previous backup in the same chain.
 type BackupType string
 
-// DsmsAzureBlobBackupStorageDescription A container of Azure blob storage whose credentials are kept by dSMS.
+// DsmsAzureBlobBackupStorageDescription A container of Azure blob storage, accessed with credentials from dSMS.
 type DsmsAzureBlobBackupStorageDescription struct {
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName *StorageFriendlyName `json:"FriendlyName,omitempty"`
 
-	// StorageCredentialsSourceLocation The URL at which dSMS keeps the credentials of the storage account.
+	// StorageCredentialsSourceLocation The URL of the storage account's credentials in dSMS.
 	StorageCredentialsSourceLocation string `json:"StorageCredentialsSourceLocation"`
 
 	// StorageKind `DsmsAzureBlobStore`.
 	StorageKind BackupStorageKind `json:"StorageKind"`
 }
 
-// FabricError The body of every answer that is not a success.
+// FabricError The body of every error response.
 type FabricError struct {
-	// Error What went wrong.
+	// Error The code and the message of an error.
 	Error FabricErrorError `json:"Error"`
 }
 
-// FabricErrorCode The code of an error, for programs: `FABRIC_E_PARTITION_NOT_FOUND`,
-// `FABRIC_E_BACKUP_IN_PROGRESS`, `E_INVALIDARG` and others. The set is open.
+// FabricErrorCode The code of an error, such as `FABRIC_E_PARTITION_NOT_FOUND`, `FABRIC_E_BACKUP_IN_PROGRESS` or
+// `E_INVALIDARG`. The set is open.
 type FabricErrorCode = string
 
-// FabricErrorError What went wrong.
+// FabricErrorError The code and the message of an error.
 type FabricErrorError struct {
-	// Code The code of an error, for programs: `FABRIC_E_PARTITION_NOT_FOUND`,
-	// `FABRIC_E_BACKUP_IN_PROGRESS`, `E_INVALIDARG` and others. The set is open.
+	// Code The code of an error, such as `FABRIC_E_PARTITION_NOT_FOUND`, `FABRIC_E_BACKUP_IN_PROGRESS` or
+	// `E_INVALIDARG`. The set is open.
 	Code FabricErrorCode `json:"Code"`
 
-	// Message The error in words, for people. Its wording may change.
+	// Message A description of the error. Its wording may change.
 	Message *FabricErrorMessage `json:"Message,omitempty"`
 }
 
-// FabricErrorMessage The error in words, for people. Its wording may change.
+// FabricErrorMessage A description of the error. Its wording may change.
 type FabricErrorMessage = string
 
-// FailureError Why a backup failed, in the form of FabricErrorError. Null when it did not fail.
+// FailureError Why a backup failed, in the form of FabricErrorError. Null if it did not fail.
 type FailureError struct {
-	// Code The code of an error, for programs: `FABRIC_E_PARTITION_NOT_FOUND`,
-	// `FABRIC_E_BACKUP_IN_PROGRESS`, `E_INVALIDARG` and others. The set is open.
+	// Code The code of an error, such as `FABRIC_E_PARTITION_NOT_FOUND`, `FABRIC_E_BACKUP_IN_PROGRESS` or
+	// `E_INVALIDARG`. The set is open.
 	Code FabricErrorCode `json:"Code"`
 
-	// Message The error in words, for people. Its wording may change.
+	// Message A description of the error. Its wording may change.
 	Message *FabricErrorMessage `json:"Message,omitempty"`
 }
 
-// FileShareBackupStorageDescription A file share. The server writes with the primary credentials and falls back to the secondary
-// ones; without credentials it writes as the account that the service runs as.
+// FileShareBackupStorageDescription A file share. The server accesses it with the primary credentials and falls back to the
+// secondary ones. Without credentials it uses the account that the service runs as.
 type FileShareBackupStorageDescription struct {
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName *StorageFriendlyName `json:"FriendlyName,omitempty"`
 
 	// Path The UNC path of the share, `\\server\share`.
@@ -432,26 +432,26 @@ type FileShareBackupStorageDescription struct {
 	// PrimaryPassword The password of the primary user.
 	PrimaryPassword *string `json:"PrimaryPassword,omitempty"`
 
-	// PrimaryUserName The user to reach the share as, with its domain. Empty means no credentials.
+	// PrimaryUserName The user name for the share, with its domain. Empty means no credentials.
 	PrimaryUserName *string `json:"PrimaryUserName,omitempty"`
 
 	// SecondaryPassword The password of the secondary user.
 	SecondaryPassword *string `json:"SecondaryPassword,omitempty"`
 
-	// SecondaryUserName The user to reach the share as when the primary one is refused.
+	// SecondaryUserName The user name for the share if the share rejects the primary user.
 	SecondaryUserName *string `json:"SecondaryUserName,omitempty"`
 
 	// StorageKind `FileShare`.
 	StorageKind BackupStorageKind `json:"StorageKind"`
 }
 
-// Int64RangePartitionInformation A partition that holds a range of int64 keys, both ends included.
+// Int64RangePartitionInformation A partition with a range of int64 keys. Both ends are inclusive.
 type Int64RangePartitionInformation struct {
 	// HighKey The highest key of the partition. An int64 as a decimal string, from
 	// -9223372036854775808 to 9223372036854775807.
 	HighKey *string `json:"HighKey,omitempty"`
 
-	// Id The identity of a partition, a UUID. It is made when the service is created and does not
+	// Id The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	Id *PartitionId `json:"Id,omitempty"`
 
@@ -467,7 +467,7 @@ type Int64RangePartitionInformation struct {
 // from -9223372036854775808 to 9223372036854775807.
 type Lsn = string
 
-// ManagedIdentityAzureBlobBackupStorageDescription A container of Azure blob storage, reached with a managed identity.
+// ManagedIdentityAzureBlobBackupStorageDescription A container of Azure blob storage, accessed with a managed identity.
 type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	// BlobServiceUri The URL of the blob service of the storage account.
 	BlobServiceUri string `json:"BlobServiceUri"`
@@ -475,10 +475,10 @@ type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	// ContainerName The name of the blob container.
 	ContainerName StorageContainerName `json:"ContainerName"`
 
-	// FriendlyName A name of the storage for people.
+	// FriendlyName A display name of the storage.
 	FriendlyName *StorageFriendlyName `json:"FriendlyName,omitempty"`
 
-	// ManagedIdentityType Which managed identity reaches the storage.
+	// ManagedIdentityType The managed identity that accesses the storage.
 	//
 	// - `Invalid`: not a type; every Service Fabric enumeration has this value.
 	// - `VMSS`: an identity assigned to the virtual machine scale set that the nodes run on.
@@ -489,16 +489,16 @@ type ManagedIdentityAzureBlobBackupStorageDescription struct {
 	StorageKind BackupStorageKind `json:"StorageKind"`
 }
 
-// ManagedIdentityType Which managed identity reaches the storage.
+// ManagedIdentityType The managed identity that accesses the storage.
 //
 // - `Invalid`: not a type; every Service Fabric enumeration has this value.
 // - `VMSS`: an identity assigned to the virtual machine scale set that the nodes run on.
 // - `Cluster`: an identity assigned to the Service Fabric cluster.
 type ManagedIdentityType string
 
-// NamedPartitionInformation A partition that has a name.
+// NamedPartitionInformation A partition with a name.
 type NamedPartitionInformation struct {
-	// Id The identity of a partition, a UUID. It is made when the service is created and does not
+	// Id The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	Id *PartitionId `json:"Id,omitempty"`
 
@@ -511,18 +511,19 @@ type NamedPartitionInformation struct {
 
 // PagedBackupInfoList One page of a list of backups.
 type PagedBackupInfoList struct {
-	// ContinuationToken What to pass as `ContinuationToken` to get the next page. Empty on the last page. Opaque.
+	// ContinuationToken The value of the parameter `ContinuationToken` for the next page. Empty on the last page.
+	// Opaque.
 	ContinuationToken *string `json:"ContinuationToken,omitempty"`
 
-	// Items The backups of this page, in no promised order.
+	// Items The backups of this page. The order is not specified.
 	Items *[]BackupInfo `json:"Items,omitempty"`
 }
 
-// PartitionId The identity of a partition, a UUID. It is made when the service is created and does not
+// PartitionId The identity of a partition, a UUID. It is assigned when the service is created and does not
 // change while the service exists.
 type PartitionId = openapi_types.UUID
 
-// PartitionInformation The partition that a backup was taken of, described by its partitioning scheme.
+// PartitionInformation The partition of a backup. Its properties depend on the partitioning scheme.
 type PartitionInformation struct {
 	union json.RawMessage
 }
@@ -531,13 +532,13 @@ type PartitionInformation struct {
 //
 // - `Invalid`: not a scheme; every Service Fabric enumeration has this value.
 // - `Singleton`: the service has one partition.
-// - `Int64Range`: each partition holds a range of int64 keys.
+// - `Int64Range`: each partition has a range of int64 keys.
 // - `Named`: each partition has a name.
 type ServicePartitionKind string
 
 // SingletonPartitionInformation The only partition of its service.
 type SingletonPartitionInformation struct {
-	// Id The identity of a partition, a UUID. It is made when the service is created and does not
+	// Id The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
 	Id *PartitionId `json:"Id,omitempty"`
 
@@ -548,7 +549,7 @@ type SingletonPartitionInformation struct {
 // StorageContainerName The name of the blob container.
 type StorageContainerName = string
 
-// StorageFriendlyName A name of the storage for people.
+// StorageFriendlyName A display name of the storage.
 type StorageFriendlyName = string
 
 // BackupTimeout defines model for BackupTimeout.
@@ -578,20 +579,20 @@ type ServiceId = string
 // Timeout defines model for timeout.
 type Timeout = int64
 
-// Error The body of every answer that is not a success.
+// Error The body of every error response.
 type Error = FabricError
 
 // BackupPartitionParams defines parameters for BackupPartition.
 type BackupPartitionParams struct {
-	// BackupTimeout How many minutes the backup itself may take; 10 when it is absent. When it takes longer its
-	// state becomes `Timeout`, although in rare cases the backup is completed afterwards all the same. After a
-	// timeout, start the backup again with a greater value.
+	// BackupTimeout The timeout of the backup itself in minutes. The default is 10. A backup that takes longer gets
+	// the state `Timeout`, but in rare cases it completes nevertheless. After a timeout, start the
+	// backup again with a greater value.
 	BackupTimeout *BackupTimeout `form:"BackupTimeout,omitempty" json:"BackupTimeout,omitempty"`
 
-	// ApiVersion The version of the API that the request is written for. There is one.
+	// ApiVersion The version of the API. There is only one.
 	ApiVersion BackupPartitionParamsApiVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
@@ -600,10 +601,10 @@ type BackupPartitionParamsApiVersion string
 
 // GetPartitionBackupProgressParams defines parameters for GetPartitionBackupProgress.
 type GetPartitionBackupProgressParams struct {
-	// ApiVersion The version of the API that the request is written for. There is one.
+	// ApiVersion The version of the API. There is only one.
 	ApiVersion GetPartitionBackupProgressParamsApiVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
@@ -612,32 +613,31 @@ type GetPartitionBackupProgressParamsApiVersion string
 
 // GetPartitionBackupListParams defines parameters for GetPartitionBackupList.
 type GetPartitionBackupListParams struct {
-	// ApiVersion The version of the API that the request is written for. There is one.
+	// ApiVersion The version of the API. There is only one.
 	ApiVersion GetPartitionBackupListParamsApiVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time; not
-	// when it is absent. The examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the time range. The
+	// default is `false`. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
-	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
-	// the examples. Absent, the list begins with the oldest backup.
+	// StartDateTimeFilter The start of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list starts with the oldest backup.
 	StartDateTimeFilter *StartDateTimeFilter `form:"StartDateTimeFilter,omitempty" json:"StartDateTimeFilter,omitempty"`
 
-	// EndDateTimeFilter The end of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in the
-	// examples. Absent, the list ends with the most recent backup.
+	// EndDateTimeFilter The end of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list ends with the most recent backup.
 	EndDateTimeFilter *EndDateTimeFilter `form:"EndDateTimeFilter,omitempty" json:"EndDateTimeFilter,omitempty"`
 
-	// ContinuationToken Where to go on: the `ContinuationToken` of the page before, unchanged. The value is opaque
-	// and may hold any character. It is percent-encoded once, like every query parameter; the
-	// source's remark that it must not be URL encoded means that it must not be encoded a second
-	// time.
+	// ContinuationToken The `ContinuationToken` of the previous page, unchanged. The value is opaque and may contain any
+	// character. It is percent-encoded once, like every query parameter. The source says that it must
+	// not be URL encoded; this means that it must not be encoded a second time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
-	// may hold fewer. 0 or absent: as many as fit into the answer.
+	// MaxResults The maximum number of backups in one page, an int64 that is not negative. A page may have fewer.
+	// With 0, the default, a page has as many as fit into the response.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 
@@ -646,32 +646,31 @@ type GetPartitionBackupListParamsApiVersion string
 
 // GetServiceBackupListParams defines parameters for GetServiceBackupList.
 type GetServiceBackupListParams struct {
-	// ApiVersion The version of the API that the request is written for. There is one.
+	// ApiVersion The version of the API. There is only one.
 	ApiVersion GetServiceBackupListParamsApiVersion `form:"api-version" json:"api-version"`
 
-	// Timeout How many seconds the server may take to answer, from 1 to 4294967295; 60 when it is absent.
+	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
 	Timeout *Timeout `form:"timeout,omitempty" json:"timeout,omitempty"`
 
-	// Latest Whether to list only the most recent backup of each partition within the range of time; not
-	// when it is absent. The examples of the source write the value as `True`.
+	// Latest Whether to list only the most recent backup of each partition within the time range. The
+	// default is `false`. The examples of the source write the value as `True`.
 	Latest *Latest `form:"Latest,omitempty" json:"Latest,omitempty"`
 
-	// StartDateTimeFilter The start of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in
-	// the examples. Absent, the list begins with the oldest backup.
+	// StartDateTimeFilter The start of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list starts with the oldest backup.
 	StartDateTimeFilter *StartDateTimeFilter `form:"StartDateTimeFilter,omitempty" json:"StartDateTimeFilter,omitempty"`
 
-	// EndDateTimeFilter The end of the range of time, inclusive: an ISO 8601 date and time with its zone, UTC in the
-	// examples. Absent, the list ends with the most recent backup.
+	// EndDateTimeFilter The end of the time range, inclusive: an ISO 8601 date and time with a time zone, UTC in the
+	// examples. Without it, the list ends with the most recent backup.
 	EndDateTimeFilter *EndDateTimeFilter `form:"EndDateTimeFilter,omitempty" json:"EndDateTimeFilter,omitempty"`
 
-	// ContinuationToken Where to go on: the `ContinuationToken` of the page before, unchanged. The value is opaque
-	// and may hold any character. It is percent-encoded once, like every query parameter; the
-	// source's remark that it must not be URL encoded means that it must not be encoded a second
-	// time.
+	// ContinuationToken The `ContinuationToken` of the previous page, unchanged. The value is opaque and may contain any
+	// character. It is percent-encoded once, like every query parameter. The source says that it must
+	// not be URL encoded; this means that it must not be encoded a second time.
 	ContinuationToken *ContinuationToken `form:"ContinuationToken,omitempty" json:"ContinuationToken,omitempty"`
 
-	// MaxResults The upper bound for the number of backups in one page, an int64 that is not negative; a page
-	// may hold fewer. 0 or absent: as many as fit into the answer.
+	// MaxResults The maximum number of backups in one page, an int64 that is not negative. A page may have fewer.
+	// With 0, the default, a page has as many as fit into the response.
 	MaxResults *MaxResults `form:"MaxResults,omitempty" json:"MaxResults,omitempty"`
 }
 
@@ -1067,14 +1066,14 @@ type ClientInterface interface {
 
 	// BackupPartitionWithBody Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1083,14 +1082,14 @@ type ClientInterface interface {
 
 	// BackupPartition Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1099,21 +1098,21 @@ type ClientInterface interface {
 
 	// GetPartitionBackupProgress Read the progress of the latest backup of a partition
 	//
-	// Describes the backup of the partition that was last asked for with BackupPartition: its
-	// state, and once it ended its details or the reason of its failure. Periodic backups of a
-	// backup policy do not appear here.
+	// Returns the state of the latest backup of the partition that was requested with
+	// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+	// a backup policy are not reported here.
 	//
 	// Corresponds with GET /Partitions/{partitionId}/$/GetBackupProgress (the `GetPartitionBackupProgress` operationId).
 	GetPartitionBackupProgress(ctx context.Context, partitionId PartitionId, params *GetPartitionBackupProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPartitionBackupList List the backups of a partition
 	//
-	// Lists the backups of one partition that are found in the storage of the backup policy that
-	// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-	// pages of a given size.
+	// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+	// list can be limited to a time range or to the most recent backup, and split into pages of a
+	// given size.
 	//
-	// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-	// operation. Two of its examples page by them, so they are described here as they are for
+	// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+	// operation. Two of its examples use them for paging, so this document describes them as for
 	// GetServiceBackupList.
 	//
 	// Corresponds with GET /Partitions/{partitionId}/$/GetBackups (the `GetPartitionBackupList` operationId).
@@ -1121,9 +1120,9 @@ type ClientInterface interface {
 
 	// GetServiceBackupList List the backups of every partition of a service
 	//
-	// Lists the backups of all partitions of one service that are found in the storages of the
-	// backup policies that apply to them. The list can be limited to a range of time, to the most
-	// recent backup of each partition, and to pages of a given size.
+	// Lists the backups of all partitions of one service in the storages of the backup policies that
+	// apply to them. The list can be limited to a time range or to the most recent backup of each
+	// partition, and split into pages of a given size.
 	//
 	// Corresponds with GET /Services/{serviceId}/$/GetBackups (the `GetServiceBackupList` operationId).
 	GetServiceBackupList(ctx context.Context, serviceId ServiceId, params *GetServiceBackupListParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1131,14 +1130,14 @@ type ClientInterface interface {
 
 // BackupPartitionWithBody Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1157,14 +1156,14 @@ func (c *Client) BackupPartitionWithBody(ctx context.Context, partitionId Partit
 
 // BackupPartition Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1183,9 +1182,9 @@ func (c *Client) BackupPartition(ctx context.Context, partitionId PartitionId, p
 
 // GetPartitionBackupProgress Read the progress of the latest backup of a partition
 //
-// Describes the backup of the partition that was last asked for with BackupPartition: its
-// state, and once it ended its details or the reason of its failure. Periodic backups of a
-// backup policy do not appear here.
+// Returns the state of the latest backup of the partition that was requested with
+// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+// a backup policy are not reported here.
 //
 // Corresponds with GET /Partitions/{partitionId}/$/GetBackupProgress (the `GetPartitionBackupProgress` operationId).
 func (c *Client) GetPartitionBackupProgress(ctx context.Context, partitionId PartitionId, params *GetPartitionBackupProgressParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1202,12 +1201,12 @@ func (c *Client) GetPartitionBackupProgress(ctx context.Context, partitionId Par
 
 // GetPartitionBackupList List the backups of a partition
 //
-// Lists the backups of one partition that are found in the storage of the backup policy that
-// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-// pages of a given size.
+// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+// list can be limited to a time range or to the most recent backup, and split into pages of a
+// given size.
 //
-// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-// operation. Two of its examples page by them, so they are described here as they are for
+// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+// operation. Two of its examples use them for paging, so this document describes them as for
 // GetServiceBackupList.
 //
 // Corresponds with GET /Partitions/{partitionId}/$/GetBackups (the `GetPartitionBackupList` operationId).
@@ -1225,9 +1224,9 @@ func (c *Client) GetPartitionBackupList(ctx context.Context, partitionId Partiti
 
 // GetServiceBackupList List the backups of every partition of a service
 //
-// Lists the backups of all partitions of one service that are found in the storages of the
-// backup policies that apply to them. The list can be limited to a range of time, to the most
-// recent backup of each partition, and to pages of a given size.
+// Lists the backups of all partitions of one service in the storages of the backup policies that
+// apply to them. The list can be limited to a time range or to the most recent backup of each
+// partition, and split into pages of a given size.
 //
 // Corresponds with GET /Services/{serviceId}/$/GetBackups (the `GetServiceBackupList` operationId).
 func (c *Client) GetServiceBackupList(ctx context.Context, serviceId ServiceId, params *GetServiceBackupListParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1709,14 +1708,14 @@ type ClientWithResponsesInterface interface {
 
 	// BackupPartitionWithBodyWithResponse Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1725,14 +1724,14 @@ type ClientWithResponsesInterface interface {
 
 	// BackupPartitionWithResponse Start a backup of a partition
 	//
-	// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-	// once. Without a storage in the request body the backup goes to the storage of the backup
-	// policy that applies to the partition; a storage in the body overrides it for this backup.
+	// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+	// storage in the request body, the backup goes to the storage of the backup policy that applies
+	// to the partition. A storage in the body overrides it for this backup.
 	//
-	// The answer says only that the request was accepted. Success and failure show in the progress
-	// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+	// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+	// the backup succeeded. A partition can have one running backup at a time.
 	//
-	// On a secured cluster the caller needs the role of an administrator.
+	// On a secured cluster the caller needs the administrator role.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1741,9 +1740,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetPartitionBackupProgressWithResponse Read the progress of the latest backup of a partition
 	//
-	// Describes the backup of the partition that was last asked for with BackupPartition: its
-	// state, and once it ended its details or the reason of its failure. Periodic backups of a
-	// backup policy do not appear here.
+	// Returns the state of the latest backup of the partition that was requested with
+	// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+	// a backup policy are not reported here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1752,12 +1751,12 @@ type ClientWithResponsesInterface interface {
 
 	// GetPartitionBackupListWithResponse List the backups of a partition
 	//
-	// Lists the backups of one partition that are found in the storage of the backup policy that
-	// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-	// pages of a given size.
+	// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+	// list can be limited to a time range or to the most recent backup, and split into pages of a
+	// given size.
 	//
-	// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-	// operation. Two of its examples page by them, so they are described here as they are for
+	// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+	// operation. Two of its examples use them for paging, so this document describes them as for
 	// GetServiceBackupList.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -1767,9 +1766,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetServiceBackupListWithResponse List the backups of every partition of a service
 	//
-	// Lists the backups of all partitions of one service that are found in the storages of the
-	// backup policies that apply to them. The list can be limited to a range of time, to the most
-	// recent backup of each partition, and to pages of a given size.
+	// Lists the backups of all partitions of one service in the storages of the backup policies that
+	// apply to them. The list can be limited to a time range or to the most recent backup of each
+	// partition, and split into pages of a given size.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1964,14 +1963,14 @@ func (r GetServiceBackupListResponse) ContentType() string {
 
 // BackupPartitionWithBodyWithResponse Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1986,14 +1985,14 @@ func (c *ClientWithResponses) BackupPartitionWithBodyWithResponse(ctx context.Co
 
 // BackupPartitionWithResponse Start a backup of a partition
 //
-// Asks for a backup of the state of one partition of a stateful, persisted service, now and
-// once. Without a storage in the request body the backup goes to the storage of the backup
-// policy that applies to the partition; a storage in the body overrides it for this backup.
+// Starts a backup of the state of one partition of a stateful, persisted service. Without a
+// storage in the request body, the backup goes to the storage of the backup policy that applies
+// to the partition. A storage in the body overrides it for this backup.
 //
-// The answer says only that the request was accepted. Success and failure show in the progress
-// of the backup, see GetPartitionBackupProgress. One backup of a partition can run at a time.
+// The response only says that the request was accepted. GetPartitionBackupProgress tells whether
+// the backup succeeded. A partition can have one running backup at a time.
 //
-// On a secured cluster the caller needs the role of an administrator.
+// On a secured cluster the caller needs the administrator role.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -2008,9 +2007,9 @@ func (c *ClientWithResponses) BackupPartitionWithResponse(ctx context.Context, p
 
 // GetPartitionBackupProgressWithResponse Read the progress of the latest backup of a partition
 //
-// Describes the backup of the partition that was last asked for with BackupPartition: its
-// state, and once it ended its details or the reason of its failure. Periodic backups of a
-// backup policy do not appear here.
+// Returns the state of the latest backup of the partition that was requested with
+// BackupPartition and, once it has ended, its details or why it failed. The periodic backups of
+// a backup policy are not reported here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -2025,12 +2024,12 @@ func (c *ClientWithResponses) GetPartitionBackupProgressWithResponse(ctx context
 
 // GetPartitionBackupListWithResponse List the backups of a partition
 //
-// Lists the backups of one partition that are found in the storage of the backup policy that
-// applies to it. The list can be limited to a range of time, to the most recent backup, and to
-// pages of a given size.
+// Lists the backups of one partition in the storage of the backup policy that applies to it. The
+// list can be limited to a time range or to the most recent backup, and split into pages of a
+// given size.
 //
-// The parameter table of the source leaves out `ContinuationToken` and `MaxResults` for this
-// operation. Two of its examples page by them, so they are described here as they are for
+// The parameter table of the source lacks `ContinuationToken` and `MaxResults` for this
+// operation. Two of its examples use them for paging, so this document describes them as for
 // GetServiceBackupList.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -2046,9 +2045,9 @@ func (c *ClientWithResponses) GetPartitionBackupListWithResponse(ctx context.Con
 
 // GetServiceBackupListWithResponse List the backups of every partition of a service
 //
-// Lists the backups of all partitions of one service that are found in the storages of the
-// backup policies that apply to them. The list can be limited to a range of time, to the most
-// recent backup of each partition, and to pages of a given size.
+// Lists the backups of all partitions of one service in the storages of the backup policies that
+// apply to them. The list can be limited to a time range or to the most recent backup of each
+// partition, and split into pages of a given size.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,4 +1,4 @@
-// Command azure asks for the progress of a backup with the Azure SDK.
+// Command azure reads the progress of a backup with the Azure SDK.
 package main
 
 import (

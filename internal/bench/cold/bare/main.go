@@ -1,4 +1,4 @@
-// Command bare asks for the progress of a backup with net/http alone.
+// Command bare reads the progress of a backup with net/http alone.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	resp, err := http.Get(os.Args[1] + "/Partitions/" + os.Args[2] + "/$/GetBackupProgress?api-version=6.4") //nolint:gosec,noctx // as short as it gets
+	resp, err := http.Get(os.Args[1] + "/Partitions/" + os.Args[2] + "/$/GetBackupProgress?api-version=6.4") //nolint:gosec,noctx // as short as possible
 	if err != nil {
 		log.Fatal(err)
 	}

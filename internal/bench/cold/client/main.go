@@ -1,4 +1,4 @@
-// Command client asks for the progress of a backup with this client.
+// Command client reads the progress of a backup with this client.
 package main
 
 import (

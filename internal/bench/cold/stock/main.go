@@ -1,4 +1,4 @@
-// Command stock asks for the progress of a backup with the stock client.
+// Command stock reads the progress of a backup with the stock client.
 package main
 
 import (

@@ -14,16 +14,16 @@ import (
 	"github.com/servicefabric-go/backup/internal/bench/stock"
 )
 
-// An opponent reads a list to its end, and hands the location of each backup to visit, which returns
-// false to read no more. All opponents send through the same transport.
-type opponent struct {
+// A peer is a client that is compared. Its list function reads a list and calls visit with the location of each
+// backup, until visit returns false. All peers use the same transport.
+type peer struct {
 	name string
 	list func(ctx context.Context, service string, visit func(location string) bool) error
 
-	reads bool // it decodes backups, and does not just go through the bytes
+	reads bool // whether it decodes backups
 }
 
-// The names of the opponents, as the tables have them.
+// The names of the peers in the tables.
 const (
 	azureSDK        = "Azure SDK"
 	stockClient     = "stock client"
@@ -34,8 +34,8 @@ const (
 	copyOnly        = "io.Copy"
 )
 
-// newOpponents returns all opponents for a server.
-func newOpponents(url string, transport http.RoundTripper) ([]opponent, error) {
+// newPeers returns all peers, as clients of the server at url.
+func newPeers(url string, transport http.RoundTripper) ([]peer, error) {
 	httpClient := &http.Client{Transport: transport}
 
 	azure := servicefabric.NewWithBaseURI(url)
@@ -60,7 +60,7 @@ func newOpponents(url string, transport http.RoundTripper) ([]opponent, error) {
 		return resp.Body, nil
 	}
 
-	return []opponent{
+	return []peer{
 		{azureSDK, func(ctx context.Context, service string, visit func(string) bool) error {
 			page, err := azure.GetServiceBackupList(ctx, service, nil, nil, nil, nil, "", nil)
 			if err != nil {
@@ -108,7 +108,7 @@ func newOpponents(url string, transport http.RoundTripper) ([]opponent, error) {
 				return err
 			}
 			defer body.Close()
-			// The same options as those of this client, which are the faster ones.
+			// The options of this client, which are faster than the defaults.
 			dec := jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 			for {
 				if _, err := dec.ReadToken(); errors.Is(err, io.EOF) {
@@ -130,15 +130,15 @@ func newOpponents(url string, transport http.RoundTripper) ([]opponent, error) {
 	}, nil
 }
 
-// listStock also decodes what the partition of each backup is, if it is told to: the stock client
-// leaves that to its callers.
+// listStock reads a list with the stock client. With partitions, it also decodes the partition of each backup,
+// which the stock client leaves to its callers.
 func listStock(ctx context.Context, client *stock.ClientWithResponses, service string, visit func(string) bool, partitions bool) error {
 	resp, err := client.GetServiceBackupListWithResponse(ctx, service, &stock.GetServiceBackupListParams{ApiVersion: stock.GetServiceBackupListParamsApiVersionN64})
 	if err != nil {
 		return err
 	}
 	if resp.JSON200 == nil {
-		return fmt.Errorf("the stock client has no page: %s", resp.Status())
+		return fmt.Errorf("the stock client returned no page: %s", resp.Status())
 	}
 	items := *resp.JSON200.Items
 	for i := range items {
@@ -154,9 +154,9 @@ func listStock(ctx context.Context, client *stock.ClientWithResponses, service s
 	return nil
 }
 
-// named returns the opponents with the given names, in the order of all.
-func named(all []opponent, names ...string) []opponent {
-	var some []opponent
+// named returns the peers with the given names, in the order of all.
+func named(all []peer, names ...string) []peer {
+	var some []peer
 	for _, o := range all {
 		for _, name := range names {
 			if o.name == name {
@@ -167,8 +167,8 @@ func named(all []opponent, names ...string) []opponent {
 	return some
 }
 
-// listAll reads a list of n backups to its end and makes sure that all of them were there.
-func (o *opponent) listAll(ctx context.Context, how string, n int) error {
+// listAll reads a list of n backups and checks that it got all of them.
+func (o *peer) listAll(ctx context.Context, how string, n int) error {
 	items, length := 0, 0
 	err := o.list(ctx, serviceID(how, n), func(location string) bool {
 		items++

@@ -19,15 +19,15 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// The slow way to read a page: encoding/json into structs of its own, with a method for each value
-// that is more than one type.
+// The reference decoder decodes a page with encoding/json into structs of its own. It is slow and simple: a
+// value that may have several JSON types has an UnmarshalJSON method.
 
-type slowPage struct {
-	Items             []slowBackup
+type referencePage struct {
+	Items             []referenceBackup
 	ContinuationToken string
 }
 
-type slowBackup struct {
+type referenceBackup struct {
 	BackupID                uuid.UUID `json:"BackupId"`
 	BackupChainID           uuid.UUID `json:"BackupChainId"`
 	ApplicationName         string
@@ -35,27 +35,27 @@ type slowBackup struct {
 	ServiceName             string
 	PartitionInformation    json.RawMessage
 	BackupLocation          string
-	BackupType              slowText
-	EpochOfLastBackupRecord struct{ DataLossVersion, ConfigurationVersion, DataLossNumber, ConfigurationNumber slowInt64 }
-	LsnOfLastBackupRecord   slowInt64
-	CreationTimeUtc         slowTime
+	BackupType              referenceText
+	EpochOfLastBackupRecord struct{ DataLossVersion, ConfigurationVersion, DataLossNumber, ConfigurationNumber referenceInt64 }
+	LsnOfLastBackupRecord   referenceInt64
+	CreationTimeUtc         referenceTime
 	FailureError            *struct {
-		Code    slowText
+		Code    referenceText
 		Message string
 	}
 }
 
 type (
-	slowText  string
-	slowInt64 int64
-	slowTime  time.Time
+	referenceText  string
+	referenceInt64 int64
+	referenceTime  time.Time
 )
 
-// maxSlowScalar is the length of the longest number or time.
-const maxSlowScalar = 1 << 10
+// maxReferenceScalar is the maximum length of a number or time.
+const maxReferenceScalar = 1 << 10
 
-// text is what a string or a number holds.
-func decodeText(data []byte) (string, error) {
+// scalarText returns the text of a string or a number.
+func scalarText(data []byte) (string, error) {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -73,27 +73,27 @@ func decodeText(data []byte) (string, error) {
 	return "", fmt.Errorf("%s is neither a string nor a number", data)
 }
 
-func (s *slowText) UnmarshalJSON(data []byte) (err error) {
-	t, err := decodeText(data)
-	*s = slowText(t)
+func (s *referenceText) UnmarshalJSON(data []byte) (err error) {
+	t, err := scalarText(data)
+	*s = referenceText(t)
 	return err
 }
 
-func (n *slowInt64) UnmarshalJSON(data []byte) error {
-	if len(data) > maxSlowScalar {
+func (n *referenceInt64) UnmarshalJSON(data []byte) error {
+	if len(data) > maxReferenceScalar {
 		return errors.New("too long for a number")
 	}
-	t, err := decodeText(data)
+	t, err := scalarText(data)
 	if err != nil || t == "" {
 		return err
 	}
 	v, err := strconv.ParseInt(t, 10, 64)
-	*n = slowInt64(v)
+	*n = referenceInt64(v)
 	return err
 }
 
-func (t *slowTime) UnmarshalJSON(data []byte) error {
-	if len(data) > maxSlowScalar {
+func (t *referenceTime) UnmarshalJSON(data []byte) error {
+	if len(data) > maxReferenceScalar {
 		return errors.New("too long for a time")
 	}
 	var s string
@@ -106,29 +106,29 @@ func (t *slowTime) UnmarshalJSON(data []byte) error {
 				return nil
 			}
 			if v = v.UTC(); v.Year() < 0 || v.Year() > 9999 {
-				break // it cannot be written as it is read
+				break // it cannot be written with a year of four digits
 			}
-			*t = slowTime(v)
+			*t = referenceTime(v)
 			return nil
 		}
 	}
 	return fmt.Errorf("%q is not a time", s)
 }
 
-func slowPartition(data []byte) (PartitionInformation, error) {
+func decodeReferencePartition(data []byte) (PartitionInformation, error) {
 	if len(data) == 0 || string(data) == "null" {
 		return &UnknownPartition{}, nil
 	}
-	var head struct{ ServicePartitionKind slowText }
+	var head struct{ ServicePartitionKind referenceText }
 	var id struct {
 		ID uuid.UUID `json:"Id"`
 	}
-	_ = json.Unmarshal(data, &head) // what can be had
+	_ = json.Unmarshal(data, &head) // sets what it can
 	if json.Unmarshal(data, &id) != nil {
-		id.ID = uuid.Nil // and not half of it
+		id.ID = uuid.Nil // it may be set in part
 	}
 	var p struct {
-		LowKey, HighKey slowInt64
+		LowKey, HighKey referenceInt64
 		Name            string
 		ID              uuid.UUID `json:"Id"`
 	}
@@ -145,14 +145,14 @@ func slowPartition(data []byte) (PartitionInformation, error) {
 	}
 }
 
-func readSlowly(data []byte) (*Page, error) {
-	var w slowPage
+func decodeReference(data []byte) (*Page, error) {
+	var w referencePage
 	if err := json.Unmarshal(data, &w); err != nil {
 		return nil, err
 	}
 	page := &Page{ContinuationToken: w.ContinuationToken}
 	for _, s := range w.Items {
-		partition, err := slowPartition(s.PartitionInformation)
+		partition, err := decodeReferencePartition(s.PartitionInformation)
 		if err != nil {
 			return nil, err
 		}
@@ -175,8 +175,8 @@ func readSlowly(data []byte) (*Page, error) {
 	return page, nil
 }
 
-func readFast(data []byte) (*Page, error) {
-	p := wire.NewPage[backupFields](bytes.NewReader(data))
+func decodePage(data []byte) (*Page, error) {
+	p := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
 	page := &Page{}
 	for {
 		var info backupFields
@@ -192,24 +192,24 @@ func readFast(data []byte) (*Page, error) {
 	}
 }
 
-// withinLimits reports whether valid JSON without a key that comes twice keeps to what the fast reader
-// asks for and the slow one does not. There is nothing else: types, numbers out of range, times, texts
-// that are not UTF-8 or only half of a surrogate pair, are all the same to both. (A number or time
-// of over 1 KiB is none to either; package strconv would take one with that many zeros.)
+// withinLimits reports whether valid JSON without duplicate keys is within the limits that only the decoder of
+// package wire has. The two decoders agree on everything else: types, numbers out of range, times, invalid
+// UTF-8 and unpaired surrogates. (Both reject a number or time of more than 1 KiB; package strconv would accept
+// one with that many zeros.)
 func withinLimits(data []byte) bool {
-	// No value is longer than 1 MiB, an item for example, and there are not 4 KiB of white space where
-	// it does not belong to the value. What is shorter as a whole cannot exceed either.
+	// The limits are 1 MiB for a value such as an item, and 4 KiB more for white space before it. Input of at
+	// most 1 MiB cannot exceed them.
 	if len(data) > 1<<20 {
 		return false
 	}
 	var page map[string]json.RawMessage
-	if json.Unmarshal(data, &page) != nil || page == nil { // null is no page
+	if json.Unmarshal(data, &page) != nil || page == nil { // null is not a page
 		return false
 	}
 	if hasLongName(data) {
 		return false
 	}
-	known := len(page) == 0 // an object of somebody else has properties, but none of a page
+	known := len(page) == 0 // an object with other properties only is not a page
 	for name, value := range page {
 		isItems := strings.EqualFold(name, "Items")
 		known = known || isItems || strings.EqualFold(name, "ContinuationToken")
@@ -228,8 +228,8 @@ func withinLimits(data []byte) bool {
 	return known
 }
 
-// hasLongName reports whether the name of a property has over 256 bytes as it is written. Where such a
-// name is, decides whether it is seen.
+// hasLongName reports whether the name of a property has more than 256 bytes as it is written. The decoder of
+// package wire rejects such a name only where it scans a value, so it may accept the page all the same.
 func hasLongName(data []byte) bool {
 	for rest := data; ; {
 		i := bytes.IndexByte(rest, '"')
@@ -249,8 +249,7 @@ func hasLongName(data []byte) bool {
 	}
 }
 
-// isBackup reports whether an item is an object with a property of a backup, or with none at all. null
-// is none, and neither is the object of something else.
+// isBackup reports whether an item is an object that is empty or has a property of a backup.
 func isBackup(item []byte) bool {
 	var properties map[string]json.RawMessage
 	if json.Unmarshal(item, &properties) != nil || properties == nil {
@@ -264,7 +263,7 @@ func isBackup(item []byte) bool {
 	return len(properties) == 0
 }
 
-// depthOf returns how deep a valid value is nested.
+// depthOf returns the nesting depth of a valid value.
 func depthOf(value []byte) (deepest int) {
 	depth := 0
 	for dec := json.NewDecoder(bytes.NewReader(value)); ; {
@@ -282,8 +281,8 @@ func depthOf(value []byte) (deepest int) {
 	}
 }
 
-// Whatever the fast reader reads, the slow one reads the same; what the slow one does not read, the
-// fast one does not; and what the slow one reads, the fast one does as well, within its limits.
+// The decoder of package wire and the reference decoder return the same page. If the reference decoder returns
+// an error, so does the other. The converse holds within the limits.
 func FuzzPageAgainstEncodingJSON(f *testing.F) {
 	addBodies(f)
 	for _, item := range []string{
@@ -291,14 +290,14 @@ func FuzzPageAgainstEncodingJSON(f *testing.F) {
 		`{"backupid":"{3a056ac9-7206-43c3-8424-6f6103003eba}","CreationTimeUtc":"2018-01-01T00:00:00.5+02:00"}`,
 		`{"Back\u0075pId":"3a056ac9-7206-43c3-8424-6f6103003eba","PartitionInformation":{"Name":"\ud800","ServicePartitionKind":"Named"}}`,
 		`{"PartitionInformation":{"LowKey":{},"ServicePartitionKind":"Ring"},"EpochOfLastBackupRecord":{"DataLossNumber":"-1"}}`,
-		// An identity in its other forms, and with escapes, which some writers have for every character.
+		// UUIDs in other forms, and with escapes, which some encoders use for every character.
 		`{"BackupId":"3a056ac9720643c384246f6103003eba","BackupChainId":"urn:uuid:3a056ac9-7206-43c3-8424-6f6103003eba"}`,
 		`{"BackupId":"\u0033a056ac9-7206-43c3-8424-6f6103003eba","PartitionInformation":{"Id":"3a056ac9\u002d7206-43c3-8424-6f6103003eba","ServicePartitionKind":"Singleton"}}`,
 		`{"BackupId":"\b3a056ac-7206-43c3-8424-6f6103003eba0"}`, "{\"BackupId\":\"\xff3a056ac9-7206-43c3-8424-6f6103003eba\xff\"}",
-		// Times at the end of time, seconds that no minute has, and fractions that end in nothing.
+		// Times at the limits, leap seconds, and a fraction after a comma.
 		`{"CreationTimeUtc":"9999-12-31T23:59:59.9999999-14:00"}`, `{"CreationTimeUtc":"0000-01-01T00:00:00+00:01"}`,
 		`{"CreationTimeUtc":"2016-12-31T23:59:60Z"}`, `{"CreationTimeUtc":"2018-01-01T00:00:00,5"}`, `{"CreationTimeUtc":"0001-01-01T00:00:00+14:00"}`,
-		// Numbers out of range, with a sign, or in another form.
+		// Numbers that are out of range, have a sign, or have another form.
 		`{"LsnOfLastBackupRecord":9223372036854775808}`, `{"LsnOfLastBackupRecord":"+1"}`, `{"LsnOfLastBackupRecord":-0}`, `{"LsnOfLastBackupRecord":1E2,"BackupType":1E2}`,
 		`{"FailureError":{"co-de":"a","MESS_AGE":"b"}}`, `{"FailureError":null,"x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`,
 		`{"x":1}`, `{}`, `null`, `[]`,
@@ -307,27 +306,27 @@ func FuzzPageAgainstEncodingJSON(f *testing.F) {
 	}
 	f.Add([]byte(`{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `,"items":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if json.Valid(data) && repeatsKeys(data) {
-			t.Skip("a key that comes twice may be merged or replaced")
+		if json.Valid(data) && hasDuplicateKeys(data) {
+			t.Skip("duplicate keys may be merged or replaced")
 		}
-		fast, fastErr := readFast(data)
-		slow, slowErr := readSlowly(data)
+		got, gotErr := decodePage(data)
+		want, wantErr := decodeReference(data)
 		switch {
-		case fastErr != nil && slowErr == nil && withinLimits(data):
-			t.Fatalf("%q is read as %+v, but %v", data, slow, fastErr)
-		case fastErr != nil:
+		case gotErr != nil && wantErr == nil && withinLimits(data):
+			t.Fatalf("%q is read as %+v, but %v", data, want, gotErr)
+		case gotErr != nil:
 			return
-		case slowErr != nil:
-			t.Fatalf("%q is read as %+v, but %v", data, fast, slowErr)
+		case wantErr != nil:
+			t.Fatalf("%q is read as %+v, but %v", data, got, wantErr)
 		}
-		if diff := cmp.Diff(slow, fast); diff != "" {
-			t.Fatalf("%q: -slow +fast\n%s", data, diff)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%q: -reference +got\n%s", data, diff)
 		}
 	})
 }
 
-// repeatsKeys reports whether an object within valid JSON has a key twice, in any case of letters.
-func repeatsKeys(data []byte) bool {
+// hasDuplicateKeys reports whether an object within valid JSON has a key twice, ignoring case.
+func hasDuplicateKeys(data []byte) bool {
 	var walk func(*json.Decoder) (bool, error)
 	walk = func(dec *json.Decoder) (bool, error) {
 		tok, err := dec.Token()
