@@ -16,8 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -61,14 +59,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var partition uuid.UUID
 	if flags.NFlag() == 0 {
 		cluster := newCluster()
-		address, shutdown, err := serve(cluster)
+		server, err := sfbackuptest.NewServer(cluster)
 		if err != nil {
 			fmt.Fprintln(stderr, "quickstart:", err)
 			return 1
 		}
-		defer shutdown()
-		fmt.Fprintf(stdout, "a cluster in memory answers at %s\n", address)
-		*endpoint, partition = address, cluster.Partitions()[0]
+		defer server.Close()
+		fmt.Fprintf(stdout, "a cluster in memory answers at %s\n", server.URL)
+		*endpoint, partition = server.URL, cluster.Partitions()[0]
 	} else {
 		var err error
 		if partition, err = uuid.Parse(*id); err != nil || partition == uuid.Nil {
@@ -173,22 +171,4 @@ func newCluster() *sfbackuptest.Cluster {
 			Backups: sfbackuptest.Chain(yesterday.Add(-21*time.Hour), 8*time.Hour, 3, 5),
 		}},
 	}))
-}
-
-// serve lets a handler answer on a free port of this machine until shutdown is called.
-func serve(handler http.Handler) (address string, shutdown func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with http.ErrServerClosed
-	}()
-	return "http://" + listener.Addr().String(), func() {
-		_ = server.Close()
-		<-done
-	}, nil
 }

@@ -215,7 +215,7 @@ func TestRequestBodies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for profile, status := range map[sfbackuptest.Profile]int{
-				sfbackuptest.ProfileCluster64: tt.status, sfbackuptest.ProfileDocumented: tt.documented,
+				sfbackuptest.ProfileRuntime: tt.status, sfbackuptest.ProfileDocumented: tt.documented,
 			} {
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://cluster"+first+"Backup"+v, strings.NewReader(tt.body))
 				if err != nil {
@@ -235,7 +235,7 @@ func TestRequestBodies(t *testing.T) {
 				if tt.modelState != "" && status == 400 && a.body != invalid(tt.modelState) {
 					t.Errorf("%s: %s\nwant %s", profile, a.body, invalid(tt.modelState))
 				}
-				if status == 415 && profile == sfbackuptest.ProfileCluster64 &&
+				if status == 415 && profile == sfbackuptest.ProfileRuntime &&
 					(!strings.HasPrefix(a.body, `{"Message":"The request`) || a.Header.Get("Content-Type") != jsonText) {
 					t.Errorf("%s: %s", profile, a.body)
 				}
@@ -249,7 +249,7 @@ func TestRequestBodies(t *testing.T) {
 func TestChunkedBody(t *testing.T) {
 	t.Parallel()
 	for profile, status := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "504 FABRIC_E_TIMEOUT",
+		sfbackuptest.ProfileRuntime:    "504 FABRIC_E_TIMEOUT",
 		sfbackuptest.ProfileDocumented: "202 Accepted",
 	} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
@@ -262,7 +262,7 @@ func TestChunkedBody(t *testing.T) {
 		if a := do(t, c.Transport(), req); a.Status != status {
 			t.Errorf("%s: %s, want %s", profile, a.Status, status)
 		}
-		if got := get(t, c, first+"GetBackupProgress"+v).body; profile == sfbackuptest.ProfileCluster64 && got != "null" {
+		if got := get(t, c, first+"GetBackupProgress"+v).body; profile == sfbackuptest.ProfileRuntime && got != "null" {
 			t.Errorf("%s: a backup was started: %s", profile, got)
 		}
 	}

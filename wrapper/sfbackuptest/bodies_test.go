@@ -116,7 +116,7 @@ func TestReconstructedProgress(t *testing.T) {
 			t.Parallel()
 			clock := time.Date(2018, 11, 21, 19, 59, 58, 900, time.UTC)
 			id := uuid.MustParse("974bd92a-b395-4631-8a7f-53bd4ae9cf22")
-			c := progressCluster(&clock, sfbackuptest.ProfileCluster64, "fabric:/SampleApp/MyStatefulService", id, 131873018908156893)
+			c := progressCluster(&clock, sfbackuptest.ProfileRuntime, "fabric:/SampleApp/MyStatefulService", id, 131873018908156893)
 			c.SetOutcome(id, tt.outcome)
 			if tt.request != "" {
 				start(t, c, "/Partitions/"+id.String()+"/$/Backup"+tt.request+"api-version=6.4", "")
@@ -236,7 +236,7 @@ func TestGolden(t *testing.T) {
 		},
 	}
 	for name, profile := range map[string]sfbackuptest.Profile{
-		"cluster64": sfbackuptest.ProfileCluster64, "documented": sfbackuptest.ProfileDocumented,
+		"runtime": sfbackuptest.ProfileRuntime, "documented": sfbackuptest.ProfileDocumented,
 	} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile), sfbackuptest.WithServices(service))
 		golden(t, "list_"+name+".json", get(t, c, "/Services/Shop/Europe/Orders/Store/$/GetBackups?api-version=6.4").body)

@@ -9,22 +9,24 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
 // Cluster is a Service Fabric cluster as far as its backup API shows it: an
 // [http.Handler] that answers as the cluster's gateway and the backup service
 // behind it do. All its methods are safe for concurrent use.
 type Cluster struct {
-	conduct   *conduct
-	now       func() time.Time
-	zone      *time.Location
-	doorman   doorman
-	faults    faults
-	journal   journal
-	seed      uint64
-	byDefault *policy // of applications that are not described
-	services  map[string]*service
-	order     []*partition // as configured
+	behavior      *behavior
+	now           func() time.Time
+	zone          *time.Location
+	authenticator authenticator
+	injector      injector
+	requestLog    requestLog
+	seed          uint64
+	defaultPolicy *policy // of applications that are not described
+	services      map[string]*service
+	order         []*partition // as configured
 
 	mu           sync.Mutex // guards the state of the partitions, see partition, and what follows
 	partitions   map[uuid.UUID]*partition
@@ -43,7 +45,7 @@ type Cluster struct {
 // that is a mistake in the test and not a condition it can handle.
 func NewCluster(opts ...Option) *Cluster {
 	cfg := config{
-		profile:  ProfileCluster64,
+		profile:  ProfileRuntime,
 		seed:     1,
 		clock:    time.Now,
 		zone:     time.UTC,
@@ -53,7 +55,7 @@ func NewCluster(opts ...Option) *Cluster {
 		opt.apply(&cfg)
 	}
 	c := &Cluster{
-		conduct:      cfg.profile.conduct(),
+		behavior:     cfg.profile.behavior(),
 		now:          cfg.clock,
 		zone:         cfg.zone,
 		seed:         cfg.seed,
@@ -63,7 +65,7 @@ func NewCluster(opts ...Option) *Cluster {
 		policies:     make(map[string]*policy),
 	}
 	for _, q := range cfg.quirks {
-		c.conduct.set(q.Quirk, q.on)
+		c.behavior.set(q.Quirk, q.on)
 	}
 	if err := c.build(&cfg); err != nil {
 		panic("sfbackuptest: " + err.Error())
@@ -73,7 +75,7 @@ func NewCluster(opts ...Option) *Cluster {
 
 // build fills the cluster with what is described.
 func (c *Cluster) build(cfg *config) error {
-	c.byDefault = &policy{
+	c.defaultPolicy = &policy{
 		Policy:    Policy{Storage: Storage{Kind: StorageKindFileShare}},
 		storageID: newUUID(newSource(c.seed, "storage")).String(),
 	}
@@ -91,7 +93,7 @@ func (c *Cluster) build(cfg *config) error {
 	for _, d := range cfg.services {
 		s := c.services[d.Name]
 		for i, p := range s.described {
-			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.byDefault).Storage); err != nil {
+			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
 				return fmt.Errorf("service %s: %w", d.Name, err)
 			}
 			p.follow(c.policyOf(p), now, true)
@@ -107,20 +109,20 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if routed, failed := route(r); failed == nil {
 		op = routed.name
 	}
-	request := c.journal.arrive(r, op, c.now())
+	request := c.requestLog.arrive(r, op, c.now())
 	r = r.WithContext(r.Context()) // a copy: the caller keeps its body
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	r.Body = &copiedBody{ReadCloser: r.Body, journal: &c.journal, request: request}
-	answer := &witness{ResponseWriter: w, r: r, journal: &c.journal, request: request}
+	r.Body = &bodyRecorder{ReadCloser: r.Body, requestLog: &c.requestLog, request: request}
+	recorder := &statusRecorder{ResponseWriter: w, r: r, requestLog: &c.requestLog, request: request}
 
-	if f := c.faults.next(op, r); f != nil {
-		c.journal.note(func() { request.Fault = f.String() })
-		f.strike(c, answer, r)
+	if f := c.injector.next(op, r); f != nil {
+		c.requestLog.note(func() { request.Fault = f.String() })
+		f.serve(c, recorder, r)
 		return
 	}
-	c.serveGateway(answer, r, nil)
+	c.serveGateway(recorder, r, nil)
 }
 
 // Transport returns a RoundTripper whose requests go to this cluster, whatever
@@ -134,7 +136,7 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // clients see each other as they do through net/http, except that compression
 // is never asked for.
 func (c *Cluster) Transport() http.RoundTripper {
-	return &transport{handler: c, now: c.now}
+	return handlertransport.New(c, c.now)
 }
 
 // Partitions returns the identities of all partitions, in the order in which

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -344,7 +345,7 @@ func TestImpossible(t *testing.T) {
 func TestProfileString(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "Cluster64",
+		sfbackuptest.ProfileRuntime:    "Runtime",
 		sfbackuptest.ProfileDocumented: "Documented",
 		sfbackuptest.Profile(9):        "Profile(9)",
 	} {
@@ -373,4 +374,26 @@ func TestConcurrentUse(t *testing.T) {
 	if got := len(c.Backups(firstID)); got != 3+8 {
 		t.Errorf("%d backups, want the 3 of the start and one for each of 8 requests", got)
 	}
+}
+
+// TestClusterStreams: the client gets the first item of a list before the last is written, and ends the
+// list by closing the body.
+func TestClusterStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
+			Name:       "fabric:/Shop/Orders",
+			Partitions: []sfbackuptest.Partition{{Backups: sfbackuptest.Chain(time.Now(), time.Minute, 10, 1000)}},
+		}))
+		resp, err := c.Transport().RoundTrip(mustRequest(t, http.MethodGet, "http://cluster/Services/Shop/Orders/$/GetBackups?api-version=6.4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1<<20)
+		n, err := resp.Body.Read(b)
+		if items := strings.Count(string(b[:n]), "BackupId"); items != 1 || err != nil {
+			t.Errorf("%d items in the first read, %v", items, err)
+		}
+		resp.Body.Close()
+	})
 }

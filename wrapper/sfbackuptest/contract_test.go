@@ -205,7 +205,7 @@ var scenarios = []scenario{
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for profile, document := range map[sfbackuptest.Profile][]byte{
-		sfbackuptest.ProfileCluster64:  openapi.Runtime,
+		sfbackuptest.ProfileRuntime:    openapi.Runtime,
 		sfbackuptest.ProfileDocumented: openapi.Documented,
 	} {
 		validator, err := contract.New(document)

@@ -80,22 +80,6 @@ type Partition struct {
 	Backups []Backup
 }
 
-// Series describes a long history of a partition that is backed up regularly:
-// the same as [Chain], but its backups take no memory.
-type Series struct {
-	// Start is when the first backup was made, Every the time between two, a
-	// second at least.
-	Start time.Time
-	Every time.Duration
-
-	// FullEvery is how many backups there are from one full backup to the
-	// next. Zero or less: only the first is full.
-	FullEvery int
-
-	// N is the number of backups.
-	N int
-}
-
 // BackupType tells a full backup from one that continues another.
 type BackupType string
 

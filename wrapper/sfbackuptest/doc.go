@@ -17,7 +17,7 @@
 // Without options it is the cluster of the API's documentation: the service
 // fabric:/CalcApp/CalcService, its two partitions, and their five backups of
 // January 2018. [WithServices] replaces it, [Chain] writes a history of full and
-// incremental backups in one line, and [Generated] a cluster with a million of
+// incremental backups in one line, and [LargeCluster] a cluster with a million of
 // them, which are computed when they are listed and take no memory:
 //
 //	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
@@ -49,7 +49,7 @@
 // # How it answers
 //
 // The documents of the API and the clusters that implement it disagree, and a
-// client must live with both. [ProfileCluster64], the default, answers as a
+// client must live with both. [ProfileRuntime], the default, answers as a
 // cluster of version 6.4 does: an LSN that is a number here and a string there,
 // null for a progress nobody asked for, errors as text/plain or with nothing
 // but a reason phrase, continuation tokens with '+' and a space in them, and

@@ -1,16 +1,19 @@
 package sfbackuptest
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"strconv"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
 // failure is an answer that is an error. Who makes it decides its form on the
-// wire, see [failure.write].
-type failure struct {
+// wire, see [errorResponse.write].
+type errorResponse struct {
 	status  int
-	form    failureForm
+	form    errorForm
 	code    string
 	message string
 
@@ -22,12 +25,12 @@ type failure struct {
 	reason string
 }
 
-type failureForm int
+type errorForm int
 
 const (
 	// backupServiceForm: a FabricError that the backup service calls
 	// text/plain, because it writes it as a string.
-	backupServiceForm failureForm = iota
+	backupServiceForm errorForm = iota
 
 	// gatewayForm: a FabricError as application/json.
 	gatewayForm
@@ -47,47 +50,47 @@ const (
 
 // Errors of the backup service, with the texts of 6.4.
 var (
-	errAPIVersion = &failure{
+	errAPIVersion = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid API Version",
 	}
-	errArguments = &failure{
+	errArguments = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid Arguments.",
 	}
-	errArgument = &failure{
+	errArgument = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid argument",
 	}
-	errPartitionFormat = &failure{
+	errPartitionFormat = &errorResponse{
 		status:  http.StatusInternalServerError,
 		hresult: 0x80131537, // COR_E_FORMAT, for which there is no name
 		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
 	}
-	errPartitionNotFound = &failure{
+	errPartitionNotFound = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_PARTITION_NOT_FOUND",
 		message: "The operation failed because the requested partition does not exist.",
 	}
-	errServiceDoesNotExist = &failure{
+	errServiceDoesNotExist = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		message: "Service does not exist.",
 	}
-	errStateless = &failure{
+	errStateless = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
 		message: "Not applicable for stateless or non persisted stateful services.",
 	}
-	errBackupNotEnabled = &failure{
+	errBackupNotEnabled = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_BACKUP_NOT_ENABLED",
 		message: "Backup has not been configured/ enabled for this specific partition/ service/ application.",
 	}
-	errBackupInProgress = &failure{
+	errBackupInProgress = &errorResponse{
 		status:  http.StatusConflict,
 		code:    "FABRIC_E_BACKUP_IN_PROGRESS",
 		message: "Backup already in Progress",
@@ -95,7 +98,7 @@ var (
 
 	// errPage is what becomes of an error while a page is put together: the
 	// code that reports it writes into a list that is still empty.
-	errPage = &failure{
+	errPage = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: indexOutOfRange,
@@ -103,20 +106,20 @@ var (
 
 	// errNoList is the same when an earlier storage has put something into the
 	// list: it is the error itself then, that of adding a list that is null.
-	errNoList = &failure{
+	errNoList = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_POINTER",
 		message: "Value cannot be null.\r\nParameter name: collection",
 	}
 	// errContainer is the same for a container that could not be listed.
-	errContainer = &failure{
+	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
 		hresult: 0x80131620, // COR_E_IO, for which there is no name
 		message: "Unable to enumerate metadata files from the container.",
 	}
 
 	// errEnumeration is the same mistake when everything was asked for.
-	errEnumeration = &failure{
+	errEnumeration = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_UNEXPECTED",
 		message: indexOutOfRange + " ,\r\n",
@@ -124,7 +127,7 @@ var (
 
 	// errServiceTimeout is a timeout parameter that the backup service stumbles over
 	// before it begins to report errors of its own.
-	errServiceTimeout = &failure{
+	errServiceTimeout = &errorResponse{
 		status:  http.StatusInternalServerError,
 		form:    frameworkForm,
 		code:    "E_INVALIDARG",
@@ -136,39 +139,39 @@ const indexOutOfRange = "Index was out of range. Must be non-negative and less t
 
 // Errors of the gateway and of what it uses to forward a request.
 var (
-	errNoHandler = &failure{
+	errNoHandler = &errorResponse{
 		status:  http.StatusNotFound,
 		form:    reasonForm,
 		code:    "FABRIC_E_DOES_NOT_EXIST",
 		message: "Nothing is served under this path.",
 		reason:  "NotFound",
 	}
-	errNoTemplate = &failure{
+	errNoTemplate = &errorResponse{
 		status:  http.StatusBadRequest,
 		form:    gatewayForm,
 		code:    "E_INVALIDARG",
 		message: "The request does not fit the operation.",
 	}
-	errGatewayTimeout = &failure{
+	errGatewayTimeout = &errorResponse{
 		status:  http.StatusBadRequest,
 		form:    reasonForm,
 		code:    "FABRIC_E_INVALID_ADDRESS",
 		message: "The value of Timeout is not a number.",
 	}
-	errBodyTooLarge = &failure{
+	errBodyTooLarge = &errorResponse{
 		status:  http.StatusRequestEntityTooLarge,
 		form:    reasonForm,
 		code:    "E_INVALIDARG",
 		message: "The body is larger than 4 MiB.",
 		reason:  http.StatusText(http.StatusRequestEntityTooLarge),
 	}
-	errNoBackupService = &failure{
+	errNoBackupService = &errorResponse{
 		status:  http.StatusNotFound,
 		form:    reasonForm,
 		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		message: "Service does not exist.",
 	}
-	errBodyGarbled = &failure{
+	errBodyGarbled = &errorResponse{
 		status: http.StatusGatewayTimeout,
 		form:   reasonForm,
 		code:   "FABRIC_E_TIMEOUT",
@@ -179,7 +182,7 @@ var (
 var (
 	// errCertificateRequired is a client that the gateway does not know, by
 	// its certificate or by its token. What it says is the same for both.
-	errCertificateRequired = &failure{
+	errCertificateRequired = &errorResponse{
 		status:  http.StatusForbidden,
 		form:    reasonForm,
 		code:    "E_ACCESSDENIED",
@@ -187,14 +190,14 @@ var (
 		reason:  "Client certificate required",
 	}
 	// errAccessDenied is a client whose role does not allow the operation.
-	errAccessDenied = &failure{
+	errAccessDenied = &errorResponse{
 		status:  http.StatusForbidden,
 		code:    "E_ACCESSDENIED",
 		message: "Access Denied.",
 	}
 	// errLengthRequired is an answer of the kernel driver in front of the
 	// gateway.
-	errLengthRequired = &failure{
+	errLengthRequired = &errorResponse{
 		status:  http.StatusLengthRequired,
 		form:    systemForm,
 		code:    "E_INVALIDARG",
@@ -204,13 +207,13 @@ var (
 
 // invalidRequest is the error for arguments that the backup service cannot
 // read or that are out of range.
-func invalidRequest(message string) *failure {
-	return &failure{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
+func invalidRequest(message string) *errorResponse {
+	return &errorResponse{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
 }
 
 // unsupportedMediaType is the error for a body that is not said to be JSON.
-func unsupportedMediaType(message string) *failure {
-	return &failure{
+func unsupportedMediaType(message string) *errorResponse {
+	return &errorResponse{
 		status:  http.StatusUnsupportedMediaType,
 		form:    frameworkForm,
 		code:    "E_INVALIDARG",
@@ -219,7 +222,7 @@ func unsupportedMediaType(message string) *failure {
 }
 
 // write sends the error as the cluster does.
-func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
+func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, c *behavior) {
 	form := f.form
 	if c.fabricErrorsOnly {
 		form = gatewayForm
@@ -231,7 +234,7 @@ func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
 	}
 	switch form {
 	case reasonForm:
-		writeStatusLine(w, r, f.status, cmp.Or(f.reason, f.code))
+		handlertransport.WriteStatusLine(w, r, f.status, cmp.Or(f.reason, f.code))
 	case frameworkForm:
 		body := append(appendString([]byte(`{"Message":`), f.message), '}')
 		writeBody(w, f.status, jsonType, body)
@@ -255,7 +258,7 @@ func htmlError(status int) string {
 }
 
 // fabricError returns the error as a FabricError.
-func (f *failure) fabricError() []byte {
+func (f *errorResponse) fabricError() []byte {
 	body := []byte(`{"Error":{"Code":`)
 	if f.hresult != 0 {
 		body = strconv.AppendUint(body, uint64(f.hresult), 10)
@@ -265,4 +268,14 @@ func (f *failure) fabricError() []byte {
 	body = append(body, `,"Message":`...)
 	body = appendString(body, f.message)
 	return append(body, "}}"...)
+}
+
+// writeBody sends a response whose whole body is known.
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	if contentType != "" {
+		w.Header().Set("Content-Type", contentType)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = bytes.NewReader(body).WriteTo(w) // fails if the client has gone
 }

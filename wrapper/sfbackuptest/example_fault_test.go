@@ -15,10 +15,9 @@ import (
 
 // The connection breaks after a backup was requested. The client learns nothing
 // from its request, but the progress tells that there is no reason to repeat it.
-// In a test, t comes in place of nil.
-func ExampleCluster_Script() {
+func ExampleCluster_Inject() {
 	cluster := sfbackuptest.NewCluster()
-	cluster.Script(nil, sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition))
+	cluster.Inject(sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition))
 	client := &http.Client{Transport: cluster.Transport()}
 	const partition = "http://localhost:19080/Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/"
 
@@ -98,7 +97,7 @@ func ExampleDuplicatePage() {
 	fmt.Print("token escaped as a query: ")
 	fmt.Println(count(client, url.QueryEscape))
 
-	cluster.Script(nil, sfbackuptest.DuplicatePage())
+	cluster.Inject(sfbackuptest.DuplicatePage())
 	fmt.Print("a page comes twice: ")
 	fmt.Println(count(client, url.QueryEscape))
 	// Output:
@@ -109,8 +108,12 @@ func ExampleDuplicatePage() {
 }
 
 // A gateway with client certificates, on a real socket.
-func ExampleCluster_Start() {
-	server := sfbackuptest.NewCluster().Start(nil, sfbackuptest.WithClientCertificates()) // in a test: Start(t)
+func ExampleNewServer() {
+	server, err := sfbackuptest.NewServer(sfbackuptest.NewCluster(), sfbackuptest.WithClientCertificates())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	defer server.Close()
 
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet,
@@ -131,8 +134,8 @@ func ExampleCluster_Start() {
 }
 
 // A cluster of a million backups, which starts at once.
-func ExampleGenerated() {
-	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(1000, 10, 100)...))
+func ExampleLargeCluster() {
+	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(1000, 10, 100)...))
 	partitions := cluster.Partitions()
 	fmt.Println(len(partitions), "partitions")
 	fmt.Println(len(cluster.Backups(partitions[0])), "backups in each")

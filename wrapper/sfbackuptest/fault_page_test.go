@@ -47,7 +47,7 @@ func TestPageFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+			for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 				c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
 				c.Script(t, tt.fault)
 				ids, tokens := walkPages(t, c, list, 10)

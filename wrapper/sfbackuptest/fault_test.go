@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 				c := sfbackuptest.NewCluster()
 				rt, url := c.Transport(), "http://cluster"
 				if socket {
-					server := c.Start(t)
+					server := newServer(t, c)
 					rt, url = server.Client().Transport, server.URL
 				}
 				c.Script(t, tt.fault)
@@ -179,7 +179,7 @@ func TestEffect(t *testing.T) {
 			c := sfbackuptest.NewCluster()
 			rt, url := c.Transport(), "http://cluster"
 			if socket {
-				server := c.Start(t)
+				server := newServer(t, c)
 				rt, url = server.Client().Transport, server.URL
 			}
 			c.Script(t, tt.fault.On(sfbackuptest.OpBackupPartition))
@@ -243,7 +243,7 @@ func TestStall(t *testing.T) {
 		t.Run("socket, "+fault.String(), func(t *testing.T) {
 			t.Parallel()
 			c := sfbackuptest.NewCluster()
-			server := c.Start(t)
+			server := newServer(t, c)
 			arrived := make(chan context.Context, 1)
 			c.Script(t, fault.When(func(r *http.Request) bool { arrived <- r.Context(); return true }))
 			ctx, cancel := context.WithCancel(t.Context())

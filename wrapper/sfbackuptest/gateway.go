@@ -12,7 +12,7 @@ import (
 const maxEntityBody = 4 << 20
 
 // call is a request as the gateway passes it on to the backup service.
-type call struct {
+type forwardedRequest struct {
 	metadata    string // who is meant: Partitions/<id> or Services/<id>
 	query       query
 	contentType string
@@ -26,27 +26,27 @@ type call struct {
 func (c *Cluster) serveGateway(w http.ResponseWriter, r *http.Request, adjust func(*page)) {
 	w.Header().Set("Server", "Microsoft-HTTPAPI/2.0")
 	if lengthMissing(r) {
-		errLengthRequired.write(w, r, c.conduct)
+		errLengthRequired.write(w, r, c.behavior)
 		return
 	}
-	role, failed := c.doorman.admit(r, c.now())
+	role, failed := c.authenticator.authenticate(r, c.now())
 	var op *operation
 	if failed == nil {
 		op, failed = route(r)
 	}
 	if failed == nil {
-		failed = c.reach(role, op)
+		failed = c.checkAccess(role, op)
 	}
 	if failed == nil {
-		var cl *call
-		if cl, failed = c.forward(r); failed == nil {
-			cl.adjust = adjust
+		var req *forwardedRequest
+		if req, failed = c.forward(r); failed == nil {
+			req.adjust = adjust
 			w.Header().Set("X-Content-Type-Options", "nosniff")
-			failed = op.serve(c, w, cl)
+			failed = op.serve(c, w, req)
 		}
 	}
 	if failed != nil {
-		failed.write(w, r, c.conduct)
+		failed.write(w, r, c.behavior)
 	}
 }
 
@@ -59,11 +59,11 @@ func lengthMissing(r *http.Request) bool {
 		r.Context().Value(http.ServerContextKey) != nil
 }
 
-// reach is what stands between the gateway and an operation of the backup
+// checkAccess is what stands between the gateway and an operation of the backup
 // service: that the service exists, and the role of the client.
-func (c *Cluster) reach(role Role, op *operation) *failure {
+func (c *Cluster) checkAccess(role Role, op *operation) *errorResponse {
 	switch {
-	case c.conduct.noBackupService:
+	case c.behavior.noBackupService:
 		return errNoBackupService
 	case role != RoleAdmin && op.method != http.MethodGet:
 		return errAccessDenied
@@ -74,7 +74,7 @@ func (c *Cluster) reach(role Role, op *operation) *failure {
 
 // route finds the operation. The kernel driver in front of the gateway decodes
 // the whole path, so that "%24" is "$" and "%2F" is "/" here.
-func route(r *http.Request) (*operation, *failure) {
+func route(r *http.Request) (*operation, *errorResponse) {
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	n := len(segments)
 
@@ -99,16 +99,16 @@ func route(r *http.Request) (*operation, *failure) {
 var proxyParameters = []string{"PartitionKey", "PartitionKind", "ServiceName", "TargetReplicaSelector", "ListenerName"}
 
 // forward turns the request into what the backup service gets to see.
-func (c *Cluster) forward(r *http.Request) (*call, *failure) {
-	cl := &call{
+func (c *Cluster) forward(r *http.Request) (*forwardedRequest, *errorResponse) {
+	req := &forwardedRequest{
 		metadata:    requestMetadata(strings.TrimPrefix(r.URL.Path, "/")),
 		query:       parseQuery(r.URL.RawQuery),
 		contentType: r.Header.Get("Content-Type"),
 	}
-	cl.query = slices.DeleteFunc(cl.query, func(p parameter) bool { return slices.Contains(proxyParameters, p.name) })
+	req.query = slices.DeleteFunc(req.query, func(p parameter) bool { return slices.Contains(proxyParameters, p.name) })
 	// What bounds the gateway's own patience is "Timeout" with a capital T,
 	// in seconds. The documented "timeout" goes to the backup service only.
-	for _, p := range cl.query {
+	for _, p := range req.query {
 		if p.name != "Timeout" {
 			continue
 		}
@@ -117,9 +117,9 @@ func (c *Cluster) forward(r *http.Request) (*call, *failure) {
 		}
 	}
 	if r.Method != http.MethodPost {
-		return cl, nil
+		return req, nil
 	}
-	if r.ContentLength < 0 && !c.conduct.chunkedBodies {
+	if r.ContentLength < 0 && !c.behavior.chunkedBodies {
 		// The gateway overwrites the beginning of a chunked body and never
 		// sends its end. The backup service waits for it until the gateway
 		// gives up; this cluster skips the two minutes.
@@ -133,8 +133,8 @@ func (c *Cluster) forward(r *http.Request) (*call, *failure) {
 	case len(body) > maxEntityBody:
 		return nil, errBodyTooLarge
 	}
-	cl.body = body
-	return cl, nil
+	req.body = body
+	return req, nil
 }
 
 // requestMetadata cuts "/$/<action>" off a path, as the gateway does: by the

@@ -201,7 +201,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", first+"Backup", "api-version=6.4&BackupTimeout=5", `{"BackupStorage":{"StorageKind":"FileShare","Path":"\\\\a\\b"}}`)
 	f.Add("GET", calc+"GetBackups/", "StartDateTimeFilter=2018-01-01&Latest=true&timeout=%zz", "x")
 	f.Fuzz(func(t *testing.T, method, path, rawQuery, body string) {
-		for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+		for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", strings.NewReader(body))
 			req.Method, req.URL.Path, req.URL.RawQuery = method, path, rawQuery
 			req.Header.Set("Content-Type", "application/json")

@@ -169,7 +169,7 @@ type store struct {
 func (s *store) history(now time.Time) history {
 	parts := s.parts
 	if s.schedule != nil {
-		if n := s.schedule.until(now); n > 0 {
+		if n := s.schedule.countUntil(now); n > 0 {
 			parts = append(slices.Clip(parts), s.schedule.head(n))
 		}
 	}

@@ -19,7 +19,7 @@ const jsonType = "application/json; charset=utf-8"
 const timeFormat = "2006-01-02T15:04:05Z"
 
 // appendBackup appends a BackupInfo, the item of a list.
-func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
+func appendBackup(b []byte, c *behavior, p *partition, r *record) []byte {
 	b = append(b, `{"BackupId":`...)
 	b = appendUUID(b, r.ID)
 	b = append(b, `,"BackupChainId":`...)
@@ -58,7 +58,7 @@ func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
 
 // appendPartition appends a PartitionInformation. The member that tells the
 // kind is first in 6.4; the documents have it behind the keys.
-func appendPartition(b []byte, c *conduct, p *partition) []byte {
+func appendPartition(b []byte, c *behavior, p *partition) []byte {
 	b = append(b, '{')
 	if c.fullRecords {
 		b = appendKind(b, p)
@@ -92,7 +92,7 @@ func appendKind(b []byte, p *partition) []byte {
 
 // appendProgress appends the BackupProgressInfo of the partition's latest
 // request.
-func appendProgress(b []byte, c *conduct, p *partition, now time.Time) []byte {
+func appendProgress(b []byte, c *behavior, p *partition, now time.Time) []byte {
 	switch {
 	case p.latest == nil && c.fullRecords:
 		return append(b, "null"...)
@@ -102,16 +102,16 @@ func appendProgress(b []byte, c *conduct, p *partition, now time.Time) []byte {
 		// an answer, and it is a valid one.
 		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
 	case c.fullRecords:
-		return appendProgress64(b, c, p, now)
+		return appendProgressRuntime(b, c, p, now)
 	default:
 		return appendProgressDocumented(b, c, p, now)
 	}
 }
 
-// appendProgress64 appends a progress with all its members. Those that are not
+// appendProgressRuntime appends a progress with all its members. Those that are not
 // set have the zero values of their .NET types, also for a backup that failed,
 // and the LSN is a number.
-func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte {
+func appendProgressRuntime(b []byte, c *behavior, p *partition, now time.Time) []byte {
 	state := p.latest.state(now)
 	var r *record
 	if state == stateSuccess {
@@ -141,7 +141,7 @@ func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte 
 }
 
 // appendProgressDocumented appends a progress that has only what it knows.
-func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time) []byte {
+func appendProgressDocumented(b []byte, c *behavior, p *partition, now time.Time) []byte {
 	request := p.latest
 	state := request.state(now)
 	b = append(b, `{"BackupState":`...)
@@ -177,7 +177,7 @@ func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time)
 
 // appendFailure appends the error that a backup ended with. Unlike the error
 // of an answer it is not wrapped in another object.
-func appendFailure(b []byte, r *onDemand, state backupState) []byte {
+func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	code, message := r.code, r.message
 	switch state {
 	case stateFailure:
@@ -193,7 +193,7 @@ func appendFailure(b []byte, r *onDemand, state backupState) []byte {
 	return append(b, '}')
 }
 
-func appendEpoch(b []byte, c *conduct, r *record) []byte {
+func appendEpoch(b []byte, c *behavior, r *record) []byte {
 	b = appendString(append(b, '{'), c.epochNames[0])
 	b = appendInt64Text(append(b, ':'), r.DataLossVersion)
 	b = appendString(append(b, ','), c.epochNames[1])

@@ -32,24 +32,24 @@ func (q *listQuery) matches(r *record) bool {
 	return (q.start.IsZero() || !r.Time.Before(q.start)) && (q.end.IsZero() || !r.Time.After(q.end))
 }
 
-// shelf is the storage of a policy, or the rest of it that a list has still to
+// storageView is the storage of a policy, or the rest of it that a list has still to
 // go through.
-type shelf struct {
+type storageView struct {
 	id      string
 	kind    StorageKind
 	folders []folder
 }
 
-// folder is the folder of a partition on a shelf, or what is left of it.
+// folder is the folder of a partition on a storageView, or what is left of it.
 type folder struct {
 	partition *partition
 	backups   history
 }
 
-// newShelf returns what the storage of a policy holds of some partitions. One
+// newStorageView returns what the storage of a policy holds of some partitions. One
 // of which it holds nothing has no folder.
-func newShelf(policy *policy, partitions []*partition, now time.Time) shelf {
-	s := shelf{id: policy.storageID, kind: policy.Storage.Kind}
+func newStorageView(policy *policy, partitions []*partition, now time.Time) storageView {
+	s := storageView{id: policy.storageID, kind: policy.Storage.Kind}
 	for _, p := range partitions {
 		if h := p.history(&policy.Policy, now); h.len() > 0 {
 			s.folders = append(s.folders, folder{partition: p, backups: h})
@@ -70,14 +70,14 @@ type page struct {
 	token   string // empty: there is nothing more
 }
 
-// page chooses the entries of a page. The folders on a shelf are in the order
+// page chooses the entries of a page. The folders on a storageView are in the order
 // of their names.
-func (c *Cluster) page(shelves []shelf, q listQuery) (*page, *failure) {
-	if c.conduct.storageTokens {
-		return c.page64(shelves, q)
+func (c *Cluster) page(views []storageView, q listQuery) (*page, *errorResponse) {
+	if c.behavior.storageTokens {
+		return c.pageRuntime(views, q)
 	}
 	var folders []folder
-	for _, s := range shelves {
+	for _, s := range views {
 		folders = append(folders, s.folders...)
 	}
 	// Where the backups of a partition are is not to be seen in a list.
@@ -115,7 +115,7 @@ func entries(folders []folder, q listQuery) iter.Seq[entry] {
 
 // write sends the page while its entries are made. A writer that fails ends it: its
 // reader has gone.
-func (p *page) write(w http.ResponseWriter, c *conduct) {
+func (p *page) write(w http.ResponseWriter, c *behavior) {
 	token := "null"
 	if p.token != "" || !c.fullRecords {
 		token = string(appendString(nil, p.token))

@@ -30,9 +30,9 @@ func (s backupState) ended() bool {
 	return s == stateSuccess || s == stateFailure || s == stateTimeout
 }
 
-// onDemand is one requested backup. All that will become of it is decided when
+// onDemandBackup is one requested backup. All that will become of it is decided when
 // it is accepted; what of it has happened is a question of the time.
-type onDemand struct {
+type onDemandBackup struct {
 	starts   time.Time // reaches the node: Accepted until then
 	ends     time.Time // the node is done with it
 	expires  time.Time // BackupTimeout after the request
@@ -45,14 +45,14 @@ type onDemand struct {
 
 // delivered reports whether the request ever reaches its node. One that is
 // still waiting when it expires is taken from the queue and dropped.
-func (r *onDemand) delivered() bool { return r.starts.Before(r.expires) }
+func (r *onDemandBackup) delivered() bool { return r.starts.Before(r.expires) }
 
 // late reports whether the request expires before it ends.
-func (r *onDemand) late() bool { return !r.delivered() || r.ends.After(r.expires) }
+func (r *onDemandBackup) late() bool { return !r.delivered() || r.ends.After(r.expires) }
 
 // state returns the state at a time. A request that has expired stays a
 // Timeout, whatever its node reports later.
-func (r *onDemand) state(now time.Time) backupState {
+func (r *onDemandBackup) state(now time.Time) backupState {
 	switch {
 	case r.late() && !now.Before(r.timesOut):
 		return stateTimeout
@@ -71,13 +71,13 @@ func (r *onDemand) state(now time.Time) backupState {
 // into another if that is nil, unless one is under way. Only the latest request
 // is remembered. The timeout is in minutes; one that is not positive has passed
 // at once.
-func (p *partition) request(now time.Time, timeout int64, place *Storage, longest time.Duration) *failure {
+func (p *partition) request(now time.Time, timeout int64, place *Storage, longest time.Duration) *errorResponse {
 	p.settle(now)
 	if p.latest != nil && !p.latest.state(now).ended() {
 		return errBackupInProgress
 	}
 	outcome := p.nextOutcome()
-	r := &onDemand{
+	r := &onDemandBackup{
 		expires: now.Add(minutes(timeout)),
 		code:    outcome.Code,
 		message: outcome.Message,
@@ -88,7 +88,7 @@ func (p *partition) request(now time.Time, timeout int64, place *Storage, longes
 	r.ends = r.starts.Add(orDefault(outcome.Running, defaultRunning))
 	p.latest = r
 	if r.delivered() && r.code == "" {
-		i, _ := slices.BinarySearchFunc(p.pending, r.ends, func(r *onDemand, t time.Time) int {
+		i, _ := slices.BinarySearchFunc(p.pending, r.ends, func(r *onDemandBackup, t time.Time) int {
 			if r.ends.After(t) {
 				return 1
 			}
@@ -108,7 +108,7 @@ const deliveryRetry = time.Minute
 //
 // A request that may still take longer than the longest time fails to be sent
 // as well, until there is less left of its time.
-func (r *onDemand) deliver(first time.Time, failures int, longest time.Duration) time.Time {
+func (r *onDemandBackup) deliver(first time.Time, failures int, longest time.Duration) time.Time {
 	failures = max(failures, turns(r.expires.Sub(first)-longest))
 	if failures <= 0 {
 		return first
@@ -155,7 +155,7 @@ func (p *partition) settle(now time.Time) {
 	}
 }
 
-func (p *partition) makeBackup(r *onDemand) record {
+func (p *partition) makeBackup(r *onDemandBackup) record {
 	b := Backup{ID: newUUID(&p.source), Time: r.ends.UTC().Truncate(time.Second)}
 	if r.place == nil {
 		// A store that has nothing to continue gets a full backup.
@@ -181,7 +181,7 @@ func (p *partition) makeBackup(r *onDemand) record {
 	made := p.complete(b, last)
 	st.add(made)
 	if st.schedule != nil {
-		st.schedule.continues(newHistory(st.parts, st.from), p.chainLength, p.lastLSN)
+		st.schedule.continueAfter(newHistory(st.parts, st.from), p.chainLength, p.lastLSN)
 	}
 	return made
 }

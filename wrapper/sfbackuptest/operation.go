@@ -20,7 +20,7 @@ type operation struct {
 	method string
 	prefix string // first segment of the path
 	action string // last segment, after "$"
-	serve  func(*Cluster, http.ResponseWriter, *call) *failure
+	serve  func(*Cluster, http.ResponseWriter, *forwardedRequest) *errorResponse
 }
 
 // operations are the templates that the gateway registers:

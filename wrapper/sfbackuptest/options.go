@@ -6,7 +6,7 @@ import "time"
 type Option interface{ apply(*config) }
 
 // WithProfile chooses between what the documents promise and what clusters
-// answer. The default is [ProfileCluster64]: a client that only ever sees
+// answer. The default is [ProfileRuntime]: a client that only ever sees
 // polite answers has not been tested.
 func WithProfile(p Profile) Option {
 	return option(func(cfg *config) { cfg.profile = p })

@@ -11,7 +11,7 @@ import (
 
 // pageDocumented chooses the entries of a page that ends where it is full, and
 // whose token names its last entry.
-func pageDocumented(folders []folder, q listQuery) (*page, *failure) {
+func pageDocumented(folders []folder, q listQuery) (*page, *errorResponse) {
 	if q.token != "" {
 		rest, ok := resumeDocumented(folders, q)
 		if !ok {

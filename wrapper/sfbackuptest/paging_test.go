@@ -60,8 +60,8 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	const firstDay = "&EndDateTimeFilter=2018-01-01T23:59:59Z"
 	for _, tt := range []struct {
-		name, target          string
-		cluster64, documented string
+		name, target        string
+		runtime, documented string
 	}{
 		{
 			"everything", calc + "GetBackups" + v,
@@ -123,8 +123,8 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := pages(t, sfbackuptest.NewCluster(), tt.target); got != tt.cluster64 {
-				t.Errorf("Cluster64: %s\nwant %s", got, tt.cluster64)
+			if got := pages(t, sfbackuptest.NewCluster(), tt.target); got != tt.runtime {
+				t.Errorf("Runtime: %s\nwant %s", got, tt.runtime)
 			}
 			if got := pages(t, sfbackuptest.NewCluster(sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented)), tt.target); got != tt.documented {
 				t.Errorf("Documented: %s\nwant %s", got, tt.documented)
@@ -232,7 +232,7 @@ func TestManyBackups(t *testing.T) {
 			Backups: sfbackuptest.Chain(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Hour, 24, 40*(i+1)),
 		})
 	}
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithServices(service), sfbackuptest.WithProfile(profile))
 		target := "/Services/Shop/Orders/$/GetBackups" + v
 		all := getList(t, c, target)

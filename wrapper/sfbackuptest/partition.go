@@ -27,13 +27,13 @@ type partition struct {
 
 	source      rand.PCG
 	own         *policy  // nil: that of the service
-	stores      []*store // of all policies that there were
+	stores      []*store // of all policies so far
 	follows     Policy   // what the stores were set up for, see follow
 	chainLength int      // by that policy
 	lastLSN     int64
-	outcomes    []Outcome   // of the next requests
-	latest      *onDemand   // what GetBackupProgress talks of
-	pending     []*onDemand // delivered, but maybe not ended, by the time they end
+	outcomes    []Outcome         // of the next requests
+	latest      *onDemandBackup   // what GetBackupProgress talks of
+	pending     []*onDemandBackup // delivered, but maybe not ended, by the time they end
 }
 
 func newPartition(s *service, d Partition, place int, seed uint64) (*partition, error) {
@@ -94,9 +94,9 @@ func (p *partition) fillSeries(d Series) error {
 	case d.N < 0 || d.Start.IsZero() || d.Every < time.Second:
 		return fmt.Errorf("a series of %d backups every %s from %s on is none", d.N, d.Every, d.Start.Format(time.RFC3339))
 	}
-	s := p.newSeries(p.home, d.Start.Truncate(time.Second), d.Every)
-	s.chainLength, s.n = d.FullEvery, d.N
-	p.lastLSN = s.at(s.n - 1).LSN
+	d.Start = d.Start.Truncate(time.Second)
+	s := p.newSeries(p.home, d)
+	p.lastLSN = s.at(d.N - 1).LSN
 	st := p.store(p.home)
 	st.parts = append(st.parts, s)
 	return nil
@@ -210,11 +210,11 @@ func (p *partition) follow(policy *policy, now time.Time, atStart bool) {
 		start = now.Add(d.Every).UTC().Truncate(time.Second)
 	}
 	st := p.store(d.Storage)
-	st.schedule = p.newSeries(d.Storage, start, d.Every)
+	st.schedule = p.newSeries(d.Storage, Series{Start: start, Every: d.Every})
 	if behind := now.Sub(start); !atStart && behind > 0 {
 		st.schedule.first = int((behind-1)/d.Every) + 1
 	}
-	st.schedule.continues(st.history(time.Time{}), p.chainLength, p.lastLSN)
+	st.schedule.continueAfter(st.history(time.Time{}), p.chainLength, p.lastLSN)
 }
 
 // history returns what the storage of a policy holds for the partition.

@@ -112,8 +112,8 @@ type policy struct {
 }
 
 // setPolicy gives a policy to an application, a service or a partition.
-func (c *Cluster) setPolicy(name string, description *Policy, mayChange bool) error {
-	p, err := c.registerPolicy(name, description, mayChange)
+func (c *Cluster) setPolicy(name string, description *Policy, replace bool) error {
+	p, err := c.registerPolicy(name, description, replace)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (c *Cluster) setPolicy(name string, description *Policy, mayChange bool) er
 
 // registerPolicy returns the policy that a description means, which is nil for
 // no description.
-func (c *Cluster) registerPolicy(owner string, description *Policy, mayChange bool) (*policy, error) {
+func (c *Cluster) registerPolicy(owner string, description *Policy, replace bool) (*policy, error) {
 	if description == nil {
 		return nil, nil
 	}
@@ -156,7 +156,7 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, mayChange bo
 		c.policies[d.Name] = p
 	case p.Policy == d:
 		return p, nil
-	case !mayChange:
+	case !replace:
 		return nil, fmt.Errorf("policy %s is described in two ways", d.Name)
 	}
 	if p.storageID == "" || p.Storage != d.Storage {
@@ -184,6 +184,6 @@ func (c *Cluster) policyOfService(s *service) *policy {
 	case described:
 		return p
 	default:
-		return c.byDefault
+		return c.defaultPolicy
 	}
 }

@@ -94,7 +94,7 @@ func severalStorages(profile sfbackuptest.Profile, own sfbackuptest.Storage) *sf
 // storage after the other, and all pages together are the list.
 func TestSeveralStorages(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		for _, own := range []sfbackuptest.Storage{shareB, containerC} {
 			c := severalStorages(profile, own)
 			var want []string
@@ -132,7 +132,7 @@ func TestSeveralStorages(t *testing.T) {
 // storage alone, if there is another.
 func TestTokenOfStorage(t *testing.T) {
 	t.Parallel()
-	c := severalStorages(sfbackuptest.ProfileCluster64, shareB)
+	c := severalStorages(sfbackuptest.ProfileRuntime, shareB)
 	all := getList(t, c, calc+"GetBackups"+v)
 	ends := 3
 	if all.Items[0].PartitionInformation.ID == secondID {

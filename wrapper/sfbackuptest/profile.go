@@ -11,9 +11,9 @@ import (
 type Profile int
 
 const (
-	// ProfileCluster64 answers as a cluster of version 6.4 does, in every
+	// ProfileRuntime answers as a cluster of version 6.4 does, in every
 	// detail that its published source shows.
-	ProfileCluster64 Profile = iota
+	ProfileRuntime Profile = iota
 
 	// ProfileDocumented answers as the documents of the API say. Where they
 	// are silent it answers as a 6.4 cluster does.
@@ -23,8 +23,8 @@ const (
 // String returns the name of the constant without its prefix.
 func (p Profile) String() string {
 	switch p {
-	case ProfileCluster64:
-		return "Cluster64"
+	case ProfileRuntime:
+		return "Runtime"
 	case ProfileDocumented:
 		return "Documented"
 	default:
@@ -32,10 +32,10 @@ func (p Profile) String() string {
 	}
 }
 
-// conduct is the list of all differences between the profiles. Code asks for
+// behavior is the list of all differences between the profiles. Code asks for
 // a difference by its name and never for a profile, so that this type is the
 // one place to look for them and a further profile is one more value of it.
-type conduct struct {
+type behavior struct {
 	// tildeIsSlash: a service id may separate the parts of a name by '~'.
 	// The documents say so since 6.0. The backup service of 6.4 puts the id
 	// behind "fabric:/" as it comes and finds no such service.
@@ -103,7 +103,7 @@ type Quirk int
 const (
 	// QuirkEmptyPageFails is that a page that MaxResults limits is an error when
 	// a storage has nothing for it, a 400 or, behind another storage that had
-	// something, a 500. On by default in [ProfileCluster64], which has it from
+	// something, a 500. On by default in [ProfileRuntime], which has it from
 	// the 6.4 service.
 	QuirkEmptyPageFails Quirk = iota
 
@@ -118,7 +118,7 @@ const (
 )
 
 // set switches a quirk on or off.
-func (c *conduct) set(q Quirk, on bool) {
+func (c *behavior) set(q Quirk, on bool) {
 	switch q {
 	case QuirkEmptyPageFails:
 		c.emptyPageFails = on
@@ -139,10 +139,10 @@ var (
 	epochNames62 = [2]string{"DataLossNumber", "ConfigurationNumber"}
 )
 
-func (p Profile) conduct() *conduct {
+func (p Profile) behavior() *behavior {
 	switch p {
-	case ProfileCluster64:
-		return &conduct{
+	case ProfileRuntime:
+		return &behavior{
 			laterVersions:   true,
 			int32Parameters: true,
 			numericCodes:    true,
@@ -153,7 +153,7 @@ func (p Profile) conduct() *conduct {
 			epochNames:      epochNames,
 		}
 	case ProfileDocumented:
-		return &conduct{
+		return &behavior{
 			tildeIsSlash:     true,
 			managedIdentity:  true,
 			chunkedBodies:    true,

@@ -47,10 +47,10 @@ func (q query) get(name string) (value string, ok bool) {
 // binder reads the arguments of a call. It goes on after a mistake, because
 // all of them are reported in one error.
 type binder struct {
-	query   query
-	conduct *conduct
-	zone    *time.Location // of times that name none
-	invalid []string       // "name:[what is wrong]"
+	query    query
+	behavior *behavior
+	zone     *time.Location // of times that name none
+	invalid  []string       // "name:[what is wrong]"
 }
 
 func (b *binder) fail(name, message string) {
@@ -59,7 +59,7 @@ func (b *binder) fail(name, message string) {
 
 // failure returns the error that names all mistakes, if there are any. Its
 // message is JSON from which the backup service has removed the quotes.
-func (b *binder) failure() *failure {
+func (b *binder) argumentError() *errorResponse {
 	if len(b.invalid) == 0 {
 		return nil
 	}
@@ -67,15 +67,15 @@ func (b *binder) failure() *failure {
 }
 
 // int reads a whole number of so many bits.
-func (b *binder) int(name string, byDefault int64, bits int) int64 {
+func (b *binder) int(name string, defaultValue int64, bits int) int64 {
 	s, ok := b.query.get(name)
 	if !ok {
-		return byDefault
+		return defaultValue
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, bits)
 	if err != nil {
 		b.fail(name, "The value '"+s+"' is not valid for Int"+strconv.Itoa(bits)+".")
-		return byDefault
+		return defaultValue
 	}
 	return n
 }
@@ -125,14 +125,14 @@ func (b *binder) time(name string) time.Time {
 // timeout checks the parameter that says how many seconds the operation may
 // take. No operation of this cluster takes any, so that the value itself does
 // not matter.
-func (b *binder) timeout() *failure {
+func (b *binder) timeout() *errorResponse {
 	const (
 		name           = "timeout"
 		seconds        = 60
 		documentedMax  = math.MaxUint32
 		cancelAfterMax = math.MaxInt32 / 1000 // it counts in milliseconds
 	)
-	if b.conduct.int32Parameters {
+	if b.behavior.int32Parameters {
 		if n := b.int(name, seconds, 32); n <= 0 || n > cancelAfterMax {
 			return errServiceTimeout
 		}
@@ -147,7 +147,7 @@ func (b *binder) timeout() *failure {
 // maxResults reads the upper bound of a page. Zero is no bound.
 func (b *binder) maxResults() int64 {
 	const name = "MaxResults"
-	if b.conduct.int32Parameters {
+	if b.behavior.int32Parameters {
 		return b.int(name, 0, 32)
 	}
 	n := b.int(name, 0, 64)
@@ -159,7 +159,7 @@ func (b *binder) maxResults() int64 {
 
 // apiVersion checks the version that the request is written for. It is a
 // number and not a dotted version: 10 is later than 6.4, and so is 6.41.
-func (b *binder) apiVersion() *failure {
+func (b *binder) apiVersion() *errorResponse {
 	const version = 6.4
 	s, _ := b.query.get("api-version")
 	s = strings.TrimSpace(s)
@@ -167,7 +167,7 @@ func (b *binder) apiVersion() *failure {
 	switch {
 	case err != nil || strings.ContainsAny(s, "xX_"):
 		return errAPIVersion
-	case n == version, n > version && b.conduct.laterVersions:
+	case n == version, n > version && b.behavior.laterVersions:
 		return nil
 	default:
 		return errAPIVersion

@@ -13,7 +13,7 @@ import (
 // both profiles.
 func TestEpochNames62(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		for on, want := range map[bool]string{
 			true:  `"EpochOfLastBackupRecord":{"DataLossNumber":"131462452931584510","ConfigurationNumber":"8589934592"}`,
 			false: `"EpochOfLastBackupRecord":{"DataLossVersion":"131462452931584510","ConfigurationVersion":"8589934592"}`,

@@ -39,15 +39,15 @@ const managedIdentityKind = "ManagedIdentityAzureBlobStore"
 // backup is made.
 //
 // The messages name members and never quote what is in them.
-func (b *binder) storage(cl *call) (named bool, failed *failure) {
-	if len(cl.body) == 0 {
+func (b *binder) storage(req *forwardedRequest) (named bool, failed *errorResponse) {
+	if len(req.body) == 0 {
 		return false, nil
 	}
-	if failed := checkContentType(cl.contentType); failed != nil {
+	if failed := checkContentType(req.contentType); failed != nil {
 		return false, failed
 	}
 	var description map[string]json.RawMessage
-	if err := json.Unmarshal(cl.body, &description); err != nil {
+	if err := json.Unmarshal(req.body, &description); err != nil {
 		b.fail("backupStorage", "The body is not a JSON object.")
 		return false, nil
 	}
@@ -70,7 +70,7 @@ func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 	// is the only member whose name must match letter by letter.
 	name, ok := text(storage["StorageKind"])
 	kind, known := storageKinds[name]
-	if !ok || !known || name == managedIdentityKind && !b.conduct.managedIdentity {
+	if !ok || !known || name == managedIdentityKind && !b.behavior.managedIdentity {
 		b.fail(path+"StorageKind", "The StorageKind field is missing or not of a known kind.")
 		return
 	}
@@ -93,7 +93,7 @@ func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 
 // checkContentType returns the framework's error for a body that it has no
 // reader for. Without a content type it does not guess JSON.
-func checkContentType(contentType string) *failure {
+func checkContentType(contentType string) *errorResponse {
 	if contentType == "" {
 		return unsupportedMediaType("The request contains an entity body but no Content-Type header. " +
 			"The inferred media type 'application/octet-stream' is not supported for this resource.")

@@ -49,7 +49,7 @@ func TestScale(t *testing.T) {
 	const partitions, backups = 10, 100
 	empty := heap()
 	began := time.Now()
-	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(services, partitions, backups)...))
+	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(services, partitions, backups)...))
 	took := time.Since(began)
 	started := heap()
 
@@ -82,7 +82,7 @@ func mib(n uint64) float64 { return float64(n) / (1 << 20) }
 
 // BenchmarkList lists the 1,000 backups of a service.
 func BenchmarkList(b *testing.B) {
-	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(1, 10, 100)...))
+	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(1, 10, 100)...))
 	rt := c.Transport()
 	b.ReportAllocs()
 	for b.Loop() {

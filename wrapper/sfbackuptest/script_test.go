@@ -11,8 +11,9 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// fakeTB is a test that can be ended by hand.
+// fakeTB is a test that ends when its method end is called.
 type fakeTB struct {
+	testing.TB
 	cleanups []func()
 	errors   []string
 }
@@ -23,8 +24,6 @@ func (t *fakeTB) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 func (t *fakeTB) Errorf(format string, args ...any) {
 	t.errors = append(t.errors, fmt.Sprintf(format, args...))
 }
-
-func (*fakeTB) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 func (t *fakeTB) end() {
 	for _, f := range t.cleanups {
@@ -108,9 +107,9 @@ func TestScript(t *testing.T) {
 			targets: []string{progress, progress},
 			want:    "501 501",
 			unused: []string{
-				"sfbackuptest: the fault Answer(501) has hit 2 requests, not 3",
-				"sfbackuptest: the fault Answer(502) has hit 0 requests, not 1",
-				"sfbackuptest: the fault Answer(503) has hit 0 requests, not 1",
+				"sfbackuptest: the fault Answer(501) has hit 2 requests, want 3",
+				"sfbackuptest: the fault Answer(502) has hit 0 requests, want 1",
+				"sfbackuptest: the fault Answer(503) has hit 0 requests, want 1",
 			},
 		},
 	} {
@@ -150,12 +149,27 @@ func TestFaultsAreCopies(t *testing.T) {
 	}
 }
 
-// TestScriptWithoutTest: what a program that is no test can do.
-func TestScriptWithoutTest(t *testing.T) {
+// TestInject: injected faults replace those that were injected before, but not those of a script.
+func TestInject(t *testing.T) {
 	t.Parallel()
+	const progress = first + "GetBackupProgress" + v
 	c := sfbackuptest.NewCluster()
-	c.Script(nil, sfbackuptest.Answer(503, ""))
-	if got := statuses(t, c, first+"GetBackupProgress"+v, first+"GetBackupProgress"+v); got != "503 200" {
+	c.Inject(sfbackuptest.Answer(501, ""))
+	if got := statuses(t, c, progress, progress); got != "501 200" {
+		t.Error(got)
+	}
+	c.Inject(sfbackuptest.Answer(501, "").Times(0))
+	c.Script(t, sfbackuptest.Answer(502, "").Times(2))
+	c.Inject(sfbackuptest.Answer(503, "").Times(2), sfbackuptest.Answer(504, ""))
+	if got := statuses(t, c, progress, progress, progress, progress, progress, progress); got != "502 502 503 503 504 200" {
+		t.Error(got)
+	}
+	c.Inject(sfbackuptest.Answer(501, "").Times(0))
+	if got := statuses(t, c, progress, progress); got != "501 501" {
+		t.Error(got)
+	}
+	c.Inject()
+	if got := statuses(t, c, progress); got != "200" {
 		t.Error(got)
 	}
 }

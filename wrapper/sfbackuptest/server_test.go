@@ -18,8 +18,19 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// TestStart: each kind of server, with the client that goes with it.
-func TestStart(t *testing.T) {
+// newServer starts a server and closes it when the test ends.
+func newServer(t *testing.T, cluster *sfbackuptest.Cluster, opts ...sfbackuptest.ServerOption) *sfbackuptest.Server {
+	t.Helper()
+	server, err := sfbackuptest.NewServer(cluster, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// TestNewServer: each kind of server, with its client.
+func TestNewServer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -32,7 +43,7 @@ func TestStart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := sfbackuptest.NewCluster().Start(t, tt.opts...)
+			server := newServer(t, sfbackuptest.NewCluster(), tt.opts...)
 			if !strings.HasPrefix(server.URL, tt.scheme) {
 				t.Errorf("URL %s", server.URL)
 			}
@@ -58,8 +69,10 @@ func TestStart(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
-	server := c.Start(t, sfbackuptest.WithClientCertificates())
+	server := newServer(t, c, sfbackuptest.WithClientCertificates())
 	user, stranger, later := server.Issue(sfbackuptest.RoleUser), server.Issue(""), server.Issue("")
+	revoked := server.Issue(sfbackuptest.RoleAdmin)
+	c.RevokeCertificate(fmt.Sprintf("%X", sha1Of(revoked.Certificate[0])))
 	thumbprint := fmt.Sprintf("% X", sha1Of(later.Certificate[0])) // with spaces, as tools print it
 	c.AcceptCertificate(thumbprint, sfbackuptest.RoleAdmin)
 
@@ -71,6 +84,7 @@ func TestClientCertificates(t *testing.T) {
 	}{
 		{"none", nil, get, post},
 		{"stranger", &stranger, get, post},
+		{"revoked", &revoked, get, post},
 		{"user", &user, "200 OK", "403 Forbidden"},
 		{"administrator", server.ClientCertificate, "200 OK", "202 Accepted"},
 		{"accepted later", &later, "200 OK", "409 Conflict"},
@@ -95,20 +109,28 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// TestStartWithoutTest is what a program does that is no test.
-func TestStartWithoutTest(t *testing.T) {
+// TestCredentialMistakes: mistakes of a test are panics.
+func TestCredentialMistakes(t *testing.T) {
 	t.Parallel()
-	server := sfbackuptest.NewCluster().Start(nil)
-	defer server.Close()
+	c := sfbackuptest.NewCluster()
+	server := newServer(t, c)
+	for want, do := range map[string]func(){
+		"without TLS":              func() { server.Issue(sfbackuptest.RoleAdmin) },
+		`there is no Role("")`:     func() { c.AcceptToken("t", "", time.Time{}) },
+		`there is no Role("user")`: func() { c.AcceptCertificate("00", "user") },
+	} {
+		func() {
+			defer func() {
+				if message, _ := recover().(string); !strings.Contains(message, want) {
+					t.Errorf("panic %q, want one with %q", message, want)
+				}
+			}()
+			do()
+		}()
+	}
 	if o := attempt(t, server.Client().Transport, http.MethodGet, server.URL+first+"GetBackupProgress"+v); o.body != "null" {
 		t.Errorf("%+v", o)
 	}
-	defer func() {
-		if message, _ := recover().(string); !strings.Contains(message, "without TLS") {
-			t.Errorf("panic %q", message)
-		}
-	}()
-	server.Issue(sfbackuptest.RoleAdmin)
 }
 
 // raw sends bytes to a server and returns the answer.
@@ -140,10 +162,10 @@ func TestLengthRequired(t *testing.T) {
 	t.Parallel()
 	request := "POST " + first + "Backup" + v + " HTTP/1.1\r\nHost: cluster\r\n"
 	for profile, want := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "text/html; charset=us-ascii",
+		sfbackuptest.ProfileRuntime:    "text/html; charset=us-ascii",
 		sfbackuptest.ProfileDocumented: jsonText,
 	} {
-		server := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile)).Start(t)
+		server := newServer(t, sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile)))
 		a := raw(t, server, request+"\r\n")
 		if a.Status != "411 Length Required" || a.Header.Get("Content-Type") != want || !strings.Contains(a.body, "ength") {
 			t.Errorf("%s: %s %v %s", profile, a.Status, a.Header, a.body)
@@ -169,7 +191,7 @@ func TestTokens403(t *testing.T) {
 		{"other spelling", "bearer admin", stranger, stranger},
 		{"other scheme", "Basic admin", stranger, stranger},
 		{"expired", "Bearer old", stranger, stranger},
-		{"taken back", "Bearer gone", stranger, stranger},
+		{"revoked", "Bearer gone", stranger, stranger},
 		{"user", "Bearer user", "200 OK null", denied},
 		{"administrator", "Bearer admin", "200 OK null", "202 Accepted "},
 	} {
@@ -178,7 +200,7 @@ func TestTokens403(t *testing.T) {
 		c.AcceptToken("user", sfbackuptest.RoleUser, now.Add(time.Nanosecond))
 		c.AcceptToken("old", sfbackuptest.RoleAdmin, now)
 		c.AcceptToken("gone", sfbackuptest.RoleAdmin, time.Time{})
-		c.AcceptToken("gone", "", time.Time{})
+		c.RevokeToken("gone")
 		for _, step := range []struct{ method, action, want string }{
 			{http.MethodGet, "GetBackupProgress" + v, tt.get},
 			{http.MethodPost, "Backup" + v, tt.post},
@@ -229,7 +251,7 @@ func TestRequests(t *testing.T) {
 		rt, url := c.Transport(), "http://cluster"
 		if socket {
 			// On a connection that it has used, net/http would repeat a GET.
-			rt, url = &http.Transport{DisableKeepAlives: true}, c.Start(t).URL
+			rt, url = &http.Transport{DisableKeepAlives: true}, newServer(t, c).URL
 		}
 		if len(c.Requests()) != 0 {
 			t.Error("there are requests before the first")
@@ -328,7 +350,7 @@ func TestBrokenRecorder(t *testing.T) {
 func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
-	server := c.Start(t, sfbackuptest.WithTLS())
+	server := newServer(t, c, sfbackuptest.WithTLS())
 	c.Script(t, sfbackuptest.Reset())
 	if o := attempt(t, server.Client().Transport, http.MethodPost, server.URL+first+"Backup"+v); o.err == nil || errors.Is(o.err, io.EOF) {
 		t.Errorf("%+v", o)

@@ -22,7 +22,11 @@ import (
 
 func TestFlags(t *testing.T) {
 	cluster := sfbackuptest.NewCluster()
-	server := cluster.Start(t, sfbackuptest.WithClientCertificates())
+	server, err := sfbackuptest.NewServer(cluster, sfbackuptest.WithClientCertificates())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
 	cluster.AcceptToken("t0ken", sfbackuptest.RoleAdmin, time.Time{})
 	t.Setenv("SFBACKUP_TEST_TOKEN", "t0ken")
 	t.Setenv("SFBACKUP_TEST_EMPTY", "")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
 // Request is a request that was sent to the cluster, and what became of it.
@@ -52,9 +54,9 @@ const maxRequests = 10_000
 // which they arrived, those included that a fault has kept from it. Of more
 // than 10,000 it has the latest. Their headers and bodies are not to be changed.
 func (c *Cluster) Requests() []Request {
-	c.journal.mu.Lock()
-	defer c.journal.mu.Unlock()
-	kept := c.journal.requests[max(len(c.journal.requests)-maxRequests, 0):]
+	c.requestLog.mu.Lock()
+	defer c.requestLog.mu.Unlock()
+	kept := c.requestLog.requests[max(len(c.requestLog.requests)-maxRequests, 0):]
 	requests := make([]Request, len(kept))
 	for i, r := range kept {
 		requests[i] = *r
@@ -62,14 +64,14 @@ func (c *Cluster) Requests() []Request {
 	return requests
 }
 
-// journal is the list of all requests.
-type journal struct {
+// requestLog is the list of all requests.
+type requestLog struct {
 	mu       sync.Mutex
 	requests []*Request
 }
 
 // arrive notes a request.
-func (j *journal) arrive(r *http.Request, op Operation, now time.Time) *Request {
+func (j *requestLog) arrive(r *http.Request, op Operation, now time.Time) *Request {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if path == "" {
 		path = r.URL.EscapedPath()
@@ -95,57 +97,57 @@ func (j *journal) arrive(r *http.Request, op Operation, now time.Time) *Request 
 
 // note changes what is known of a request. All of it is noted before the client
 // can know it, so that a test which has its answer finds it here.
-func (j *journal) note(change func()) {
+func (j *requestLog) note(change func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	change()
 }
 
-// copiedBody is a request body of which a copy is kept.
-type copiedBody struct {
+// bodyRecorder is a request body of which a copy is kept.
+type bodyRecorder struct {
 	io.ReadCloser
-	journal *journal
-	request *Request
-	copy    bytes.Buffer
+	requestLog *requestLog
+	request    *Request
+	copy       bytes.Buffer
 }
 
-func (b *copiedBody) Read(p []byte) (int, error) {
+func (b *bodyRecorder) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.copy.Write(p[:min(n, maxEntityBody-min(b.copy.Len(), maxEntityBody))])
-	b.journal.note(func() { b.request.Body = b.copy.Bytes() })
+	b.requestLog.note(func() { b.request.Body = b.copy.Bytes() })
 	return n, err
 }
 
-// witness is a ResponseWriter that notes the status it is given.
-type witness struct {
+// statusRecorder is a ResponseWriter that notes the status it is given.
+type statusRecorder struct {
 	http.ResponseWriter
-	r       *http.Request
-	journal *journal
-	request *Request
-	written bool
+	r          *http.Request
+	requestLog *requestLog
+	request    *Request
+	written    bool
 }
 
-func (w *witness) WriteHeader(status int) {
+func (w *statusRecorder) WriteHeader(status int) {
 	w.note(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *witness) Write(p []byte) (int, error) {
+func (w *statusRecorder) Write(p []byte) (int, error) {
 	w.note(http.StatusOK)
 	return w.ResponseWriter.Write(p)
 }
 
-func (w *witness) writeStatusLine(status int, reason string) {
+func (w *statusRecorder) WriteStatusLine(status int, reason string) {
 	w.note(status)
-	writeStatusLine(w.ResponseWriter, w.r, status, reason)
+	handlertransport.WriteStatusLine(w.ResponseWriter, w.r, status, reason)
 }
 
 // note notes the first status that is one of a response.
-func (w *witness) note(status int) {
+func (w *statusRecorder) note(status int) {
 	if !w.written && status >= http.StatusOK {
 		w.written = true
-		w.journal.note(func() { w.request.Status = status })
+		w.requestLog.note(func() { w.request.Status = status })
 	}
 }
 
-func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -12,7 +12,7 @@ import (
 // string it must be escaped, or it arrives as a space.
 const tokenSeparator = "+"
 
-// page64 chooses the entries of a page. The token says which storage to go on
+// pageRuntime chooses the entries of a page. The token says which storage to go on
 // with and, behind a separator, where in it; what that looks like is the
 // storage's affair. A token that is nothing but a storage says that it is done.
 //
@@ -20,33 +20,33 @@ const tokenSeparator = "+"
 // earlier pages, as if the list of storages were always the same. That is also
 // what a token looks like whose separators arrived as spaces, since all of it is
 // the identity then: the rest of the list is missing and nothing says so.
-func (c *Cluster) page64(shelves []shelf, q listQuery) (*page, *failure) {
+func (c *Cluster) pageRuntime(views []storageView, q listQuery) (*page, *errorResponse) {
 	storage, position, _ := strings.Cut(q.token, tokenSeparator)
-	shelves = slices.DeleteFunc(shelves, func(s shelf) bool {
+	views = slices.DeleteFunc(views, func(s storageView) bool {
 		return s.id < storage || s.id == storage && position == ""
 	})
-	if len(shelves) == 0 || shelves[0].id != storage {
+	if len(views) == 0 || views[0].id != storage {
 		position = "" // another storage came before this one
 	}
 	if q.maxResults == 0 {
-		return everything64(shelves, q, position)
+		return unlimitedPage(views, q, position)
 	}
-	return c.fillPage(shelves, q, position)
+	return c.fillPage(views, q, position)
 }
 
-// everything64 chooses all entries. The service reads its storages at the same
+// unlimitedPage chooses all entries. The service reads its storages at the same
 // time and lists them in the order in which it is done; this one goes by their
 // identities.
-func everything64(shelves []shelf, q listQuery, position string) (*page, *failure) {
+func unlimitedPage(views []storageView, q listQuery, position string) (*page, *errorResponse) {
 	if position != "" {
-		rest, ok := shelves[0].resume(position)
+		rest, ok := views[0].resume(position)
 		if !ok {
 			return nil, errEnumeration
 		}
-		shelves[0].folders = rest
+		views[0].folders = rest
 	}
 	var all iter.Seq[entry] = func(yield func(entry) bool) {
-		for _, s := range shelves {
+		for _, s := range views {
 			for e := range entries(s.folders, q) {
 				if !yield(e) {
 					return
@@ -60,10 +60,10 @@ func everything64(shelves []shelf, q listQuery, position string) (*page, *failur
 // fillPage goes through the storages until the page is full. That of one storage
 // that is done is not full for sure: its token is the storage alone, and only if
 // there is another.
-func (c *Cluster) fillPage(shelves []shelf, q listQuery, position string) (*page, *failure) {
+func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*page, *errorResponse) {
 	var chosen []entry
 	token := ""
-	for i, s := range shelves {
+	for i, s := range views {
 		if position != "" {
 			rest, ok := s.resume(position)
 			if !ok {
@@ -79,7 +79,7 @@ func (c *Cluster) fillPage(shelves []shelf, q listQuery, position string) (*page
 			return nil, errContainer
 		}
 		entries, next := s.fill(q)
-		if len(entries) == 0 && c.conduct.emptyPageFails {
+		if len(entries) == 0 && c.behavior.emptyPageFails {
 			if len(chosen) == 0 {
 				return nil, errPage
 			}
@@ -92,7 +92,7 @@ func (c *Cluster) fillPage(shelves []shelf, q listQuery, position string) (*page
 			break
 		}
 		if q.maxResults == 0 {
-			if i < len(shelves)-1 {
+			if i < len(views)-1 {
 				token = s.id
 			}
 			break
@@ -108,7 +108,7 @@ func (c *Cluster) fillPage(shelves []shelf, q listQuery, position string) (*page
 // although no other file may pass them. And Latest counts partitions: it stops
 // at the first file of the last partition that the page has room for, which is
 // its oldest.
-func (s *shelf) fill(q listQuery) (chosen []entry, next string) {
+func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 	room := func() int64 { return q.maxResults - int64(len(chosen)) }
 	for i, f := range s.folders {
 		// A share counts the files of a folder before it reads them.
@@ -141,7 +141,7 @@ func (s *shelf) fill(q listQuery) (chosen []entry, next string) {
 }
 
 // resume returns what comes at and after a position in the storage.
-func (s *shelf) resume(position string) (rest []folder, ok bool) {
+func (s *storageView) resume(position string) (rest []folder, ok bool) {
 	if s.kind == StorageKindAzureBlobStore {
 		return resumeContainer(s.folders, position)
 	}

@@ -1,4 +1,4 @@
-package sfbackuptest
+package handlertransport_test
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
 // handled runs a test against a transport with a handler of its own, in a
@@ -22,7 +24,7 @@ func handled(t *testing.T, handler http.HandlerFunc, f func(t *testing.T, rt htt
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f(t, &transport{handler: handler, now: time.Now})
+		f(t, handlertransport.New(handler, time.Now))
 	})
 }
 
@@ -191,7 +193,7 @@ func TestLikeNetHTTP(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want := send(base, tt.make)
-			if diff := cmp.Diff(want, send(&transport{handler: handler, now: time.Now}, tt.make)); diff != "" {
+			if diff := cmp.Diff(want, send(handlertransport.New(handler, time.Now), tt.make)); diff != "" {
 				t.Errorf("(-net/http +transport)\n%s", diff)
 			}
 		})
@@ -350,12 +352,12 @@ func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func TestReasonPhrase(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeStatusLine(wrapped{w}, r, http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST")
+		handlertransport.WriteStatusLine(wrapped{w}, r, http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST")
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	for name, rt := range map[string]http.RoundTripper{
-		"transport": &transport{handler: handler, now: time.Now},
+		"transport": handlertransport.New(handler, time.Now),
 		"server":    server.Client().Transport,
 	} {
 		resp := roundTrip(t, rt, newRequest(t.Context(), t, "POST", server.URL, strings.NewReader("{}")))
@@ -371,7 +373,7 @@ func TestReasonPhrase(t *testing.T) {
 // TestRefused: requests that a client of net/http does not send either.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	rt := NewCluster().Transport()
+	rt := handlertransport.New(http.NotFoundHandler(), time.Now)
 	for name, change := range map[string]func(*http.Request){
 		"no URL":       func(r *http.Request) { r.URL = nil },
 		"no header":    func(r *http.Request) { r.Header = nil },
@@ -386,23 +388,4 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: sent", name)
 		}
 	}
-}
-
-// TestClusterStreams: the first item of a list is there before the last is
-// written, and a client that stops reading ends the list.
-func TestClusterStreams(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := NewCluster(WithServices(Service{
-			Name:       "fabric:/Shop/Orders",
-			Partitions: []Partition{{Backups: Chain(time.Now(), time.Minute, 10, 1000)}},
-		}))
-		resp := roundTrip(t, c.Transport(), newRequest(t.Context(), t, "GET", "http://cluster/Services/Shop/Orders/$/GetBackups?api-version=6.4", nil))
-		b := make([]byte, 1<<20)
-		n, err := resp.Body.Read(b)
-		if items := strings.Count(string(b[:n]), "BackupId"); items != 1 || err != nil {
-			t.Errorf("%d items in the first read, %v", items, err)
-		}
-		resp.Body.Close()
-	})
 }

@@ -1,4 +1,4 @@
-package sfbackuptest
+package handlertransport_test
 
 import (
 	"context"

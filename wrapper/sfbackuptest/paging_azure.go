@@ -21,7 +21,7 @@ const (
 
 // marker returns where a list goes on behind the first files of a folder. It is
 // empty if there is nothing more.
-func (s *shelf) marker(i, files int) string {
+func (s *storageView) marker(i, files int) string {
 	f := s.folders[i]
 	if files == f.backups.len() {
 		if i == len(s.folders)-1 {
