@@ -8,12 +8,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file is the backup service as the gateway talks to it. Each operation
-// goes through the same steps in the same order: the body's content type, the
-// timeout, all other arguments, the version of the API, and only then the
-// cluster's state.
+// This file is the backup service behind the gateway. Each operation checks the same things in the same
+// order: the content type of the body, the timeout, all other arguments, the api-version, and only then
+// the state of the cluster.
 
-// backupPartition accepts a backup. The answer says nothing about how it goes.
+// backupPartition accepts a backup. The response says nothing about its course.
 func (c *Cluster) backupPartition(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
 	b := c.binder(req)
 	named, failed := b.storage(req)
@@ -25,16 +24,15 @@ func (c *Cluster) backupPartition(w http.ResponseWriter, req *forwardedRequest) 
 		return failed
 	}
 
-	if failed := c.accept(req.metadata, timeout, named); failed != nil {
+	if failed := c.requestBackup(req.metadata, timeout, named); failed != nil {
 		return failed
 	}
 	writeBody(w, http.StatusAccepted, "", nil)
 	return nil
 }
 
-// accept accepts a backup into the storage of the policy, or into one that the
-// request names.
-func (c *Cluster) accept(metadata string, timeout int64, named bool) *errorResponse {
+// requestBackup accepts a backup into the storage of the policy, or into the storage that the request names.
+func (c *Cluster) requestBackup(metadata string, timeout int64, named bool) *errorResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, failed := c.partition(metadata, errArguments, errArguments)
@@ -42,17 +40,17 @@ func (c *Cluster) accept(metadata string, timeout int64, named bool) *errorRespo
 	case failed != nil:
 		return failed
 	case named:
-		return p.request(c.now(), timeout, nil, c.behavior.longestTimeout)
+		return p.requestBackup(c.now(), timeout, nil, c.behavior.longestTimeout)
 	}
 	policy := c.policyOf(p)
 	if policy == nil {
 		return errBackupNotEnabled
 	}
-	place := policy.Storage
-	return p.request(c.now(), timeout, &place, c.behavior.longestTimeout)
+	storage := policy.Storage
+	return p.requestBackup(c.now(), timeout, &storage, c.behavior.longestTimeout)
 }
 
-// getPartitionBackupProgress tells how the latest requested backup goes.
+// getPartitionBackupProgress returns the progress of the latest requested backup.
 func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
 	b := c.binder(req)
 	if failed := b.check(); failed != nil {
@@ -67,7 +65,7 @@ func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forward
 	return nil
 }
 
-// progress returns the state of a partition's latest request as it is sent.
+// progress returns the JSON of the progress of a partition's latest request.
 func (c *Cluster) progress(metadata string) ([]byte, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +74,7 @@ func (c *Cluster) progress(metadata string) ([]byte, *errorResponse) {
 		return nil, failed
 	}
 	now := c.now()
-	p.settle(now)
+	p.completeBackups(now)
 	return appendProgress(nil, c.behavior, p, now), nil
 }
 
@@ -110,8 +108,7 @@ func (c *Cluster) getServiceBackupList(w http.ResponseWriter, req *forwardedRequ
 	})
 }
 
-// list lists the backups that the storages of some policies hold of some
-// partitions of a service.
+// list lists the backups of some partitions of a service in the storages of some policies.
 func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func() (*service, []*partition, []*policy, *errorResponse)) *errorResponse {
 	b := c.binder(req)
 	q := b.listQuery()
@@ -119,7 +116,7 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 		return failed
 	}
 
-	s, views, failed := c.views(find)
+	s, views, failed := c.storageViews(find)
 	switch {
 	case failed != nil:
 		return failed
@@ -139,10 +136,10 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 	return nil
 }
 
-// views looks at the cluster's state for as short as possible, and returns
-// what a list can be written from at the pace of its reader: a storageView for each
-// of the policies, in the order of their storages' identities.
-func (c *Cluster) views(find func() (*service, []*partition, []*policy, *errorResponse)) (*service, []storageView, *errorResponse) {
+// storageViews returns a snapshot for each of the policies, ordered by the IDs of their storages. It holds
+// the cluster's mutex only while it takes the snapshots, so that a list can then be written as slowly as
+// its client reads.
+func (c *Cluster) storageViews(find func() (*service, []*partition, []*policy, *errorResponse)) (*service, []storageView, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, partitions, policies, failed := find()
@@ -151,7 +148,7 @@ func (c *Cluster) views(find func() (*service, []*partition, []*policy, *errorRe
 	}
 	now := c.now()
 	for _, p := range partitions {
-		p.settle(now)
+		p.completeBackups(now)
 	}
 	var views []storageView
 	for _, policy := range policies {
@@ -164,9 +161,8 @@ func (c *Cluster) views(find func() (*service, []*partition, []*policy, *errorRe
 	return s, views, nil
 }
 
-// partition finds the partition that the gateway's header names. What a header
-// with more than an identity and an identity that is none are reported as
-// differs between the operations.
+// partition finds the partition that the gateway's header names. The error for a header with more than an
+// ID, and that for an invalid ID, differ between the operations.
 func (c *Cluster) partition(metadata string, header, format *errorResponse) (*partition, *errorResponse) {
 	_, text, _ := strings.Cut(metadata, "/")
 	if strings.Contains(text, "/") {
@@ -194,8 +190,8 @@ func (c *Cluster) service(metadata string) (*service, *errorResponse) {
 	return nil, errServiceDoesNotExist
 }
 
-// parseGUID reads an identity in the forms that .NET accepts: 32 digits, with
-// or without dashes, and with dashes in braces or parentheses.
+// parseGUID parses an ID in the forms that .NET accepts: 32 digits with or without dashes, and the form
+// with dashes in braces or parentheses.
 func parseGUID(s string) (uuid.UUID, bool) {
 	s = strings.TrimSpace(s)
 	if n := len(s); n == 38 && (s[0] == '{' && s[37] == '}' || s[0] == '(' && s[37] == ')') {
@@ -212,8 +208,7 @@ func (c *Cluster) binder(req *forwardedRequest) *binder {
 	return &binder{query: req.query, behavior: c.behavior, zone: c.zone}
 }
 
-// check reports what is wrong with the arguments that every operation has and
-// with those that were read before.
+// check returns the error for the arguments that every operation has and for those that were read before.
 func (b *binder) check() *errorResponse {
 	if failed := b.timeout(); failed != nil {
 		return failed

@@ -308,9 +308,9 @@ func TestImpossible(t *testing.T) {
 		{"service twice", with(sfbackuptest.Service{Name: name}, sfbackuptest.Service{Name: name}), "described twice"},
 		{"partition twice", with(sfbackuptest.Service{Name: name, Partitions: []sfbackuptest.Partition{{ID: id}, {ID: id}}}), "described twice"},
 		{"kind", one(sfbackuptest.Partition{Kind: "Square"}), "unknown kind"},
-		{"keys", one(sfbackuptest.Partition{LowKey: 2, HighKey: 1}), "before it begins"},
+		{"keys", one(sfbackuptest.Partition{LowKey: 2, HighKey: 1}), "is greater than the high key"},
 		{"no time", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{}}}), "no time"},
-		{"same second", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at}, {Time: at.Add(time.Millisecond)}}}), "of the second"},
+		{"same second", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at}, {Time: at.Add(time.Millisecond)}}}), "have the same time"},
 		{"no chain", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at, Type: sfbackuptest.BackupTypeIncremental}}}), "no chain"},
 		{"policy every moment", one(sfbackuptest.Partition{Policy: &sfbackuptest.Policy{Every: time.Millisecond}}), "less than a second"},
 		{"policy of no kind", with(sfbackuptest.Service{Name: name, Policy: &sfbackuptest.Policy{Storage: sfbackuptest.Storage{Kind: "Tape"}}}), "of the kind"},
@@ -320,8 +320,8 @@ func TestImpossible(t *testing.T) {
 		{"unknown application", func() {
 			sfbackuptest.NewCluster(sfbackuptest.WithApplications(sfbackuptest.Application{Name: "fabric:/Other"}))
 		}, `has no "fabric:/Other"`},
-		{"series without a time", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Every: time.Hour, N: 1}}), "is none"},
-		{"series of less than nothing", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Start: at, Every: time.Hour, N: -1}}), "is none"},
+		{"series without a time", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Every: time.Hour, N: 1}}), "is not possible"},
+		{"series of less than nothing", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Start: at, Every: time.Hour, N: -1}}), "is not possible"},
 		{"backup in a series", one(sfbackuptest.Partition{
 			Series:  sfbackuptest.Series{Start: at, Every: time.Hour, N: 2},
 			Backups: []sfbackuptest.Backup{{Time: at.Add(time.Hour)}},

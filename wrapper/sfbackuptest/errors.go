@@ -9,8 +9,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// failure is an answer that is an error. Who makes it decides its form on the
-// wire, see [errorResponse.write].
+// errorResponse is an error of the cluster. Its form on the wire depends on the component that reports it.
 type errorResponse struct {
 	status  int
 	form    errorForm
@@ -20,31 +19,28 @@ type errorResponse struct {
 	// hresult, if not zero, is sent in place of the code.
 	hresult uint32
 
-	// reason is the reason phrase of an error that has no other content.
-	// Empty: the code.
+	// reason is the reason phrase of an error without a body. Empty: the code.
 	reason string
 }
 
 type errorForm int
 
 const (
-	// backupServiceForm: a FabricError that the backup service calls
-	// text/plain, because it writes it as a string.
+	// backupServiceForm: a FabricError with the content type text/plain,
+	// because the backup service writes it as a string.
 	backupServiceForm errorForm = iota
 
 	// gatewayForm: a FabricError as application/json.
 	gatewayForm
 
-	// frameworkForm: the object of a single Message that the backup service's
-	// framework makes when the service does not catch an error itself.
+	// frameworkForm: an object with nothing but a Message. The framework of
+	// the backup service sends it when the service does not handle an error.
 	frameworkForm
 
-	// reasonForm: no body. The code is in the status line, as the reason
-	// phrase.
+	// reasonForm: no body. The code is the reason phrase of the status line.
 	reasonForm
 
-	// systemForm: the page for people that the kernel driver in front of the
-	// gateway makes of an error.
+	// systemForm: an HTML page of the kernel driver in front of the gateway.
 	systemForm
 )
 
@@ -67,7 +63,7 @@ var (
 	}
 	errPartitionFormat = &errorResponse{
 		status:  http.StatusInternalServerError,
-		hresult: 0x80131537, // COR_E_FORMAT, for which there is no name
+		hresult: 0x80131537, // COR_E_FORMAT, which has no code by name
 		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
 	}
 	errPartitionNotFound = &errorResponse{
@@ -96,37 +92,37 @@ var (
 		message: "Backup already in Progress",
 	}
 
-	// errPage is what becomes of an error while a page is put together: the
-	// code that reports it writes into a list that is still empty.
+	// errPage replaces every error while a page is built, because the code
+	// that reports the error indexes a list that is still empty.
 	errPage = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: indexOutOfRange,
 	}
 
-	// errNoList is the same when an earlier storage has put something into the
-	// list: it is the error itself then, that of adding a list that is null.
-	errNoList = &errorResponse{
+	// errNullList is reported instead of errPage if the list has entries of an
+	// earlier storage. It is the original error, of adding a null list.
+	errNullList = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_POINTER",
 		message: "Value cannot be null.\r\nParameter name: collection",
 	}
-	// errContainer is the same for a container that could not be listed.
+	// errContainer is the same for a container that cannot be listed.
 	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
-		hresult: 0x80131620, // COR_E_IO, for which there is no name
+		hresult: 0x80131620, // COR_E_IO, which has no code by name
 		message: "Unable to enumerate metadata files from the container.",
 	}
 
-	// errEnumeration is the same mistake when everything was asked for.
+	// errEnumeration is errPage for a request without MaxResults.
 	errEnumeration = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_UNEXPECTED",
 		message: indexOutOfRange + " ,\r\n",
 	}
 
-	// errServiceTimeout is a timeout parameter that the backup service stumbles over
-	// before it begins to report errors of its own.
+	// errServiceTimeout is for a timeout parameter that makes the backup
+	// service fail before its own error handling begins.
 	errServiceTimeout = &errorResponse{
 		status:  http.StatusInternalServerError,
 		form:    frameworkForm,
@@ -137,7 +133,7 @@ var (
 
 const indexOutOfRange = "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
 
-// Errors of the gateway and of what it uses to forward a request.
+// Errors of the gateway and its forwarding.
 var (
 	errNoHandler = &errorResponse{
 		status:  http.StatusNotFound,
@@ -171,17 +167,17 @@ var (
 		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		message: "Service does not exist.",
 	}
-	errBodyGarbled = &errorResponse{
+	errChunkedBody = &errorResponse{
 		status: http.StatusGatewayTimeout,
 		form:   reasonForm,
 		code:   "FABRIC_E_TIMEOUT",
 	}
 )
 
-// Errors of who watches the door.
+// Errors about the client.
 var (
-	// errCertificateRequired is a client that the gateway does not know, by
-	// its certificate or by its token. What it says is the same for both.
+	// errCertificateRequired is for a client whose certificate or token the
+	// gateway does not accept. It is the same for both.
 	errCertificateRequired = &errorResponse{
 		status:  http.StatusForbidden,
 		form:    reasonForm,
@@ -189,13 +185,13 @@ var (
 		message: "The client is not known to the cluster.",
 		reason:  "Client certificate required",
 	}
-	// errAccessDenied is a client whose role does not allow the operation.
+	// errAccessDenied is for a client whose role does not allow the operation.
 	errAccessDenied = &errorResponse{
 		status:  http.StatusForbidden,
 		code:    "E_ACCESSDENIED",
 		message: "Access Denied.",
 	}
-	// errLengthRequired is an answer of the kernel driver in front of the
+	// errLengthRequired is an error of the kernel driver in front of the
 	// gateway.
 	errLengthRequired = &errorResponse{
 		status:  http.StatusLengthRequired,
@@ -205,13 +201,12 @@ var (
 	}
 )
 
-// invalidRequest is the error for arguments that the backup service cannot
-// read or that are out of range.
+// invalidRequest is the error for arguments that are malformed or out of range.
 func invalidRequest(message string) *errorResponse {
 	return &errorResponse{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
 }
 
-// unsupportedMediaType is the error for a body that is not said to be JSON.
+// unsupportedMediaType is the error for a body whose content type is not JSON.
 func unsupportedMediaType(message string) *errorResponse {
 	return &errorResponse{
 		status:  http.StatusUnsupportedMediaType,
@@ -222,14 +217,14 @@ func unsupportedMediaType(message string) *errorResponse {
 }
 
 // write sends the error as the cluster does.
-func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, c *behavior) {
+func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, behavior *behavior) {
 	form := f.form
-	if c.fabricErrorsOnly {
+	if behavior.fabricErrorsOnly {
 		form = gatewayForm
 	}
 	if f.form == backupServiceForm && f.status == http.StatusNotFound {
-		// Tells the gateway that a thing does not exist, where it would
-		// otherwise look for the backup service elsewhere.
+		// Tells the gateway that the target does not exist. Otherwise the
+		// gateway would look for the backup service elsewhere.
 		w.Header().Set("X-ServiceFabric", "ResourceNotFound")
 	}
 	switch form {
@@ -250,7 +245,7 @@ func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, c *behavio
 
 const htmlType = "text/html; charset=us-ascii"
 
-// htmlError returns the page that the kernel driver sends with a status.
+// htmlError returns the HTML page that the kernel driver sends with a status.
 func htmlError(status int) string {
 	text := http.StatusText(status)
 	return "<!DOCTYPE HTML>\r\n<HTML><HEAD><TITLE>" + text + "</TITLE></HEAD>\r\n" +

@@ -55,8 +55,8 @@ func (f Fault) Times(n int) Fault {
 	return f
 }
 
-// AfterEffect makes the request take effect before the fault happens: a backup is requested, but its
-// client gets no success response. It is for faults that replace the response. Faults that change the
+// AfterEffect makes the request take effect before the fault happens: a backup is requested, but the
+// client gets the fault instead of the response. It is for faults that replace the response. Faults that change the
 // response always happen after the effect.
 //
 // It panics for [Refuse], because a request that never arrives has no effect.

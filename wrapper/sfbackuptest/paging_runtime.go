@@ -8,25 +8,24 @@ import (
 
 // This file is the paging of a 6.4 cluster.
 
-// tokenSeparator separates the parts of a continuation token. In a query
-// string it must be escaped, or it arrives as a space.
+// tokenSeparator separates the parts of a continuation token. In a query it must be escaped, or else it
+// arrives as a space.
 const tokenSeparator = "+"
 
-// pageRuntime chooses the entries of a page. The token says which storage to go on
-// with and, behind a separator, where in it; what that looks like is the
-// storage's affair. A token that is nothing but a storage says that it is done.
+// pageRuntime selects the entries of a page. The token has the ID of the storage to continue with and,
+// after a separator, the position in it, whose form depends on the kind of the storage. A token without a
+// position means that the storage is finished.
 //
-// A storage whose identity sorts below the token's has been dealt with on
-// earlier pages, as if the list of storages were always the same. That is also
-// what a token looks like whose separators arrived as spaces, since all of it is
-// the identity then: the rest of the list is missing and nothing says so.
+// The service assumes that earlier pages have covered every storage whose ID sorts before that of the
+// token. If the separators of a token arrive as spaces, the whole token is taken for the ID, and the rest
+// of the list is missing without an error.
 func (c *Cluster) pageRuntime(views []storageView, q listQuery) (*page, *errorResponse) {
 	storage, position, _ := strings.Cut(q.token, tokenSeparator)
 	views = slices.DeleteFunc(views, func(s storageView) bool {
 		return s.id < storage || s.id == storage && position == ""
 	})
 	if len(views) == 0 || views[0].id != storage {
-		position = "" // another storage came before this one
+		position = "" // the first storage is another one
 	}
 	if q.maxResults == 0 {
 		return unlimitedPage(views, q, position)
@@ -34,9 +33,8 @@ func (c *Cluster) pageRuntime(views []storageView, q listQuery) (*page, *errorRe
 	return c.fillPage(views, q, position)
 }
 
-// unlimitedPage chooses all entries. The service reads its storages at the same
-// time and lists them in the order in which it is done; this one goes by their
-// identities.
+// unlimitedPage selects all entries. The service reads its storages concurrently and lists them in the
+// order in which it finishes them. This cluster lists them in the order of their IDs.
 func unlimitedPage(views []storageView, q listQuery, position string) (*page, *errorResponse) {
 	if position != "" {
 		rest, ok := views[0].resume(position)
@@ -57,9 +55,9 @@ func unlimitedPage(views []storageView, q listQuery, position string) (*page, *e
 	return &page{entries: all}, nil
 }
 
-// fillPage goes through the storages until the page is full. That of one storage
-// that is done is not full for sure: its token is the storage alone, and only if
-// there is another.
+// fillPage adds entries of one storage after the other until the page is full. If the page is full just
+// when a storage is finished, the token has no position, and there is a token only if another storage
+// follows.
 func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*page, *errorResponse) {
 	var chosen []entry
 	token := ""
@@ -72,7 +70,7 @@ func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*
 			s.folders, position = rest, ""
 		}
 		if s.kind == StorageKindAzureBlobStore && q.maxResults < 0 {
-			// The service asks for a segment of that size.
+			// The service requests a segment of that size from Azure.
 			if len(chosen) == 0 {
 				return nil, errPage
 			}
@@ -83,7 +81,7 @@ func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*
 			if len(chosen) == 0 {
 				return nil, errPage
 			}
-			return nil, errNoList
+			return nil, errNullList
 		}
 		chosen = append(chosen, entries...)
 		q.maxResults -= int64(len(entries))
@@ -101,21 +99,20 @@ func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*
 	return &page{slices.Values(chosen), token}, nil
 }
 
-// fill goes through the files of a storage until the page is full, and returns
-// the place where to go on. It is empty when nothing is left.
+// fill selects files of a storage until the page is full. It returns the position where the next page
+// continues, which is empty if no file is left.
 //
-// What is left is counted in files, before the filters: a full page has a token
-// although no other file may pass them. And Latest counts partitions: it stops
-// at the first file of the last partition that the page has room for, which is
-// its oldest.
+// The files that are left are counted before the filters: a full page has a token even if no other file
+// passes the filters. Latest counts partitions: fill stops at the first file of the last partition that
+// the page has room for, which is the oldest.
 func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
-	room := func() int64 { return q.maxResults - int64(len(chosen)) }
+	remaining := func() int64 { return q.maxResults - int64(len(chosen)) }
 	for i, f := range s.folders {
-		// A share counts the files of a folder before it reads them.
-		left := i < len(s.folders)-1 || int64(f.backups.len()) != room()
-		at := 0
+		// On a share the service counts the files of a folder before it reads them.
+		left := i < len(s.folders)-1 || int64(f.backups.len()) != remaining()
+		read := 0
 		for r := range f.backups.all() {
-			at++
+			read++
 			if !q.matches(&r) {
 				continue
 			}
@@ -125,11 +122,11 @@ func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 				continue
 			}
 			chosen = append(chosen, e)
-			if room() != 0 {
-				continue // always, if the limit is negative
+			if remaining() != 0 {
+				continue // with a negative limit the page is never full
 			}
 			if s.kind == StorageKindAzureBlobStore {
-				return chosen, s.marker(i, at)
+				return chosen, s.marker(i, read)
 			}
 			if left {
 				return chosen, e.sharePosition()
@@ -140,7 +137,7 @@ func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 	return chosen, ""
 }
 
-// resume returns what comes at and after a position in the storage.
+// resume returns the rest of the storage from a position on.
 func (s *storageView) resume(position string) (rest []folder, ok bool) {
 	if s.kind == StorageKindAzureBlobStore {
 		return resumeContainer(s.folders, position)

@@ -13,46 +13,45 @@ import (
 	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// Request is a request that was sent to the cluster, and what became of it.
-// Nothing is left out, secrets included: it is for the test that sent it.
+// Request is a request that was sent to the cluster, and its result. It is complete and includes the
+// secrets, because it is for the test that sent them.
 type Request struct {
-	// Operation is the operation that the path and the method name. Empty:
-	// they name none.
+	// Operation is the operation that the path and the method select. Empty:
+	// none.
 	Operation Operation
 
 	Method string
 
-	// Path is the path as it was sent, with its escapes.
+	// Path is the path as it was sent, with escapes.
 	Path string
 
-	// RawQuery is the query as it was sent, and Query what it says.
+	// RawQuery is the query as it was sent, and Query its parsed form.
 	RawQuery string
 	Query    url.Values
 
 	Header http.Header
 
-	// Body is as much of the body as was read. A request that was refused or
-	// answered early may have had more.
+	// Body is the part of the body that was read. If the request was rejected
+	// early, the rest may be missing.
 	Body []byte
 
 	// Time is when the request arrived, by the cluster's clock.
 	Time time.Time
 
-	// Status is the status of the answer. Zero: none was sent, or not yet.
+	// Status is the status of the response. Zero: none was sent, or not yet.
 	Status int
 
-	// Fault is the fault that has hit the request, see [Fault.String]. Empty:
+	// Fault is the fault that hit the request, see [Fault.String]. Empty:
 	// none.
 	Fault string
 }
 
-// maxRequests is how many requests are kept. A long run should not fill the
-// memory with them.
+// maxRequests is how many requests are kept, which bounds the memory of a long run.
 const maxRequests = 10_000
 
-// Requests returns the requests that were sent to the cluster, in the order in
-// which they arrived, those included that a fault has kept from it. Of more
-// than 10,000 it has the latest. Their headers and bodies are not to be changed.
+// Requests returns the last 10,000 requests that were sent to the cluster, in the order in which they
+// arrived. They include requests that a fault kept from taking effect. The caller must not modify their
+// headers, queries and bodies.
 func (c *Cluster) Requests() []Request {
 	c.requestLog.mu.Lock()
 	defer c.requestLog.mu.Unlock()
@@ -64,14 +63,14 @@ func (c *Cluster) Requests() []Request {
 	return requests
 }
 
-// requestLog is the list of all requests.
+// requestLog records the requests.
 type requestLog struct {
 	mu       sync.Mutex
 	requests []*Request
 }
 
-// arrive notes a request.
-func (j *requestLog) arrive(r *http.Request, op Operation, now time.Time) *Request {
+// add records a request.
+func (l *requestLog) add(r *http.Request, op Operation, now time.Time) *Request {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if path == "" {
 		path = r.URL.EscapedPath()
@@ -85,25 +84,25 @@ func (j *requestLog) arrive(r *http.Request, op Operation, now time.Time) *Reque
 		Header:    r.Header.Clone(),
 		Time:      now,
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.requests) >= 2*maxRequests {
-		// Half of them at a time, so that it does not happen often.
-		j.requests = slices.Clone(j.requests[len(j.requests)-maxRequests:])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.requests) >= 2*maxRequests {
+		// Drops half of them at a time, because copying is slow.
+		l.requests = slices.Clone(l.requests[len(l.requests)-maxRequests:])
 	}
-	j.requests = append(j.requests, request)
+	l.requests = append(l.requests, request)
 	return request
 }
 
-// note changes what is known of a request. All of it is noted before the client
-// can know it, so that a test which has its answer finds it here.
-func (j *requestLog) note(change func()) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+// update changes a recorded request. Everything is recorded before the client can see it, so that a test
+// that has its response finds the result here.
+func (l *requestLog) update(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	change()
 }
 
-// bodyRecorder is a request body of which a copy is kept.
+// bodyRecorder records a request body while it is read.
 type bodyRecorder struct {
 	io.ReadCloser
 	requestLog *requestLog
@@ -114,11 +113,11 @@ type bodyRecorder struct {
 func (b *bodyRecorder) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.copy.Write(p[:min(n, maxEntityBody-min(b.copy.Len(), maxEntityBody))])
-	b.requestLog.note(func() { b.request.Body = b.copy.Bytes() })
+	b.requestLog.update(func() { b.request.Body = b.copy.Bytes() })
 	return n, err
 }
 
-// statusRecorder is a ResponseWriter that notes the status it is given.
+// statusRecorder is a ResponseWriter that records the status.
 type statusRecorder struct {
 	http.ResponseWriter
 	r          *http.Request
@@ -128,25 +127,25 @@ type statusRecorder struct {
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
-	w.note(status)
+	w.record(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *statusRecorder) Write(p []byte) (int, error) {
-	w.note(http.StatusOK)
+	w.record(http.StatusOK)
 	return w.ResponseWriter.Write(p)
 }
 
 func (w *statusRecorder) WriteStatusLine(status int, reason string) {
-	w.note(status)
+	w.record(status)
 	handlertransport.WriteStatusLine(w.ResponseWriter, w.r, status, reason)
 }
 
-// note notes the first status that is one of a response.
-func (w *statusRecorder) note(status int) {
+// record records the first status that is not informational.
+func (w *statusRecorder) record(status int) {
 	if !w.written && status >= http.StatusOK {
 		w.written = true
-		w.requestLog.note(func() { w.request.Status = status })
+		w.requestLog.update(func() { w.request.Status = status })
 	}
 }
 
