@@ -72,7 +72,7 @@ func get(t *testing.T, c *sfbackuptest.Cluster, target string) answer {
 	return send(t, c.Transport(), http.MethodGet, target, "")
 }
 
-// start asks for a backup and fails the test unless it is accepted.
+// start requests a backup and fails the test unless it is accepted.
 func start(t *testing.T, c *sfbackuptest.Cluster, target, body string) {
 	t.Helper()
 	if a := send(t, c.Transport(), http.MethodPost, target, body); a.StatusCode != http.StatusAccepted || a.body != "" {
@@ -80,7 +80,7 @@ func start(t *testing.T, c *sfbackuptest.Cluster, target, body string) {
 	}
 }
 
-// compact removes what is between the tokens of a JSON value, and nothing else.
+// compact removes the white space between the tokens of a JSON value.
 func compact(t *testing.T, value []byte) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -99,14 +99,13 @@ func readFile(t *testing.T, path ...string) []byte {
 	return b
 }
 
-// reconstructed returns an answer of a 6.4 cluster that was rebuilt from its
-// source.
+// reconstructed returns a response of a 6.4 cluster that was reconstructed from its source.
 func reconstructed(t *testing.T, name string) string {
 	t.Helper()
 	return compact(t, readFile(t, "../../openapi/testdata/reconstructed", name+".json"))
 }
 
-// documented returns the body of the answer in an example of the documents.
+// documented returns the body of the response in an example of the documents.
 func documented(t *testing.T, name string) string {
 	t.Helper()
 	r := bufio.NewReader(bytes.NewReader(readFile(t, "../../openapi/testdata/documented", name+".http")))
@@ -147,7 +146,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// list is what tests read of a list.
+// list has the members of a list that tests read.
 type list struct {
 	Items []struct {
 		BackupID             uuid.UUID `json:"BackupId"`
@@ -174,8 +173,7 @@ func getList(t *testing.T, c *sfbackuptest.Cluster, target string) list {
 	return l
 }
 
-// ids returns the first part of each backup's identity, which is enough to
-// tell them apart.
+// ids returns the first part of each backup ID, which is enough to distinguish the backups.
 func (l list) ids() string {
 	var ids []string
 	for _, item := range l.Items {
@@ -184,7 +182,7 @@ func (l list) ids() string {
 	return strings.Join(ids, " ")
 }
 
-// token returns the token, or "null".
+// token returns the continuation token, or "null".
 func (l list) token() string {
 	if l.ContinuationToken == nil {
 		return "null"
@@ -219,7 +217,7 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// TestSeed: all that is derived depends on the seed and on nothing else.
+// TestSeed: all derived values depend only on the seed.
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
@@ -246,10 +244,10 @@ func TestSeed(t *testing.T) {
 	}
 	one, again, two := transcript(1), transcript(1), transcript(2)
 	if diff := cmp.Diff(one, again); diff != "" {
-		t.Errorf("the same seed gives other answers:\n%s", diff)
+		t.Errorf("the same seed gives other responses:\n%s", diff)
 	}
 	if one == two {
-		t.Error("another seed gives the same answers")
+		t.Error("another seed gives the same responses")
 	}
 }
 
@@ -279,8 +277,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestImpossible: a description of a cluster that cannot be is a panic which
-// says what is wrong.
+// TestImpossible: an impossible description of a cluster causes a panic that says what is wrong.
 func TestImpossible(t *testing.T) {
 	t.Parallel()
 	const name = "fabric:/App/Svc"
@@ -376,8 +373,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// TestClusterStreams: the client gets the first item of a list before the last is written, and ends the
-// list by closing the body.
+// TestClusterStreams: the client gets the first item of a list before the last is written, and can end
+// the list by closing the body.
 func TestClusterStreams(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

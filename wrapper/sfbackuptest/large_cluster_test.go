@@ -44,7 +44,7 @@ func TestLargeCluster(t *testing.T) {
 	}
 }
 
-// TestKeyRanges: the ranges of a service touch each other and cover int64.
+// TestKeyRanges: the ranges of a service are adjacent and cover int64.
 func TestKeyRanges(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 3, 10, 1000} {
@@ -60,8 +60,7 @@ func TestKeyRanges(t *testing.T) {
 	}
 }
 
-// TestSeries: what is computed is what Chain describes, but for the identities
-// and LSNs.
+// TestSeries: a Series has the same backups as Chain, apart from IDs and LSNs.
 func TestSeries(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -92,8 +91,8 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestSeriesGoesOn: a requested backup continues a computed chain.
-func TestSeriesGoesOn(t *testing.T) {
+// TestSeriesContinues: a requested backup continues the chain of a series.
+func TestSeriesContinues(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	c := sfbackuptest.NewCluster(

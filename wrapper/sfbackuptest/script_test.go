@@ -96,7 +96,7 @@ func TestScript(t *testing.T) {
 			want:    "501 501 501",
 		},
 		{
-			name:    "what is no operation",
+			name:    "no operation",
 			faults:  []sfbackuptest.Fault{answer(501)},
 			targets: []string{"/Nope"},
 			want:    "501",
@@ -124,7 +124,7 @@ func TestScript(t *testing.T) {
 			if diff := cmp.Diff(tt.unused, tb.errors); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			// At its end a test takes its faults back.
+			// The faults are removed when the test ends.
 			if got := statuses(t, c, progress); got != "200" {
 				t.Errorf("after the test: %s", got)
 			}
@@ -132,7 +132,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestFaultsAreCopies: a method changes the fault that it returns and no other.
+// TestFaultsAreCopies: a method changes only the fault that it returns.
 func TestFaultsAreCopies(t *testing.T) {
 	t.Parallel()
 	base := sfbackuptest.Answer(503, "").When(func(*http.Request) bool { return true })
@@ -174,8 +174,8 @@ func TestInject(t *testing.T) {
 	}
 }
 
-// TestSchedule: the same seed hits the same requests, about as many as the rate
-// says, and none after the schedule was taken back.
+// TestSchedule: the same seed hits the same requests, about as many as the rate says, and none after
+// the schedule is removed.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	const n = 400
@@ -192,7 +192,7 @@ func TestSchedule(t *testing.T) {
 				count++
 			}
 			if status == http.StatusGatewayTimeout {
-				t.Error("a fault has hit an operation that is not its own")
+				t.Error("a fault has hit another operation")
 			}
 		}
 		c.Schedule(seed, rate)
@@ -214,7 +214,7 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("%d of %d requests were hit, want about a quarter", count, n)
 	}
 	if strings.Count(one, "503") < 2 {
-		t.Error("a schedule has counted how often its fault has hit")
+		t.Error("Times has limited the faults of a schedule")
 	}
 	if _, count := run(7, 0); count != 0 {
 		t.Errorf("%d hits at a rate of zero", count)
@@ -223,8 +223,7 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("%d hits at a rate of one", count)
 	}
 
-	// A request that no fault matches is not hit, and one that the script hits
-	// is not hit by the schedule.
+	// The schedule does not hit a request that no fault matches, or that the script hits.
 	c := sfbackuptest.NewCluster()
 	c.Schedule(1, 1, sfbackuptest.Answer(504, "").On(sfbackuptest.OpBackupPartition))
 	c.Script(t, sfbackuptest.Answer(501, "").On(sfbackuptest.OpBackupPartition))
@@ -233,7 +232,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestImpossibleFaults: what cannot be is a mistake of the test.
+// TestImpossibleFaults: an impossible fault is a mistake in the test.
 func TestImpossibleFaults(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(){

@@ -65,7 +65,7 @@ func TestNewServer(t *testing.T) {
 	}
 }
 
-// TestClientCertificates: which certificate may do what.
+// TestClientCertificates: what each certificate allows.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -103,13 +103,13 @@ func TestClientCertificates(t *testing.T) {
 		}
 	}
 
-	// A client that does not know the authority does not get that far.
+	// A client that does not trust the authority fails in the handshake.
 	if o := attempt(t, http.DefaultTransport, http.MethodGet, server.URL); o.err == nil {
 		t.Errorf("without the authority: %+v", o)
 	}
 }
 
-// TestCredentialMistakes: mistakes of a test are panics.
+// TestCredentialMistakes: mistakes in a test cause panics.
 func TestCredentialMistakes(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -133,7 +133,7 @@ func TestCredentialMistakes(t *testing.T) {
 	}
 }
 
-// raw sends bytes to a server and returns the answer.
+// raw sends bytes to a server and returns the response.
 func raw(t *testing.T, server *sfbackuptest.Server, request string) answer {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -156,8 +156,7 @@ func raw(t *testing.T, server *sfbackuptest.Server, request string) answer {
 	return answer{resp, string(b)}
 }
 
-// TestLengthRequired: a POST that says nothing about its body does not pass the
-// kernel driver, whose answers are for people.
+// TestLengthRequired: the kernel driver rejects a POST without a length, with an HTML page.
 func TestLengthRequired(t *testing.T) {
 	t.Parallel()
 	request := "POST " + first + "Backup" + v + " HTTP/1.1\r\nHost: cluster\r\n"
@@ -176,7 +175,7 @@ func TestLengthRequired(t *testing.T) {
 	}
 }
 
-// TestTokens403: the three kinds of 403, of which two are the same.
+// TestTokens403: unknown and expired tokens get the same 403, a role that is too low gets another.
 func TestTokens403(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -214,14 +213,14 @@ func TestTokens403(t *testing.T) {
 				t.Errorf("%s: %s: %s, want %s", tt.name, step.method, got, step.want)
 			}
 		}
-		// What is not there is nobody's business but the clients'.
+		// An unknown client does not learn which paths exist.
 		if a := get(t, c, "/Nope"); a.StatusCode != http.StatusForbidden {
-			t.Errorf("a client that is not known learns that nothing is there: %s", a.Status)
+			t.Errorf("an unknown client learns that the path does not exist: %s", a.Status)
 		}
 	}
 }
 
-// TestTokenExpires by the cluster's clock, and a fresh one helps.
+// TestTokenExpires: a token expires by the cluster's clock, and can be accepted again.
 func TestTokenExpires(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -242,7 +241,7 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestRequests: what is noted of a request, over both seams.
+// TestRequests: what is recorded of a request, over the transport and over a socket.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	for _, socket := range []bool{false, true} {
@@ -250,11 +249,11 @@ func TestRequests(t *testing.T) {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithClock(func() time.Time { return now }))
 		rt, url := c.Transport(), "http://cluster"
 		if socket {
-			// On a connection that it has used, net/http would repeat a GET.
+			// net/http would retry a GET on a reused connection.
 			rt, url = &http.Transport{DisableKeepAlives: true}, newServer(t, c).URL
 		}
 		if len(c.Requests()) != 0 {
-			t.Error("there are requests before the first")
+			t.Error("there are requests before the first was sent")
 		}
 		const body = `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":"secret"}}`
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+strings.Replace(first, "$", "%24", 1)+"Backup"+v+"&BackupTimeout=5", strings.NewReader(body))
@@ -303,7 +302,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestManyRequests: the latest are kept.
+// TestManyRequests: only the last requests are kept.
 func TestManyRequests(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -320,7 +319,7 @@ func TestManyRequests(t *testing.T) {
 	}
 }
 
-// discard is a ResponseWriter for nobody.
+// discard is a ResponseWriter that discards the response.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
@@ -332,8 +331,7 @@ func sha1Of(b []byte) []byte {
 	return sum[:]
 }
 
-// TestBrokenRecorder: where there is no connection to break, the handler ends as
-// handlers do that break theirs.
+// TestBrokenRecorder: a fault panics with http.ErrAbortHandler also if there is no connection to break.
 func TestBrokenRecorder(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -346,7 +344,7 @@ func TestBrokenRecorder(t *testing.T) {
 	c.ServeHTTP(discard{http.Header{}}, mustRequest(t, http.MethodGet, "http://cluster/"))
 }
 
-// TestResetOverTLS: the connection below is reset, without a word of goodbye.
+// TestResetOverTLS: the underlying connection is reset, without a close_notify alert.
 func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
