@@ -25,7 +25,7 @@ func newUpstream(t *testing.T) *upstream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
+	t.Cleanup(func() { closeQuietly(listener) })
 	return &upstream{t, listener}
 }
 
@@ -39,6 +39,9 @@ func (u *upstream) proxy(seed uint64, schedule func(*rand.Rand) Fault) *Proxy {
 	u.t.Cleanup(func() { closeProxy(u.t, p) })
 	return p
 }
+
+// closeQuietly closes something that may be closed already.
+func closeQuietly(c io.Closer) { c.Close() }
 
 func closeProxy(t *testing.T, p *Proxy) {
 	t.Helper()
@@ -72,7 +75,7 @@ func dial(t *testing.T, p *Proxy) *net.TCPConn {
 
 // withCleanup closes a connection at the end of a test, and sets a deadline so that the test cannot hang.
 func withCleanup(t *testing.T, conn net.Conn) *net.TCPConn {
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { closeQuietly(conn) })
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	return conn.(*net.TCPConn)
 }
@@ -91,7 +94,7 @@ func expectRefused(t *testing.T, p *Proxy) {
 	t.Helper()
 	conn, err := connect(t, p)
 	if err == nil { // the reset may arrive during the dial
-		defer conn.Close()
+		defer closeQuietly(conn)
 		_, err = conn.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
@@ -171,7 +174,7 @@ func TestForwards(t *testing.T) {
 	if p.Open() != 1 {
 		t.Errorf("%d connections", p.Open())
 	}
-	upstream.Close()
+	closeQuietly(upstream)
 	expectEnd(t, client, io.EOF)
 	eventually(t, "no connection", func() bool { return p.Open() == 0 })
 	if len(p.Counts()) > 0 {
@@ -207,7 +210,7 @@ func TestForwardsReset(t *testing.T) {
 
 	u := newUpstream(t)
 	p := u.proxy(1, nil)
-	u.listener.Close()
+	closeQuietly(u.listener)
 	expectRefused(t, p)
 }
 
@@ -232,7 +235,7 @@ func TestReset(t *testing.T) {
 		send(t, client, "1234567")
 		expect(t, upstream, "12345")
 		expectEnd(t, upstream, io.EOF)
-		upstream.Close()
+		closeQuietly(upstream)
 		expectEnd(t, client, syscall.ECONNRESET)
 		expectCount(t, p, "reset")
 	})
@@ -244,7 +247,7 @@ func TestReset(t *testing.T) {
 		send(t, upstream, "67")
 		expectEnd(t, client, syscall.ECONNRESET)
 		expectEnd(t, upstream, io.EOF)
-		upstream.Close()
+		closeQuietly(upstream)
 		expectCount(t, p, "reset")
 		eventually(t, "no connection", func() bool { return p.Open() == 0 })
 	})
@@ -259,11 +262,11 @@ func TestHalfOpen(t *testing.T) {
 		expect(t, upstream, "12345")
 		expectNothing(t, upstream)
 		send(t, upstream, "answer")
-		upstream.Close()
+		closeQuietly(upstream)
 		expectNothing(t, client)
 		send(t, client, "still there?")
 		expectCount(t, p, "half-open")
-		client.Close()
+		closeQuietly(client)
 		eventually(t, "no connection", func() bool { return p.Open() == 0 })
 	})
 	t.Run("down", func(t *testing.T) {
@@ -278,7 +281,7 @@ func TestHalfOpen(t *testing.T) {
 		send(t, client, "again")
 		expectNothing(t, upstream)
 		// The upstream sees the end only when the client has ended.
-		client.Close()
+		closeQuietly(client)
 		_ = upstream.SetReadDeadline(time.Time{})
 		expectEnd(t, upstream, io.EOF)
 		expectCount(t, p, "half-open")
@@ -371,7 +374,7 @@ func TestSchedule(t *testing.T) {
 					return
 				}
 				_, _ = io.WriteString(conn, "x")
-				conn.Close()
+				closeQuietly(conn)
 			}
 		}()
 		p.Push(Fault{}) // replaces the fault of the schedule for one connection
@@ -379,7 +382,7 @@ func TestSchedule(t *testing.T) {
 			before := p.Counts()["refused"]
 			if conn, err := connect(t, p); err == nil { // the reset may arrive during the dial
 				_, _ = io.Copy(io.Discard, conn)
-				conn.Close()
+				closeQuietly(conn)
 			}
 			refused = append(refused, p.Counts()["refused"] > before)
 		}
@@ -444,7 +447,7 @@ func TestClose(t *testing.T) {
 		_, _ = io.Copy(io.Discard, upstream) // ends
 		_, _ = io.Copy(io.Discard, client)
 		if conn, err := connect(t, p); err == nil {
-			conn.Close()
+			closeQuietly(conn)
 			t.Errorf("%+v: the proxy still listens", fault)
 		}
 		closeProxy(t, p) // may be called again

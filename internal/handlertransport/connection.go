@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// StatusLineWriter is a ResponseWriter that can send any reason phrase. That of [New] can; middleware that
-// has to see every status implements it too, by a call of the function [WriteStatusLine].
+// StatusLineWriter is a ResponseWriter that can send any reason phrase. The ResponseWriter of [New]
+// implements it. Middleware that must see every status implements it by calling the function
+// [WriteStatusLine].
 type StatusLineWriter interface {
 	WriteStatusLine(status int, reason string)
 }
 
 // WriteStatusLine sends a response without a body whose status line ends with the given reason phrase. It
 // looks for a [StatusLineWriter] in w and the writers that w wraps. If there is none, it takes over the
-// connection from the server of package http. Where that is impossible, over HTTP/2 for example, it sends
+// connection from the server of net/http. Where that is impossible, over HTTP/2 for example, it sends
 // the status without the phrase.
 func WriteStatusLine(w http.ResponseWriter, r *http.Request, status int, reason string) {
 	w.Header().Set("Content-Length", "0")
@@ -50,7 +51,7 @@ func WriteStatusLine(w http.ResponseWriter, r *http.Request, status int, reason 
 
 // BreakConnection ends a request without a response. It does not return but panics with
 // [http.ErrAbortHandler]. Over the transport of [New] the client gets the given error. Behind a server of
-// package http the connection is reset, and the client gets the error of its own system.
+// net/http the connection is reset, and the client gets the error of its own system.
 func BreakConnection(w http.ResponseWriter, err error) {
 	if own, ok := unwrap[*responseWriter](w); ok {
 		own.broken = err

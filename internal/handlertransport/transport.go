@@ -5,9 +5,9 @@
 // what they would see through net/http, except that the transport never asks for compression. It has no
 // connections and keeps no state between requests, so that it works in a [testing/synctest] bubble.
 //
-// A handler can also do two things that package http has no API for: [WriteStatusLine] sends a reason
-// phrase, and [BreakConnection] makes the client's request fail with a given error. Both also work behind
-// a server of package http.
+// Handlers can also do two things that net/http has no API for: [WriteStatusLine] sends a reason phrase,
+// and [BreakConnection] makes the client's request fail with a given error. Both also work behind a server
+// of net/http.
 package handlertransport
 
 import (

@@ -38,14 +38,14 @@ func (c *Cluster) AcceptCertificate(thumbprint string, role Role) {
 	c.authenticator.accept(certificateCredential(thumbprint), grant{role: role})
 }
 
-// RevokeToken makes the cluster a secured one that does not accept the token, whether it accepted it
-// before or not.
+// RevokeToken makes the cluster a secured one that does not accept the token, whether or not it was
+// accepted before.
 func (c *Cluster) RevokeToken(token string) {
 	c.authenticator.revoke(credential{token: token})
 }
 
 // RevokeCertificate makes the cluster a secured one that does not accept the client certificate with the
-// thumbprint, whether it accepted it before or not.
+// thumbprint, whether or not it was accepted before.
 func (c *Cluster) RevokeCertificate(thumbprint string) {
 	c.authenticator.revoke(certificateCredential(thumbprint))
 }

@@ -128,8 +128,8 @@ type Outcome struct {
 	// node: it stays Accepted until it times out, and no backup is made.
 	Accepted time.Duration
 
-	// Undelivered is how many times sending the request to the node fails.
-	// Each time it is retried a minute later, and stays Accepted meanwhile.
+	// Undelivered is how many times sending the request to the node fails. It
+	// is retried a minute after each failure, and stays Accepted meanwhile.
 	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two

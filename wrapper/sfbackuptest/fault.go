@@ -68,8 +68,8 @@ func (f Fault) AfterEffect() Fault {
 	return f
 }
 
-// Header sets a header of the response that the fault sends, such as Retry-After. Faults that send no
-// response of their own ignore it.
+// Header sets a header of the response of [Answer], [HTMLError] and [Redirect], such as Retry-After. Other
+// faults ignore it.
 func (f Fault) Header(name, value string) Fault {
 	f.header = f.header.Clone()
 	if f.header == nil {

@@ -44,7 +44,8 @@ func HangUp() Fault {
 }
 
 // Stall delays the request for a duration, after which it takes effect and gets its normal response. If
-// the duration is zero, there is no response until the client gives up.
+// the duration is not positive, there is no response, and the request takes no effect unless
+// [Fault.AfterEffect] says otherwise.
 func Stall(d time.Duration) Fault {
 	if d > 0 {
 		return Fault{name: "Stall(" + d.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {

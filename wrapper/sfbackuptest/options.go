@@ -24,7 +24,7 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithTimeZone sets the time zone of the cluster's nodes, which applies to time filters without a zone.
-// The default is UTC, with which a client that omits the zone goes unnoticed. A nil zone is UTC.
+// With the default, UTC, a test does not notice a client that omits the zone. A nil zone is UTC.
 func WithTimeZone(zone *time.Location) Option {
 	return option(func(cfg *config) {
 		cfg.zone = zone

@@ -21,9 +21,9 @@ type Policy struct {
 	// Storage is where backups are stored.
 	Storage Storage
 
-	// MaxIncrementalBackups is how many incremental backups are made after a
-	// full one before the next full one. Zero: that of the [Service].
-	// Negative: none, all backups are full.
+	// MaxIncrementalBackups is how many incremental backups are made between
+	// two full ones. Zero: that of the [Service]. Negative: none, all backups
+	// are full.
 	MaxIncrementalBackups int
 
 	// Every is the time between two periodic backups, at least a second.
@@ -77,8 +77,8 @@ type Application struct {
 }
 
 // SetPolicy changes the policy of an application, a service or a partition. The name is the full name of
-// the application or service, or the ID of the partition. A nil policy removes its own policy. A policy
-// with the name of another replaces that policy everywhere.
+// the application or service, or the ID of the partition. With a nil policy it has no policy of its own. A
+// policy with the name of another replaces that policy everywhere.
 //
 // The backups in the storage of the old policy stay there, and are in lists again when a policy with that
 // storage applies. But a storage that replaces another gets a new ID, so that earlier continuation tokens

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Series describes the history of a partition that is backed up regularly. [Partition] takes it as it is
-// and computes the backups when they are needed, so that a long history takes no memory. [Chain] returns
-// the same history as a slice.
+// Series describes the history of a partition that is backed up regularly. In a [Partition] its backups are
+// computed when they are needed, so that a long history takes no memory. [Chain] returns the same history
+// as a slice.
 //
 // The IDs and LSNs of the backups derive from the seed, see [WithSeed].
 type Series struct {

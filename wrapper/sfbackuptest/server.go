@@ -41,9 +41,8 @@ func WithTLS() ServerOption {
 }
 
 // WithClientCertificates makes the server use HTTPS and ask its clients for a certificate, and makes the
-// cluster a secured one. A client without a certificate, or with one that neither [Server.Issue] nor
-// [Cluster.AcceptCertificate] has made acceptable, gets a 403 and not a handshake error, as from a
-// gateway.
+// cluster a secured one. A client whose certificate the cluster does not accept (see [Server.Issue] and
+// [Cluster.AcceptCertificate]), or that has none, gets a 403 and not a handshake error, as from a gateway.
 //
 // Unlike a gateway, the server asks during the handshake and not after the request, because package
 // crypto/tls has no renegotiation for servers.
@@ -119,7 +118,7 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 func (s *Server) Client() *http.Client { return s.client }
 
 // Issue returns a client certificate that the cluster accepts in the given role. If the role is empty, the
-// cluster does not accept it. It panics without [WithTLS].
+// cluster does not accept it. It panics without [WithTLS], and if there is no such role.
 func (s *Server) Issue(role Role) tls.Certificate {
 	if s.authority == nil {
 		panic("sfbackuptest: Issue: a server without TLS has no certificates")
