@@ -106,7 +106,7 @@ func described(err error) bool {
 func inMemory() []target {
 	var targets []target
 	documents := [][]byte{openapi.Documented, openapi.Runtime}
-	for i, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileDocumented, sfbackuptest.ProfileCluster64} {
+	for i, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileDocumented, sfbackuptest.ProfileRuntime} {
 		cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
 		partition := cluster.Partitions()[0]
 		cluster.SetOutcome(partition, sfbackuptest.Outcome{Accepted: -1, Running: -1})

@@ -18,7 +18,7 @@ func TestInMemory(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{
-		"a cluster in memory, Documented: 0 violations\n", "a cluster in memory, Cluster64: 0 violations\n",
+		"a cluster in memory, Documented: 0 violations\n", "a cluster in memory, Runtime: 0 violations\n",
 		"exercised 14 of 44:\n",
 		"operation  GetPartitionBackupProgress                                 4\n",
 		"status     GetPartitionBackupProgress  4xx                            1\n",
@@ -33,7 +33,11 @@ func TestEndpoint(t *testing.T) {
 	t.Setenv("SFBACKUP_TEST_TOKEN", "t0ken")
 	security := sfbackuptest.NewCluster()
 	security.AcceptToken("t0ken", sfbackuptest.RoleUser, time.Time{})
-	secured := security.Start(t)
+	secured, err := sfbackuptest.NewServer(security)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(secured.Close)
 	cluster := sfbackuptest.NewCluster() // as 6.4 answers
 	cluster.SetOutcome(cluster.Partitions()[0], sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	server := httptest.NewServer(cluster)

@@ -19,8 +19,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -97,14 +95,14 @@ func run(ctx context.Context, args []string, std streams) int {
 		}
 	} else {
 		cluster := newCluster()
-		address, shutdown, err := serve(cluster)
+		server, err := sfbackuptest.NewServer(cluster)
 		if err != nil {
 			fmt.Fprintln(std.err, "fleet:", err)
 			return 1
 		}
-		defer shutdown()
-		fmt.Fprintf(std.out, "a cluster in memory answers at %s\n", address)
-		*endpoint, partitions = address, cluster.Partitions()
+		defer server.Close()
+		fmt.Fprintf(std.out, "a cluster in memory answers at %s\n", server.URL)
+		*endpoint, partitions = server.URL, cluster.Partitions()
 		opts.Wait.MinDelay = 200 * time.Millisecond // its backups are short
 	}
 
@@ -265,7 +263,7 @@ func (l *progressLine) clear() {
 
 // newCluster returns a cluster with 300 partitions, of which a few cannot be backed up.
 func newCluster() *sfbackuptest.Cluster {
-	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(30, 10, 3)...))
+	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(30, 10, 3)...))
 	for i, id := range cluster.Partitions() {
 		outcome := sfbackuptest.Outcome{
 			Accepted: 100 * time.Millisecond,
@@ -280,22 +278,4 @@ func newCluster() *sfbackuptest.Cluster {
 		cluster.SetOutcome(id, outcome)
 	}
 	return cluster
-}
-
-// serve lets a handler answer on a free port of this machine until shutdown is called.
-func serve(handler http.Handler) (address string, shutdown func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with http.ErrServerClosed
-	}()
-	return "http://" + listener.Addr().String(), func() {
-		_ = server.Close()
-		<-done
-	}, nil
 }

@@ -1,12 +1,12 @@
-// Command quickstart backs up one partition and lists its backups, chain by chain.
+// Command quickstart backs up one partition and lists its backups by chain.
 //
 //	go run ./examples/quickstart                                    # against a cluster in memory
 //	go run ./examples/quickstart -endpoint URL -partition ID        # against a real cluster
 //
-// A secured cluster takes -cert, or -token-env, and -ca or -thumbprint; -h explains them.
+// A secured cluster needs -cert or -token-env, and -ca or -thumbprint; -h describes them.
 //
-// It exits with 0 when the backup ended with success, with 1 when it did not or was not waited for to
-// its end, and with 2 when it was called wrongly. Interrupting it does not stop the backup.
+// The exit code is 0 if the backup succeeded, 1 if it failed or the wait for it ended early, and 2 if the
+// arguments are wrong. An interrupt ends the wait, but does not stop the backup.
 package main
 
 import (
@@ -16,8 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -42,10 +40,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, "Backs up one partition and lists its backups: of a cluster in memory, or of the given one.\n\n")
+		fmt.Fprint(stderr, "Backs up one partition and lists its backups. Without flags it uses a cluster in memory.\n\n")
 		flags.PrintDefaults()
 	}
-	endpoint := flags.String("endpoint", "", "the `URL` of a cluster's HTTP gateway; without it, a cluster in memory")
+	endpoint := flags.String("endpoint", "", "the `URL` of a cluster's HTTP gateway (default: a cluster in memory)")
 	id := flags.String("partition", "", "the `ID` of the partition to back up")
 	secured := credentials.Register(flags)
 	switch err := flags.Parse(args); {
@@ -54,25 +52,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	case flags.NArg() > 0 || !complete(flags):
-		fmt.Fprintln(stderr, "quickstart: give -endpoint and -partition, or nothing at all")
+		fmt.Fprintln(stderr, "quickstart: give both -endpoint and -partition, or no arguments")
 		return 2
 	}
 
 	var partition uuid.UUID
 	if flags.NFlag() == 0 {
 		cluster := newCluster()
-		address, shutdown, err := serve(cluster)
+		server, err := sfbackuptest.NewServer(cluster)
 		if err != nil {
 			fmt.Fprintln(stderr, "quickstart:", err)
 			return 1
 		}
-		defer shutdown()
-		fmt.Fprintf(stdout, "a cluster in memory answers at %s\n", address)
-		*endpoint, partition = address, cluster.Partitions()[0]
+		defer server.Close()
+		fmt.Fprintf(stdout, "a cluster in memory listens on %s\n", server.URL)
+		*endpoint, partition = server.URL, cluster.Partitions()[0]
 	} else {
 		var err error
 		if partition, err = uuid.Parse(*id); err != nil || partition == uuid.Nil {
-			fmt.Fprintf(stderr, "quickstart: -partition: %q is not the identity of a partition\n", *id)
+			fmt.Fprintf(stderr, "quickstart: -partition: %q is not a partition ID\n", *id)
 			return 2
 		}
 	}
@@ -94,21 +92,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// complete reports whether the flags say which cluster is meant: a real one, or with no flags at all that
-// in memory. A flag that is given empty is a mistake, not a demonstration.
+// complete reports whether the flags select a cluster: a real one, or without any flags the one in memory.
+// A flag with an empty value counts as given, so that it is reported as a mistake.
 func complete(flags *flag.FlagSet) bool {
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	return len(given) == 0 || given["endpoint"] && given["partition"]
 }
 
-// backup takes a backup and shows what there is then.
+// backup makes a backup and prints all backups.
 func backup(ctx context.Context, client *sfbackup.Client, partition uuid.UUID, out io.Writer) error {
 	fmt.Fprintf(out, "backing up partition %s\n", partition)
 	start := time.Now()
 	var state sfbackup.BackupState
 	progress, err := client.BackupAndWait(ctx, partition, nil, &sfbackup.WaitOptions{
-		MinDelay: 500 * time.Millisecond, // to see the states of a short backup
+		MinDelay: 500 * time.Millisecond, // to see the states of the short backups of the cluster in memory
 		OnProgress: func(p *sfbackup.Progress) error {
 			if p.BackupState != state {
 				state = p.BackupState
@@ -120,7 +118,7 @@ func backup(ctx context.Context, client *sfbackup.Client, partition uuid.UUID, o
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "backup %s reaches LSN %d and lies at\n  %s\n",
+	fmt.Fprintf(out, "backup %s ends at LSN %d and is stored at\n  %s\n",
 		progress.BackupID, progress.LSNOfLastBackupRecord, progress.BackupLocation)
 
 	var backups []sfbackup.Backup
@@ -133,9 +131,9 @@ func backup(ctx context.Context, client *sfbackup.Client, partition uuid.UUID, o
 	return printChains(out, backups)
 }
 
-// printChains prints backups chain by chain, the oldest first.
+// printChains prints backups by chain, oldest first.
 func printChains(out io.Writer, backups []sfbackup.Backup) error {
-	// The server promises no order.
+	// The order of the list is not specified.
 	slices.SortFunc(backups, func(a, b sfbackup.Backup) int {
 		return cmp.Or(a.CreationTimeUTC.Compare(b.CreationTimeUTC), cmp.Compare(a.LSNOfLastBackupRecord, b.LSNOfLastBackupRecord))
 	})
@@ -161,8 +159,8 @@ func printChains(out io.Writer, backups []sfbackup.Backup) error {
 	return table.Flush()
 }
 
-// newCluster returns a cluster with a partition that has been backed up every eight hours, a full
-// backup each day.
+// newCluster returns a cluster with a partition that has a backup every eight hours, of which one a day is
+// full.
 func newCluster() *sfbackuptest.Cluster {
 	yesterday := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
 	return sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
@@ -173,22 +171,4 @@ func newCluster() *sfbackuptest.Cluster {
 			Backups: sfbackuptest.Chain(yesterday.Add(-21*time.Hour), 8*time.Hour, 3, 5),
 		}},
 	}))
-}
-
-// serve lets a handler answer on a free port of this machine until shutdown is called.
-func serve(handler http.Handler) (address string, shutdown func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with http.ErrServerClosed
-	}()
-	return "http://" + listener.Addr().String(), func() {
-		_ = server.Close()
-		<-done
-	}, nil
 }

@@ -18,12 +18,12 @@ func TestAgainstTheClusterInMemory(t *testing.T) {
 	if code := run(t.Context(), nil, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
-	want := regexp.MustCompile(`^a cluster in memory answers at http://127\.0\.0\.1:\d+
+	want := regexp.MustCompile(`^a cluster in memory listens on http://127\.0\.0\.1:\d+
 backing up partition [0-9a-f-]{36}
     0\.\d s  Accepted
     [\d.]+ s  BackupInProgress
     [\d.]+ s  Success
-backup ([0-9a-f]{8})-[0-9a-f-]{27} reaches LSN (\d+) and lies at
+backup ([0-9a-f]{8})-[0-9a-f-]{27} ends at LSN (\d+) and is stored at
   (CalcApp\\CalcService\\[^\n]+\.zip)
 
 6 backups in 2 chains
@@ -103,18 +103,18 @@ func TestUsage(t *testing.T) {
 	for _, tt := range []struct {
 		args string
 		code int
-		want string // in what is printed
+		want string // in the output
 	}{
 		{"-h", 0, "-partition ID"},
 		{"-nonsense", 2, "-partition ID"},
-		{"argument", 2, "or nothing at all"},
-		{"-endpoint http://localhost", 2, "or nothing at all"},
-		{"-endpoint http://localhost -partition P0", 2, `-partition: "P0" is not the identity`},
-		{"-cert c.pem", 2, "or nothing at all"},
+		{"argument", 2, "or no arguments"},
+		{"-endpoint http://localhost", 2, "or no arguments"},
+		{"-endpoint http://localhost -partition P0", 2, `-partition: "P0" is not a partition ID`},
+		{"-cert c.pem", 2, "or no arguments"},
 		{"-endpoint https://localhost -partition 1daae3f5-7fd6-42e9-b1ba-8c05f873994d -key k.pem", 2, "-key needs -cert"},
 		{"-endpoint https://localhost -partition 1daae3f5-7fd6-42e9-b1ba-8c05f873994d -thumbprint x", 2, "is not a thumbprint"},
-		{"-endpoint= -partition=", 2, "is not the identity"},
-		{"-endpoint http://localhost -partition 00000000-0000-0000-0000-000000000000", 2, "is not the identity"},
+		{"-endpoint= -partition=", 2, "is not a partition ID"},
+		{"-endpoint http://localhost -partition 00000000-0000-0000-0000-000000000000", 2, "is not a partition ID"},
 		{"-endpoint localhost -partition 1daae3f5-7fd6-42e9-b1ba-8c05f873994d", 2, `has to begin with "http://"`},
 	} {
 		var stdout, stderr bytes.Buffer

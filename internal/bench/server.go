@@ -43,7 +43,7 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(n/10, 10, 0)...))
+		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(n/10, 10, 0)...))
 		for _, id := range cluster.Partitions() {
 			cluster.SetOutcome(id, sfbackuptest.Outcome{Accepted: -1, Running: -1})
 			state.Partitions = append(state.Partitions, id.String())

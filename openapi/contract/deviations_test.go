@@ -67,11 +67,11 @@ var deviations = []deviation{
 	},
 	{
 		name: "a refused certificate has no body", request: deviationProgress,
-		prepare: func(c *sfbackuptest.Cluster) { c.Script(nil, sfbackuptest.RefuseCredentials()) },
+		prepare: func(c *sfbackuptest.Cluster) { c.Inject(sfbackuptest.RefuseCredentials()) },
 	},
 	{
 		name: "http.sys answers with HTML", request: deviationProgress,
-		prepare: func(c *sfbackuptest.Cluster) { c.Script(nil, sfbackuptest.HTMLError(http.StatusServiceUnavailable)) },
+		prepare: func(c *sfbackuptest.Cluster) { c.Inject(sfbackuptest.HTMLError(http.StatusServiceUnavailable)) },
 	},
 	{
 		name:    "newer servers know the client id of a managed identity",

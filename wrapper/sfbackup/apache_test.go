@@ -194,7 +194,7 @@ func TestApache(t *testing.T) {
 	for _, partition := range cluster.Partitions() {
 		cluster.SetOutcome(partition, sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	}
-	backend := cluster.Start(t)
+	backend := newServer(t, cluster)
 	v12, v13 := startHTTPD(t, certificate, clients, backend.URL)
 	trust, show := sfbackup.WithRootCAs(servers.pool()), sfbackup.WithClientCertificate(mine)
 	certFile, keyFile := writePEM(t, t.TempDir(), mine)

@@ -219,7 +219,7 @@ func TestStartOnAUsedConnection(t *testing.T) {
 	} {
 		for _, opts := range []*sfbackup.BackupOptions{nil, {Storage: &sfbackup.FileShare{Path: `\\server\share`}}} {
 			cluster := sfbackuptest.NewCluster()
-			client, err := sfbackup.NewClient(cluster.Start(t).URL)
+			client, err := sfbackup.NewClient(newServer(t, cluster).URL)
 			if err != nil {
 				t.Fatal(err)
 			}

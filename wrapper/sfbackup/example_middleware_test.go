@@ -42,7 +42,10 @@ func ExampleWithHTTPClient() {
 
 // Traces around the transport that the options about certificates make.
 func ExampleWithMiddleware() {
-	server := sfbackuptest.NewCluster().Start(nil, sfbackuptest.WithClientCertificates())
+	server, err := sfbackuptest.NewServer(sfbackuptest.NewCluster(), sfbackuptest.WithClientCertificates())
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer server.Close()
 	client, err := sfbackup.NewClient(server.URL,
 		sfbackup.WithClientCertificate(*server.ClientCertificate), sfbackup.WithRootCAs(server.RootCAs),

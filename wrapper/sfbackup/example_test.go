@@ -55,7 +55,7 @@ func ExampleOutcomeUnknownError() {
 		log.Fatal(err)
 	}
 	started := false
-	cluster.Script(nil,
+	cluster.Inject(
 		sfbackuptest.HangUp().AfterEffect().When(func(r *http.Request) bool { started = r.Method == http.MethodPost; return started }),
 		sfbackuptest.Answer(http.StatusInternalServerError, "").When(func(*http.Request) bool { return started }))
 

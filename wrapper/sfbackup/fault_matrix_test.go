@@ -338,7 +338,7 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 		if fault.once {
 			f = f.On(op.api)
 		}
-		cluster.Script(nil, f.When(func(*http.Request) bool { return !out.over.Load() }))
+		cluster.Inject(f.When(func(*http.Request) bool { return !out.over.Load() }))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()

@@ -332,7 +332,7 @@ func TestFleetDelays(t *testing.T) {
 func TestBackupManyRequestsAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(10, 20, 1)...))
+		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(10, 20, 1)...))
 		var now, most atomic.Int64
 		client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 			n := now.Add(1)

@@ -29,7 +29,7 @@ func tokenOf(value string) sfbackup.Option {
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	cluster := sfbackuptest.NewCluster()
-	server := cluster.Start(t, sfbackuptest.WithClientCertificates())
+	server := newServer(t, cluster, sfbackuptest.WithClientCertificates())
 	user, stranger := server.Issue(sfbackuptest.RoleUser), server.Issue("")
 	cluster.AcceptToken("user", sfbackuptest.RoleUser, time.Time{})
 	cluster.AcceptToken("expired", sfbackuptest.RoleAdmin, time.Now().Add(-time.Hour))

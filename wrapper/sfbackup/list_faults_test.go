@@ -59,7 +59,7 @@ func TestListsUnderFaults(t *testing.T) {
 
 func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[string]int) {
 	t.Helper()
-	profile := []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented}[random.IntN(2)]
+	profile := []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented}[random.IntN(2)]
 	cluster := sfbackuptest.NewCluster(append(manyServices(), sfbackuptest.WithProfile(profile))...)
 	rate := random.Float64() / 2
 	cluster.Schedule(seed, rate, listFaults(random)...)

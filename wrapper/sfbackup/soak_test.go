@@ -12,13 +12,13 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/servicefabric-go/backup/internal/faultproxy"
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
@@ -58,7 +58,7 @@ type soak struct {
 	seed       uint64
 	short      bool // as in make test: a round or two
 	ask        func(when string) *soakReport
-	proxy      *faultProxy
+	proxy      *faultproxy.Proxy
 	transport  *http.Transport
 	client     *sfbackup.Client
 	goroutines int // before it began
@@ -84,9 +84,9 @@ func newSoak(t *testing.T) *soak {
 	}
 	s.goroutines = goruntime.NumGoroutine()
 	s.ask = startSoakCluster(t, s.seed)
-	s.proxy = newFaultProxy(t, strings.TrimPrefix(s.ask("now").URL, "http://"), s.seed, anyToxic)
+	s.proxy = newFaultProxy(t, s.ask("now").URL, s.seed)
 	s.transport = &http.Transport{MaxIdleConnsPerHost: soakInFlight, ResponseHeaderTimeout: s.patience}
-	client, err := sfbackup.NewClient("http://"+s.proxy.addr,
+	client, err := sfbackup.NewClient("http://"+s.proxy.Addr,
 		sfbackup.WithHTTPClient(&http.Client{Transport: s.transport}),
 		sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, AttemptTimeout: s.patience}))
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *soak) run() {
 	if unseen := s.unseen(); len(unseen) > 0 {
 		s.Errorf("not seen: %v", unseen)
 	}
-	struck := s.proxy.struck()
-	s.proxy.close()
+	struck := s.proxy.Counts()
+	closeProxy(s, s.proxy)
 	eventually(s, "no goroutine of the run", func() bool { return goruntime.NumGoroutine() <= s.goroutines })
 	s.Logf("%v with the seed %d: %d rounds, %d backups started, results %v, lists %v, faults in HTTP %v, in connections %v, "+
 		"heap %d KiB at first and %d at last, %d and %d in the middle of the halves, goroutines %d before and %d after",
@@ -135,7 +135,7 @@ func (s *soak) round(before *soakReport) *soakReport {
 // settled returns a report when nothing that was sent is still on its way.
 func (s *soak) settled(when string) *soakReport {
 	s.transport.CloseIdleConnections()
-	eventually(s, "no connection", func() bool { return s.proxy.open() == 0 })
+	eventually(s, "no connection", func() bool { return s.proxy.Open() == 0 })
 	report := s.ask(when)
 	for kind, n := range report.Faults {
 		s.faults[kind] += n
@@ -361,7 +361,7 @@ func (s *soak) unseen() (unseen []string) {
 	for what, is := range map[string]bool{
 		"a success": s.results[soakSuccess] > 0, "a failure": s.results[soakFailure] > 0,
 		"a list of a service": s.lists["services"] > 0, "a list of a partition": s.lists["partitions"] > 0,
-		"faults in HTTP": len(s.faults) > 0, "faults in connections": len(s.proxy.struck()) > 0,
+		"faults in HTTP": len(s.faults) > 0, "faults in connections": len(s.proxy.Counts()) > 0,
 		// For that the client must start them faster than they end.
 		"so many backups in flight": s.mostInFlight == soakInFlight || s.short,
 	} {

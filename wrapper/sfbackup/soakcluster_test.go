@@ -107,7 +107,10 @@ func serveSoakCluster(seed uint64, in io.Reader, out io.Writer) {
 		cluster.SetOutcome(id, outcome)
 	}
 	cluster.Schedule(seed, 0.05, soakFaults()...)
-	server := cluster.Start(nil)
+	server, err := sfbackuptest.NewServer(cluster)
+	if err != nil {
+		panic(err)
+	}
 	defer server.Close()
 	report.URL = server.URL
 

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,9 +48,9 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 				random := rand.New(rand.NewPCG(seed, 1))
 				cluster := sfbackuptest.NewCluster(opts...)
 				cluster.Schedule(seed, random.Float64(), faults...)
-				proxy := newFaultProxy(t, strings.TrimPrefix(cluster.Start(t).URL, "http://"), seed, anyToxic)
+				proxy := newFaultProxy(t, newServer(t, cluster).URL, seed)
 				transport := &http.Transport{}
-				client, err := sfbackup.NewClient("http://"+proxy.addr, sfbackup.WithHTTPClient(&http.Client{Transport: transport}),
+				client, err := sfbackup.NewClient("http://"+proxy.Addr, sfbackup.WithHTTPClient(&http.Client{Transport: transport}),
 					sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(4), MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, AttemptTimeout: 300 * time.Millisecond}))
 				if err != nil {
 					t.Error(err)
@@ -59,12 +58,12 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 				}
 				class, err := test(t, random, &socketRun{cluster, client, func() {
 					transport.CloseIdleConnections()
-					proxy.settle()
+					proxy.WaitIdle()
 				}})
 				transport.CloseIdleConnections()
 				mu.Lock()
 				seen[class]++
-				for kind, n := range proxy.struck() {
+				for kind, n := range proxy.Counts() {
 					struck[kind] += n
 				}
 				mu.Unlock()

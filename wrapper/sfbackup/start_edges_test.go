@@ -131,7 +131,7 @@ func TestStartSentTwiceBelow(t *testing.T) {
 		},
 	} {
 		cluster := sfbackuptest.NewCluster()
-		client, err := sfbackup.NewClient(cluster.Start(t).URL, sfbackup.WithMiddleware(middleware))
+		client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithMiddleware(middleware))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func TestStartRedirected(t *testing.T) {
 			}
 			http.Redirect(w, r, "/elsewhere", http.StatusSeeOther)
 		}).On(sfbackuptest.OpBackupPartition))
-		client, err := sfbackup.NewClient(cluster.Start(t).URL, sfbackup.WithHTTPClient(&http.Client{
+		client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithHTTPClient(&http.Client{
 			Transport:     &http.Transport{DisableKeepAlives: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return follow },
 		}))
@@ -346,7 +346,7 @@ func TestStartBesideRequestsThatSucceed(t *testing.T) {
 	cluster := sfbackuptest.NewCluster()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	client, err := sfbackup.NewClient(cluster.Start(t).URL, sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+	client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			own, err := http.NewRequestWithContext(req.Context(), http.MethodPost, other.URL, nil)
 			if err != nil {

@@ -72,7 +72,7 @@ var outcomesAfter = []sfbackuptest.Outcome{
 // says that.
 func TestStartExactlyOnce(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		t.Run(fmt.Sprint(profile), func(t *testing.T) {
 			t.Parallel()
 			seen := map[string]int{}
@@ -246,7 +246,7 @@ func TestStart(t *testing.T) {
 				}
 				cluster.SetOutcome(partition1)
 				before := posts(cluster)
-				cluster.Script(nil, tt.faults...)
+				cluster.Inject(tt.faults...)
 				err := client.BackupPartition(t.Context(), partition1, nil)
 				if fmt.Sprint(err) != tt.want && (err != nil || tt.want != "") {
 					t.Errorf("got  %v\nwant %s", err, tt.want)

@@ -49,7 +49,7 @@ func TestStuckServers(t *testing.T) {
 		for name, read := range eachRead {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := sfbackuptest.NewCluster()
-				cluster.Script(nil, fault.Times(0))
+				cluster.Inject(fault.Times(0))
 				client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
 				var err error
 				n := allocated(func() { err = read(t.Context(), client) })

@@ -8,15 +8,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file is the backup service as the gateway talks to it. Each operation
-// goes through the same steps in the same order: the body's content type, the
-// timeout, all other arguments, the version of the API, and only then the
-// cluster's state.
+// This file is the backup service behind the gateway. Each operation checks the same things in the same
+// order: the content type of the body, the timeout, all other arguments, the api-version, and only then
+// the state of the cluster.
 
-// backupPartition accepts a backup. The answer says nothing about how it goes.
-func (c *Cluster) backupPartition(w http.ResponseWriter, cl *call) *failure {
-	b := c.binder(cl)
-	named, failed := b.storage(cl)
+// backupPartition accepts a backup. The response says nothing about its course.
+func (c *Cluster) backupPartition(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
+	b := c.binder(req)
+	named, failed := b.storage(req)
 	if failed != nil {
 		return failed
 	}
@@ -25,16 +24,15 @@ func (c *Cluster) backupPartition(w http.ResponseWriter, cl *call) *failure {
 		return failed
 	}
 
-	if failed := c.accept(cl.metadata, timeout, named); failed != nil {
+	if failed := c.requestBackup(req.metadata, timeout, named); failed != nil {
 		return failed
 	}
 	writeBody(w, http.StatusAccepted, "", nil)
 	return nil
 }
 
-// accept accepts a backup into the storage of the policy, or into one that the
-// request names.
-func (c *Cluster) accept(metadata string, timeout int64, named bool) *failure {
+// requestBackup accepts a backup into the storage of the policy, or into the storage that the request names.
+func (c *Cluster) requestBackup(metadata string, timeout int64, named bool) *errorResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, failed := c.partition(metadata, errArguments, errArguments)
@@ -42,24 +40,24 @@ func (c *Cluster) accept(metadata string, timeout int64, named bool) *failure {
 	case failed != nil:
 		return failed
 	case named:
-		return p.request(c.now(), timeout, nil, c.conduct.longestTimeout)
+		return p.requestBackup(c.now(), timeout, nil, c.behavior.longestTimeout)
 	}
 	policy := c.policyOf(p)
 	if policy == nil {
 		return errBackupNotEnabled
 	}
-	place := policy.Storage
-	return p.request(c.now(), timeout, &place, c.conduct.longestTimeout)
+	storage := policy.Storage
+	return p.requestBackup(c.now(), timeout, &storage, c.behavior.longestTimeout)
 }
 
-// getPartitionBackupProgress tells how the latest requested backup goes.
-func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, cl *call) *failure {
-	b := c.binder(cl)
+// getPartitionBackupProgress returns the progress of the latest requested backup.
+func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
+	b := c.binder(req)
 	if failed := b.check(); failed != nil {
 		return failed
 	}
 
-	body, failed := c.progress(cl.metadata)
+	body, failed := c.progress(req.metadata)
 	if failed != nil {
 		return failed
 	}
@@ -67,8 +65,8 @@ func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, cl *call) *f
 	return nil
 }
 
-// progress returns the state of a partition's latest request as it is sent.
-func (c *Cluster) progress(metadata string) ([]byte, *failure) {
+// progress returns the JSON of the progress of a partition's latest request.
+func (c *Cluster) progress(metadata string) ([]byte, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, failed := c.partition(metadata, errArguments, errArguments)
@@ -76,18 +74,18 @@ func (c *Cluster) progress(metadata string) ([]byte, *failure) {
 		return nil, failed
 	}
 	now := c.now()
-	p.settle(now)
-	return appendProgress(nil, c.conduct, p, now), nil
+	p.completeBackups(now)
+	return appendProgress(nil, c.behavior, p, now), nil
 }
 
 // getPartitionBackupList lists the backups of a partition.
-func (c *Cluster) getPartitionBackupList(w http.ResponseWriter, cl *call) *failure {
+func (c *Cluster) getPartitionBackupList(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
 	format := errArguments
-	if c.conduct.numericCodes {
+	if c.behavior.numericCodes {
 		format = errPartitionFormat
 	}
-	return c.list(w, cl, func() (*service, []*partition, []*policy, *failure) {
-		p, failed := c.partition(cl.metadata, errArgument, format)
+	return c.list(w, req, func() (*service, []*partition, []*policy, *errorResponse) {
+		p, failed := c.partition(req.metadata, errArgument, format)
 		if failed != nil {
 			return nil, nil, nil, failed
 		}
@@ -96,9 +94,9 @@ func (c *Cluster) getPartitionBackupList(w http.ResponseWriter, cl *call) *failu
 }
 
 // getServiceBackupList lists the backups of all partitions of a service.
-func (c *Cluster) getServiceBackupList(w http.ResponseWriter, cl *call) *failure {
-	return c.list(w, cl, func() (*service, []*partition, []*policy, *failure) {
-		s, failed := c.service(cl.metadata)
+func (c *Cluster) getServiceBackupList(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
+	return c.list(w, req, func() (*service, []*partition, []*policy, *errorResponse) {
+		s, failed := c.service(req.metadata)
 		if failed != nil {
 			return nil, nil, nil, failed
 		}
@@ -110,39 +108,38 @@ func (c *Cluster) getServiceBackupList(w http.ResponseWriter, cl *call) *failure
 	})
 }
 
-// list lists the backups that the storages of some policies hold of some
-// partitions of a service.
-func (c *Cluster) list(w http.ResponseWriter, cl *call, find func() (*service, []*partition, []*policy, *failure)) *failure {
-	b := c.binder(cl)
+// list lists the backups of some partitions of a service in the storages of some policies.
+func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func() (*service, []*partition, []*policy, *errorResponse)) *errorResponse {
+	b := c.binder(req)
 	q := b.listQuery()
 	if failed := b.check(); failed != nil {
 		return failed
 	}
 
-	s, shelves, failed := c.shelves(find)
+	s, views, failed := c.storageViews(find)
 	switch {
 	case failed != nil:
 		return failed
 	case s.stateless:
 		return errStateless
-	case len(shelves) == 0:
+	case len(views) == 0:
 		return errBackupNotEnabled
 	}
-	p, failed := c.page(shelves, q)
+	p, failed := c.page(views, q)
 	if failed != nil {
 		return failed
 	}
-	if cl.adjust != nil {
-		cl.adjust(p)
+	if req.adjust != nil {
+		req.adjust(p)
 	}
-	p.write(w, c.conduct)
+	p.write(w, c.behavior)
 	return nil
 }
 
-// shelves looks at the cluster's state for as short as possible, and returns
-// what a list can be written from at the pace of its reader: a shelf for each
-// of the policies, in the order of their storages' identities.
-func (c *Cluster) shelves(find func() (*service, []*partition, []*policy, *failure)) (*service, []shelf, *failure) {
+// storageViews returns a snapshot for each of the policies, ordered by the IDs of their storages. It holds
+// the cluster's mutex only while it takes the snapshots, so that a list can then be written as slowly as
+// its client reads.
+func (c *Cluster) storageViews(find func() (*service, []*partition, []*policy, *errorResponse)) (*service, []storageView, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, partitions, policies, failed := find()
@@ -151,23 +148,22 @@ func (c *Cluster) shelves(find func() (*service, []*partition, []*policy, *failu
 	}
 	now := c.now()
 	for _, p := range partitions {
-		p.settle(now)
+		p.completeBackups(now)
 	}
-	var shelves []shelf
+	var views []storageView
 	for _, policy := range policies {
-		if policy == nil || slices.ContainsFunc(shelves, func(s shelf) bool { return s.id == policy.storageID }) {
+		if policy == nil || slices.ContainsFunc(views, func(s storageView) bool { return s.id == policy.storageID }) {
 			continue
 		}
-		shelves = append(shelves, newShelf(policy, partitions, now))
+		views = append(views, newStorageView(policy, partitions, now))
 	}
-	slices.SortFunc(shelves, func(a, b shelf) int { return strings.Compare(a.id, b.id) })
-	return s, shelves, nil
+	slices.SortFunc(views, func(a, b storageView) int { return strings.Compare(a.id, b.id) })
+	return s, views, nil
 }
 
-// partition finds the partition that the gateway's header names. What a header
-// with more than an identity and an identity that is none are reported as
-// differs between the operations.
-func (c *Cluster) partition(metadata string, header, format *failure) (*partition, *failure) {
+// partition finds the partition that the gateway's header names. The error for a header with more than an
+// ID, and that for an invalid ID, differ between the operations.
+func (c *Cluster) partition(metadata string, header, format *errorResponse) (*partition, *errorResponse) {
 	_, text, _ := strings.Cut(metadata, "/")
 	if strings.Contains(text, "/") {
 		return nil, header
@@ -183,9 +179,9 @@ func (c *Cluster) partition(metadata string, header, format *failure) (*partitio
 }
 
 // service finds the service that the gateway's header names.
-func (c *Cluster) service(metadata string) (*service, *failure) {
+func (c *Cluster) service(metadata string) (*service, *errorResponse) {
 	_, name, _ := strings.Cut(metadata, "/")
-	if c.conduct.tildeIsSlash {
+	if c.behavior.tildeIsSlash {
 		name = strings.ReplaceAll(name, "~", "/")
 	}
 	if s := c.services[fabricScheme+name]; s != nil {
@@ -194,8 +190,8 @@ func (c *Cluster) service(metadata string) (*service, *failure) {
 	return nil, errServiceDoesNotExist
 }
 
-// parseGUID reads an identity in the forms that .NET accepts: 32 digits, with
-// or without dashes, and with dashes in braces or parentheses.
+// parseGUID parses an ID in the forms that .NET accepts: 32 digits with or without dashes, and the form
+// with dashes in braces or parentheses.
 func parseGUID(s string) (uuid.UUID, bool) {
 	s = strings.TrimSpace(s)
 	if n := len(s); n == 38 && (s[0] == '{' && s[37] == '}' || s[0] == '(' && s[37] == ')') {
@@ -208,17 +204,16 @@ func parseGUID(s string) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-func (c *Cluster) binder(cl *call) *binder {
-	return &binder{query: cl.query, conduct: c.conduct, zone: c.zone}
+func (c *Cluster) binder(req *forwardedRequest) *binder {
+	return &binder{query: req.query, behavior: c.behavior, zone: c.zone}
 }
 
-// check reports what is wrong with the arguments that every operation has and
-// with those that were read before.
-func (b *binder) check() *failure {
+// check returns the error for the arguments that every operation has and for those that were read before.
+func (b *binder) check() *errorResponse {
 	if failed := b.timeout(); failed != nil {
 		return failed
 	}
-	if failed := b.failure(); failed != nil {
+	if failed := b.argumentError(); failed != nil {
 		return failed
 	}
 	return b.apiVersion()

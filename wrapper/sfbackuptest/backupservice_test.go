@@ -9,7 +9,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// invalid is the body of the error for arguments that cannot be read.
+// invalid is the body of the error for invalid arguments.
 func invalid(modelState string) string {
 	return `{"Error":{"Code":"E_INVALIDARG","Message":"{Message:The request is invalid.,ModelState:{` + modelState + `}}"}}`
 }
@@ -23,8 +23,7 @@ const (
 	notEnabled    = `{"Error":{"Code":"FABRIC_E_BACKUP_NOT_ENABLED","Message":"Backup has not been configured/ enabled for this specific partition/ service/ application."}}`
 )
 
-// TestArguments goes through the rules by which the backup service of 6.4
-// reads a query and a path.
+// TestArguments: how the backup service of 6.4 parses queries and paths.
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	progress, list, serviceList, backup := first+"GetBackupProgress", first+"GetBackups", calc+"GetBackups", first+"Backup"
@@ -160,7 +159,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// TestRequestBodies goes through what may stand in a backup request.
+// TestRequestBodies: valid and invalid bodies of a backup request.
 func TestRequestBodies(t *testing.T) {
 	t.Parallel()
 	const (
@@ -215,7 +214,7 @@ func TestRequestBodies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for profile, status := range map[sfbackuptest.Profile]int{
-				sfbackuptest.ProfileCluster64: tt.status, sfbackuptest.ProfileDocumented: tt.documented,
+				sfbackuptest.ProfileRuntime: tt.status, sfbackuptest.ProfileDocumented: tt.documented,
 			} {
 				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://cluster"+first+"Backup"+v, strings.NewReader(tt.body))
 				if err != nil {
@@ -235,7 +234,7 @@ func TestRequestBodies(t *testing.T) {
 				if tt.modelState != "" && status == 400 && a.body != invalid(tt.modelState) {
 					t.Errorf("%s: %s\nwant %s", profile, a.body, invalid(tt.modelState))
 				}
-				if status == 415 && profile == sfbackuptest.ProfileCluster64 &&
+				if status == 415 && profile == sfbackuptest.ProfileRuntime &&
 					(!strings.HasPrefix(a.body, `{"Message":"The request`) || a.Header.Get("Content-Type") != jsonText) {
 					t.Errorf("%s: %s", profile, a.body)
 				}
@@ -244,12 +243,11 @@ func TestRequestBodies(t *testing.T) {
 	}
 }
 
-// TestChunkedBody: a body without a length does not get through the gateway of
-// a 6.4 cluster, and no backup is started.
+// TestChunkedBody: the gateway of a 6.4 cluster rejects a body without a length, and no backup starts.
 func TestChunkedBody(t *testing.T) {
 	t.Parallel()
 	for profile, status := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "504 FABRIC_E_TIMEOUT",
+		sfbackuptest.ProfileRuntime:    "504 FABRIC_E_TIMEOUT",
 		sfbackuptest.ProfileDocumented: "202 Accepted",
 	} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
@@ -262,14 +260,14 @@ func TestChunkedBody(t *testing.T) {
 		if a := do(t, c.Transport(), req); a.Status != status {
 			t.Errorf("%s: %s, want %s", profile, a.Status, status)
 		}
-		if got := get(t, c, first+"GetBackupProgress"+v).body; profile == sfbackuptest.ProfileCluster64 && got != "null" {
+		if got := get(t, c, first+"GetBackupProgress"+v).body; profile == sfbackuptest.ProfileRuntime && got != "null" {
 			t.Errorf("%s: a backup was started: %s", profile, got)
 		}
 	}
 }
 
-// TestTimeFilters: both ends count, whole seconds are compared, and a time
-// without a zone is one of the cluster's.
+// TestTimeFilters: both limits are inclusive, times are compared in whole seconds, and a time without a
+// zone is in the zone of the cluster.
 func TestTimeFilters(t *testing.T) {
 	t.Parallel()
 	const all = "3a056ac9 7903dc2a be06a49c"

@@ -13,9 +13,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// calcService is the service of the documents' examples. Those of the service
-// list do not know the third backup of the first partition, which is in those
-// of the partition list.
+// calcService is the service of the documents' examples. The service lists in the documents omit the
+// third backup of the first partition, which the partition lists include.
 func calcService(backups int) sfbackuptest.Option {
 	c := sfbackuptest.NewCluster()
 	return sfbackuptest.WithServices(sfbackuptest.Service{
@@ -28,8 +27,8 @@ func calcService(backups int) sfbackuptest.Option {
 	})
 }
 
-// TestDocumentedExamples: by the documents' profile the answers are those of
-// the documents, byte for byte but for the white space.
+// TestDocumentedExamples: with ProfileDocumented the responses equal the documents' examples, apart
+// from white space.
 func TestDocumentedExamples(t *testing.T) {
 	t.Parallel()
 	const (
@@ -70,15 +69,15 @@ var (
 	token       = regexp.MustCompile(`"ContinuationToken":"[0-9a-f-]{36}\+Primary\+2![0-9]+!([^"=]*)"`)
 )
 
-// adopt puts into a progress the identity and the LSN of another, which a
-// cluster chooses by itself. Their form stays.
+// adopt copies the ID and the LSN of another progress, which a cluster derives, into a progress. Their
+// form stays.
 func adopt(want, got string) string {
 	got = progressID.ReplaceAllLiteralString(got, progressID.FindString(want))
 	lsn := regexp.MustCompile(`\d+`).FindString(progressLSN.FindString(want))
 	return progressLSN.ReplaceAllString(got, `"LsnOfLastBackupRecord":${1}`+lsn+`${2}`)
 }
 
-// progressCluster is a cluster with one partition whose clock is set by hand.
+// progressCluster returns a cluster with one partition and the given clock.
 func progressCluster(clock *time.Time, profile sfbackuptest.Profile, service string, id uuid.UUID, dataLoss int64) *sfbackuptest.Cluster {
 	before := sfbackuptest.Backup{Time: clock.Add(-time.Hour), DataLossVersion: dataLoss}
 	return sfbackuptest.NewCluster(
@@ -90,8 +89,8 @@ func progressCluster(clock *time.Time, profile sfbackuptest.Profile, service str
 		}))
 }
 
-// TestReconstructedProgress: by the 6.4 profile the progress in each of its
-// states is the reconstructed one, byte for byte but for the white space.
+// TestReconstructedProgress: with ProfileRuntime the progress in each state equals the reconstructed
+// one, apart from white space.
 func TestReconstructedProgress(t *testing.T) {
 	t.Parallel()
 	const generic = "An error occurred during this operation.  Please check the trace logs for more details."
@@ -116,7 +115,7 @@ func TestReconstructedProgress(t *testing.T) {
 			t.Parallel()
 			clock := time.Date(2018, 11, 21, 19, 59, 58, 900, time.UTC)
 			id := uuid.MustParse("974bd92a-b395-4631-8a7f-53bd4ae9cf22")
-			c := progressCluster(&clock, sfbackuptest.ProfileCluster64, "fabric:/SampleApp/MyStatefulService", id, 131873018908156893)
+			c := progressCluster(&clock, sfbackuptest.ProfileRuntime, "fabric:/SampleApp/MyStatefulService", id, 131873018908156893)
 			c.SetOutcome(id, tt.outcome)
 			if tt.request != "" {
 				start(t, c, "/Partitions/"+id.String()+"/$/Backup"+tt.request+"api-version=6.4", "")
@@ -131,8 +130,7 @@ func TestReconstructedProgress(t *testing.T) {
 	}
 }
 
-// TestDocumentedProgress: the documents' example, and what they say about the
-// other states.
+// TestDocumentedProgress: the documents' example, and what they say about the other states.
 func TestDocumentedProgress(t *testing.T) {
 	t.Parallel()
 	clock := time.Date(2018, 1, 1, 9, 0, 52, 0, time.UTC)
@@ -163,8 +161,8 @@ func TestDocumentedProgress(t *testing.T) {
 		`"FailureError":{"Code":"FABRIC_E_TIMEOUT","Message":"The request of backup has timed out."}}`)
 }
 
-// TestReconstructedList: the reconstructed page was made by a cluster whose
-// storage is in Azure, of which only the token tells. Its marker is Azure's.
+// TestReconstructedList: the reconstructed page is from a cluster whose storage is in Azure, which
+// shows only in the token. Its marker is from Azure.
 func TestReconstructedList(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
@@ -209,8 +207,8 @@ func TestReconstructedErrors(t *testing.T) {
 	}
 }
 
-// TestGolden: every kind of partition, names of several levels, values at
-// their bounds, and characters that need an escape or must not get one.
+// TestGolden: every kind of partition, names with several levels, limits of values, and characters that
+// must or must not be escaped.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 7, 1, 12, 0, 0, 999999999, time.FixedZone("", 2*60*60))
@@ -236,7 +234,7 @@ func TestGolden(t *testing.T) {
 		},
 	}
 	for name, profile := range map[string]sfbackuptest.Profile{
-		"cluster64": sfbackuptest.ProfileCluster64, "documented": sfbackuptest.ProfileDocumented,
+		"runtime": sfbackuptest.ProfileRuntime, "documented": sfbackuptest.ProfileDocumented,
 	} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile), sfbackuptest.WithServices(service))
 		golden(t, "list_"+name+".json", get(t, c, "/Services/Shop/Europe/Orders/Store/$/GetBackups?api-version=6.4").body)

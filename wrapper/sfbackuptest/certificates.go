@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// authority signs the certificates of one server and its clients. All of it
-// stays in memory.
+// authority signs the certificates of one server and its clients. It exists only in memory.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -29,14 +28,14 @@ func newAuthority() *authority {
 	return &authority{must(x509.ParseCertificate(der)), key}
 }
 
-// pool returns what a client has to trust.
+// pool returns a pool with the authority's certificate.
 func (a *authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// issue returns a certificate for servers and clients on this machine.
+// issue returns a certificate for a server or client on this machine.
 func (a *authority) issue(name string) tls.Certificate {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := newTemplate(name)
@@ -48,8 +47,8 @@ func (a *authority) issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
 }
 
-// newTemplate returns a certificate that is valid for as long as a test may
-// run, by the time of the machine: that is what both ends of a connection check.
+// newTemplate returns a template of a certificate that is valid for longer than a test runs, by the clock
+// of the machine, because that is the clock that both ends of a connection use.
 func newTemplate(name string) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{
@@ -60,8 +59,8 @@ func newTemplate(name string) *x509.Certificate {
 	}
 }
 
-// must returns a value that cannot fail to be made: certificates are made of
-// what is in this file and of random numbers.
+// must panics on an error. Creating certificates cannot fail, because it depends only on this file and on
+// random numbers.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)

@@ -9,41 +9,40 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// Cluster is a Service Fabric cluster as far as its backup API shows it: an
-// [http.Handler] that answers as the cluster's gateway and the backup service
-// behind it do. All its methods are safe for concurrent use.
+// Cluster simulates the backup API of a Service Fabric cluster. It is an [http.Handler] that responds like
+// the cluster's gateway and the backup service behind it. All its methods are safe for concurrent use.
 type Cluster struct {
-	conduct   *conduct
-	now       func() time.Time
-	zone      *time.Location
-	doorman   doorman
-	faults    faults
-	journal   journal
-	seed      uint64
-	byDefault *policy // of applications that are not described
-	services  map[string]*service
-	order     []*partition // as configured
+	behavior      *behavior
+	now           func() time.Time
+	zone          *time.Location
+	authenticator authenticator
+	injector      injector
+	requestLog    requestLog
+	seed          uint64
+	defaultPolicy *policy // of applications that are not described
+	services      map[string]*service
+	order         []*partition // as described
 
-	mu           sync.Mutex // guards the state of the partitions, see partition, and what follows
+	mu           sync.Mutex // guards the fields below and the state of the partitions
 	partitions   map[uuid.UUID]*partition
-	applications map[string]*policy // of those that are described; nil: none
+	applications map[string]*policy // of described applications; nil: no policy
 	policies     map[string]*policy // by name
-	storages     int                // how many identities they have got
+	storages     int                // how many storage IDs were assigned
 }
 
-// NewCluster returns a cluster. With no options it is the one of the
-// documents' examples: service fabric:/CalcApp/CalcService with the partitions
-// 1daae3f5-7fd6-42e9-b1ba-8c05f873994d and
+// NewCluster returns a cluster. Without options it is the cluster of the documents' examples: the service
+// fabric:/CalcApp/CalcService with the partitions 1daae3f5-7fd6-42e9-b1ba-8c05f873994d and
 // 81645ec7-d260-4c59-9533-8f129bde8e83, and their backups.
 //
-// It panics when the options describe no possible cluster (a service name
-// that is none, the same partition twice, a backup without a time), because
-// that is a mistake in the test and not a condition it can handle.
+// It panics if the options describe an impossible cluster (an invalid service name, the same partition
+// twice, a backup without a time), because that is a mistake in the test.
 func NewCluster(opts ...Option) *Cluster {
 	cfg := config{
-		profile:  ProfileCluster64,
+		profile:  ProfileRuntime,
 		seed:     1,
 		clock:    time.Now,
 		zone:     time.UTC,
@@ -53,7 +52,7 @@ func NewCluster(opts ...Option) *Cluster {
 		opt.apply(&cfg)
 	}
 	c := &Cluster{
-		conduct:      cfg.profile.conduct(),
+		behavior:     cfg.profile.behavior(),
 		now:          cfg.clock,
 		zone:         cfg.zone,
 		seed:         cfg.seed,
@@ -63,7 +62,7 @@ func NewCluster(opts ...Option) *Cluster {
 		policies:     make(map[string]*policy),
 	}
 	for _, q := range cfg.quirks {
-		c.conduct.set(q.Quirk, q.on)
+		c.behavior.set(q.Quirk, q.on)
 	}
 	if err := c.build(&cfg); err != nil {
 		panic("sfbackuptest: " + err.Error())
@@ -71,9 +70,9 @@ func NewCluster(opts ...Option) *Cluster {
 	return c
 }
 
-// build fills the cluster with what is described.
+// build creates the described services, partitions, policies and backups.
 func (c *Cluster) build(cfg *config) error {
-	c.byDefault = &policy{
+	c.defaultPolicy = &policy{
 		Policy:    Policy{Storage: Storage{Kind: StorageKindFileShare}},
 		storageID: newUUID(newSource(c.seed, "storage")).String(),
 	}
@@ -91,54 +90,50 @@ func (c *Cluster) build(cfg *config) error {
 	for _, d := range cfg.services {
 		s := c.services[d.Name]
 		for i, p := range s.described {
-			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.byDefault).Storage); err != nil {
+			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
 				return fmt.Errorf("service %s: %w", d.Name, err)
 			}
-			p.follow(c.policyOf(p), now, true)
+			p.applyPolicy(c.policyOf(p), now, true)
 		}
 	}
 	return nil
 }
 
-// ServeHTTP answers one request to the cluster's HTTP gateway, the one that
-// listens on port 19080 of every node.
+// ServeHTTP responds to a request to the cluster's HTTP gateway, which listens on port 19080 of every node.
 func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var op Operation
 	if routed, failed := route(r); failed == nil {
 		op = routed.name
 	}
-	request := c.journal.arrive(r, op, c.now())
-	r = r.WithContext(r.Context()) // a copy: the caller keeps its body
+	request := c.requestLog.add(r, op, c.now())
+	r = r.WithContext(r.Context()) // a copy, because the body is replaced
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	r.Body = &copiedBody{ReadCloser: r.Body, journal: &c.journal, request: request}
-	answer := &witness{ResponseWriter: w, r: r, journal: &c.journal, request: request}
+	r.Body = &bodyRecorder{ReadCloser: r.Body, requestLog: &c.requestLog, request: request}
+	recorder := &statusRecorder{ResponseWriter: w, r: r, requestLog: &c.requestLog, request: request}
 
-	if f := c.faults.next(op, r); f != nil {
-		c.journal.note(func() { request.Fault = f.String() })
-		f.strike(c, answer, r)
+	if f := c.injector.next(op, r); f != nil {
+		c.requestLog.update(func() { request.Fault = f.String() })
+		f.serve(c, recorder, r)
 		return
 	}
-	c.serveGateway(answer, r, nil)
+	c.serveGateway(recorder, r, nil)
 }
 
-// Transport returns a RoundTripper whose requests go to this cluster, whatever
-// host they name, without a socket. It has no connections and keeps nothing
-// between requests, so that it works in a [testing/synctest] bubble and may
-// have been made outside of it.
+// Transport returns a RoundTripper that sends every request to this cluster, whatever host it names,
+// without a socket. It has no connections and keeps no state between requests, so that it works in a
+// [testing/synctest] bubble, even if it was created outside of it.
 //
-// A response is streamed: its first bytes can be read before the last are
-// written. The goroutine that serves a request has ended when the response's
-// body was read to its end or closed, or when the request failed. Handlers and
-// clients see each other as they do through net/http, except that compression
-// is never asked for.
+// Responses are streamed: the client can read the first bytes before the last are written. The goroutine
+// that serves a request has ended when the response body was read to its end or closed, or when the
+// request failed. The client gets the same responses and errors as from net/http, but the transport never
+// asks for compression.
 func (c *Cluster) Transport() http.RoundTripper {
-	return &transport{handler: c, now: c.now}
+	return handlertransport.New(c, c.now)
 }
 
-// Partitions returns the identities of all partitions, in the order in which
-// [WithServices] gave them.
+// Partitions returns the IDs of all partitions, in the order of [WithServices].
 func (c *Cluster) Partitions() []uuid.UUID {
 	ids := make([]uuid.UUID, len(c.order))
 	for i, p := range c.order {
@@ -147,9 +142,9 @@ func (c *Cluster) Partitions() []uuid.UUID {
 	return ids
 }
 
-// Backups returns what the storage of the backup policy holds for a partition
-// now, oldest first, with every derived value filled in: what a list of all its
-// backups should show. It is nil for a partition the cluster does not have.
+// Backups returns the backups of a partition that the storage of its backup policy holds now, oldest
+// first, with all derived values: those that a list should contain. It returns nil if the cluster has no
+// such partition.
 func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,8 +153,8 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 		return nil
 	}
 	now := c.now()
-	p.settle(now)
-	policy := Policy{Storage: p.home}
+	p.completeBackups(now)
+	policy := Policy{Storage: p.initialStorage}
 	if applies := c.policyOf(p); applies != nil {
 		policy = applies.Policy
 	}
@@ -171,12 +166,11 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 	return backups
 }
 
-// SetOutcome says how the next requested backups of a partition go: the first
-// as the first outcome says, the second as the second, and so on, and all
-// further ones as the last. With no outcome they go by the zero [Outcome]
-// again. Backups that were requested before are not affected.
+// SetOutcome sets the outcomes of the next requested backups of a partition, in this order. The last
+// outcome also applies to all further backups. Without outcomes the zero [Outcome] applies. Backups that
+// were requested before are not affected.
 //
-// It panics when the cluster has no such partition.
+// It panics if the cluster has no such partition.
 func (c *Cluster) SetOutcome(partition uuid.UUID, outcomes ...Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,8 +181,8 @@ func (c *Cluster) SetOutcome(partition uuid.UUID, outcomes ...Outcome) {
 	p.outcomes = slices.Clone(outcomes)
 }
 
-// add builds one service and its partitions from their description, but not yet
-// the backups: where they are depends on the policies.
+// add creates a service and its partitions from their description. It does not create the backups,
+// because their storage depends on the policies.
 func (c *Cluster) add(description Service) error {
 	s, err := newService(description)
 	if err != nil {
@@ -218,7 +212,7 @@ func (c *Cluster) add(description Service) error {
 	}
 	s.partitions = slices.Clone(s.described)
 	// A store lists its folders by name, and the folders of one service
-	// differ in the partition's identity only.
+	// differ only in the partition ID.
 	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.id[:], b.id[:]) })
 	return nil
 }

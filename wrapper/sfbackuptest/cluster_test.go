@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,7 +72,7 @@ func get(t *testing.T, c *sfbackuptest.Cluster, target string) answer {
 	return send(t, c.Transport(), http.MethodGet, target, "")
 }
 
-// start asks for a backup and fails the test unless it is accepted.
+// start requests a backup and fails the test unless it is accepted.
 func start(t *testing.T, c *sfbackuptest.Cluster, target, body string) {
 	t.Helper()
 	if a := send(t, c.Transport(), http.MethodPost, target, body); a.StatusCode != http.StatusAccepted || a.body != "" {
@@ -79,7 +80,7 @@ func start(t *testing.T, c *sfbackuptest.Cluster, target, body string) {
 	}
 }
 
-// compact removes what is between the tokens of a JSON value, and nothing else.
+// compact removes the white space between the tokens of a JSON value.
 func compact(t *testing.T, value []byte) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -98,14 +99,13 @@ func readFile(t *testing.T, path ...string) []byte {
 	return b
 }
 
-// reconstructed returns an answer of a 6.4 cluster that was rebuilt from its
-// source.
+// reconstructed returns a response of a 6.4 cluster that was reconstructed from its source.
 func reconstructed(t *testing.T, name string) string {
 	t.Helper()
 	return compact(t, readFile(t, "../../openapi/testdata/reconstructed", name+".json"))
 }
 
-// documented returns the body of the answer in an example of the documents.
+// documented returns the body of the response in an example of the documents.
 func documented(t *testing.T, name string) string {
 	t.Helper()
 	r := bufio.NewReader(bytes.NewReader(readFile(t, "../../openapi/testdata/documented", name+".http")))
@@ -146,7 +146,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// list is what tests read of a list.
+// list has the members of a list that tests read.
 type list struct {
 	Items []struct {
 		BackupID             uuid.UUID `json:"BackupId"`
@@ -173,8 +173,7 @@ func getList(t *testing.T, c *sfbackuptest.Cluster, target string) list {
 	return l
 }
 
-// ids returns the first part of each backup's identity, which is enough to
-// tell them apart.
+// ids returns the first part of each backup ID, which is enough to distinguish the backups.
 func (l list) ids() string {
 	var ids []string
 	for _, item := range l.Items {
@@ -183,7 +182,7 @@ func (l list) ids() string {
 	return strings.Join(ids, " ")
 }
 
-// token returns the token, or "null".
+// token returns the continuation token, or "null".
 func (l list) token() string {
 	if l.ContinuationToken == nil {
 		return "null"
@@ -218,7 +217,7 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// TestSeed: all that is derived depends on the seed and on nothing else.
+// TestSeed: all derived values depend only on the seed.
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
@@ -245,10 +244,10 @@ func TestSeed(t *testing.T) {
 	}
 	one, again, two := transcript(1), transcript(1), transcript(2)
 	if diff := cmp.Diff(one, again); diff != "" {
-		t.Errorf("the same seed gives other answers:\n%s", diff)
+		t.Errorf("the same seed gives other responses:\n%s", diff)
 	}
 	if one == two {
-		t.Error("another seed gives the same answers")
+		t.Error("another seed gives the same responses")
 	}
 }
 
@@ -278,8 +277,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestImpossible: a description of a cluster that cannot be is a panic which
-// says what is wrong.
+// TestImpossible: an impossible description of a cluster causes a panic that says what is wrong.
 func TestImpossible(t *testing.T) {
 	t.Parallel()
 	const name = "fabric:/App/Svc"
@@ -307,9 +305,9 @@ func TestImpossible(t *testing.T) {
 		{"service twice", with(sfbackuptest.Service{Name: name}, sfbackuptest.Service{Name: name}), "described twice"},
 		{"partition twice", with(sfbackuptest.Service{Name: name, Partitions: []sfbackuptest.Partition{{ID: id}, {ID: id}}}), "described twice"},
 		{"kind", one(sfbackuptest.Partition{Kind: "Square"}), "unknown kind"},
-		{"keys", one(sfbackuptest.Partition{LowKey: 2, HighKey: 1}), "before it begins"},
+		{"keys", one(sfbackuptest.Partition{LowKey: 2, HighKey: 1}), "is greater than the high key"},
 		{"no time", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{}}}), "no time"},
-		{"same second", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at}, {Time: at.Add(time.Millisecond)}}}), "of the second"},
+		{"same second", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at}, {Time: at.Add(time.Millisecond)}}}), "have the same time"},
 		{"no chain", one(sfbackuptest.Partition{Backups: []sfbackuptest.Backup{{Time: at, Type: sfbackuptest.BackupTypeIncremental}}}), "no chain"},
 		{"policy every moment", one(sfbackuptest.Partition{Policy: &sfbackuptest.Policy{Every: time.Millisecond}}), "less than a second"},
 		{"policy of no kind", with(sfbackuptest.Service{Name: name, Policy: &sfbackuptest.Policy{Storage: sfbackuptest.Storage{Kind: "Tape"}}}), "of the kind"},
@@ -319,8 +317,8 @@ func TestImpossible(t *testing.T) {
 		{"unknown application", func() {
 			sfbackuptest.NewCluster(sfbackuptest.WithApplications(sfbackuptest.Application{Name: "fabric:/Other"}))
 		}, `has no "fabric:/Other"`},
-		{"series without a time", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Every: time.Hour, N: 1}}), "is none"},
-		{"series of less than nothing", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Start: at, Every: time.Hour, N: -1}}), "is none"},
+		{"series without a time", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Every: time.Hour, N: 1}}), "is not possible"},
+		{"series of less than nothing", one(sfbackuptest.Partition{Series: sfbackuptest.Series{Start: at, Every: time.Hour, N: -1}}), "is not possible"},
 		{"backup in a series", one(sfbackuptest.Partition{
 			Series:  sfbackuptest.Series{Start: at, Every: time.Hour, N: 2},
 			Backups: []sfbackuptest.Backup{{Time: at.Add(time.Hour)}},
@@ -344,7 +342,7 @@ func TestImpossible(t *testing.T) {
 func TestProfileString(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "Cluster64",
+		sfbackuptest.ProfileRuntime:    "Runtime",
 		sfbackuptest.ProfileDocumented: "Documented",
 		sfbackuptest.Profile(9):        "Profile(9)",
 	} {
@@ -373,4 +371,26 @@ func TestConcurrentUse(t *testing.T) {
 	if got := len(c.Backups(firstID)); got != 3+8 {
 		t.Errorf("%d backups, want the 3 of the start and one for each of 8 requests", got)
 	}
+}
+
+// TestClusterStreams: the client gets the first item of a list before the last is written, and can end
+// the list by closing the body.
+func TestClusterStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
+			Name:       "fabric:/Shop/Orders",
+			Partitions: []sfbackuptest.Partition{{Backups: sfbackuptest.Chain(time.Now(), time.Minute, 10, 1000)}},
+		}))
+		resp, err := c.Transport().RoundTrip(mustRequest(t, http.MethodGet, "http://cluster/Services/Shop/Orders/$/GetBackups?api-version=6.4"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1<<20)
+		n, err := resp.Body.Read(b)
+		if items := strings.Count(string(b[:n]), "BackupId"); items != 1 || err != nil {
+			t.Errorf("%d items in the first read, %v", items, err)
+		}
+		resp.Body.Close()
+	})
 }

@@ -15,16 +15,14 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// scenario is something that a cluster does, as requests whose answers are held
-// against the document that the cluster's profile claims.
+// scenario is a sequence of requests whose responses are checked against the document of the profile.
 type scenario struct {
 	name string
 	opts []sfbackuptest.Option
 	run  func(t *testing.T, s *stage)
 }
 
-// stage is where a scenario is played: a cluster, with a validator between it and
-// its client.
+// stage is what a scenario runs against: a cluster with a validator between it and its client.
 type stage struct {
 	cluster *sfbackuptest.Cluster
 	clock   time.Time
@@ -36,7 +34,7 @@ func (s *stage) get(t *testing.T, target string) answer {
 	return send(t, s.rt, http.MethodGet, target, "")
 }
 
-// post sends a body, if there is one, as JSON.
+// post sends a POST. A body is sent as JSON.
 func (s *stage) post(t *testing.T, target, body string) {
 	t.Helper()
 	send(t, s.rt, http.MethodPost, target, body)
@@ -61,7 +59,7 @@ const (
 	backup   = first + "Backup" + v
 )
 
-// scenarios are the ones that both profiles play.
+// scenarios run with both profiles.
 var scenarios = []scenario{
 	{name: "lists", run: func(t *testing.T, s *stage) {
 		for _, query := range []string{"", "&Latest=true", "&MaxResults=2", "&StartDateTimeFilter=2018-01-01T00:00:00Z&EndDateTimeFilter=2018-01-01T23:59:59Z", "&EndDateTimeFilter=2000-01-01T00:00:00Z"} {
@@ -199,13 +197,12 @@ var scenarios = []scenario{
 	}},
 }
 
-// TestContract: whatever a cluster answers, right or wrong, is in the document
-// that its profile claims. What the scenarios ask for is wrong on purpose now and
-// then, so that only answers count.
+// TestContract: every response of a cluster, errors included, conforms to the document of its profile.
+// Some requests of the scenarios are wrong on purpose, so only responses are checked.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for profile, document := range map[sfbackuptest.Profile][]byte{
-		sfbackuptest.ProfileCluster64:  openapi.Runtime,
+		sfbackuptest.ProfileRuntime:    openapi.Runtime,
 		sfbackuptest.ProfileDocumented: openapi.Documented,
 	} {
 		validator, err := contract.New(document)
@@ -236,7 +233,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// TestDeviations: the 6.4 profile is not the documents', and not by accident.
+// TestDeviations: the responses of ProfileRuntime violate the documents, with the expected rules.
 func TestDeviations(t *testing.T) {
 	t.Parallel()
 	validator, err := contract.New(openapi.Documented)

@@ -1,17 +1,18 @@
 package sfbackuptest
 
 import (
-	"crypto/sha1" //nolint:gosec // Service Fabric names certificates by it
+	"crypto/sha1" //nolint:gosec // Service Fabric identifies certificates by it
 	"crypto/x509"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Role is what a client may do: the three operations that read need [RoleUser],
-// and BackupPartition needs [RoleAdmin].
+// Role is what a client is allowed to do: the three operations that read need [RoleUser] or [RoleAdmin],
+// BackupPartition needs [RoleAdmin].
 type Role string
 
 // The roles.
@@ -20,78 +21,98 @@ const (
 	RoleAdmin Role = "Admin"
 )
 
-// AcceptToken makes the cluster a secured one, and lets it accept a bearer
-// token until it expires, by the cluster's clock; the zero time is never. Given
-// the same token again it replaces what it knew, and with no role it knows the
-// token no more.
+// AcceptToken makes the cluster a secured one that accepts a bearer token in the given role until it
+// expires, by the cluster's clock. The zero time means never. A second call for the same token replaces
+// the first. It panics if there is no such role.
 //
-// A client that the cluster does not know is answered with a 403 without a
-// body, also when it has shown a token that has expired. One whose role is too
-// low gets a 403 with a FabricError.
+// A client with unknown or expired credentials, or with none, gets a 403 without a body. A client whose
+// role does not allow the operation gets a 403 with a FabricError.
 func (c *Cluster) AcceptToken(token string, role Role, expires time.Time) {
-	c.doorman.accept(client{token: token}, credential{role, expires})
+	c.authenticator.accept(credential{token: token}, grant{role, expires})
 }
 
-// AcceptCertificate makes the cluster a secured one, and lets it accept a client
-// certificate by its thumbprint, the SHA-1 of the certificate in hexadecimal;
-// spaces, colons and the case of letters do not matter. With no role it knows
-// the certificate no more. It needs a connection with TLS, see [WithTLS].
+// AcceptCertificate makes the cluster a secured one that accepts a client certificate in the given role.
+// The thumbprint is the SHA-1 hash of the certificate in hexadecimal; spaces, colons and letter case do
+// not matter. Certificates need a connection with TLS, see [WithTLS]. It panics if there is no such role.
 func (c *Cluster) AcceptCertificate(thumbprint string, role Role) {
-	thumbprint = strings.NewReplacer(" ", "", ":", "").Replace(thumbprint)
-	c.doorman.accept(client{thumbprint: strings.ToLower(thumbprint)}, credential{role: role})
+	c.authenticator.accept(certificateCredential(thumbprint), grant{role: role})
 }
 
-// doorman knows the clients of a cluster.
-type doorman struct {
-	mu    sync.Mutex
-	known map[client]credential // nil: all may enter
+// RevokeToken makes the cluster a secured one that does not accept the token, whether or not it was
+// accepted before.
+func (c *Cluster) RevokeToken(token string) {
+	c.authenticator.revoke(credential{token: token})
 }
 
-// client is who somebody says to be, in one of two ways.
-type client struct{ token, thumbprint string }
+// RevokeCertificate makes the cluster a secured one that does not accept the client certificate with the
+// thumbprint, whether or not it was accepted before.
+func (c *Cluster) RevokeCertificate(thumbprint string) {
+	c.authenticator.revoke(certificateCredential(thumbprint))
+}
 
-type credential struct {
+// authenticator knows the clients of a cluster.
+type authenticator struct {
+	mu       sync.Mutex
+	accepted map[credential]grant // nil: the cluster is unsecured
+}
+
+// credential is what a client presents: a token or the thumbprint of its certificate.
+type credential struct{ token, thumbprint string }
+
+func certificateCredential(thumbprint string) credential {
+	return credential{thumbprint: strings.ToLower(strings.NewReplacer(" ", "", ":", "").Replace(thumbprint))}
+}
+
+// grant is what a credential allows.
+type grant struct {
 	role    Role
 	expires time.Time // zero: never
 }
 
-func (d *doorman) accept(who client, c credential) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.known == nil {
-		d.known = make(map[client]credential)
+func (a *authenticator) accept(c credential, g grant) {
+	if g.role != RoleUser && g.role != RoleAdmin {
+		panic(fmt.Sprintf("sfbackuptest: there is no Role(%q)", string(g.role)))
 	}
-	if c.role == "" {
-		delete(d.known, who)
-	} else {
-		d.known[who] = c
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.accepted == nil {
+		a.accepted = make(map[credential]grant)
 	}
+	a.accepted[c] = g
 }
 
-// admit returns the role of a client. A token is looked at first, and a
-// certificate if it was not good enough. Who does not say "Bearer" in this very
-// spelling has no token.
-func (d *doorman) admit(r *http.Request, now time.Time) (Role, *failure) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.known == nil {
+func (a *authenticator) revoke(c credential) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.accepted == nil {
+		a.accepted = make(map[credential]grant)
+	}
+	delete(a.accepted, c)
+}
+
+// authenticate returns the role of a client: that of its token or, if it has no valid token, that of its
+// certificate. The scheme of the Authorization header must be spelled exactly "Bearer".
+func (a *authenticator) authenticate(r *http.Request, now time.Time) (Role, *errorResponse) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.accepted == nil {
 		return RoleAdmin, nil
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		if c, ok := d.known[client{token: token}]; ok && (c.expires.IsZero() || now.Before(c.expires)) {
-			return c.role, nil
+		if g, ok := a.accepted[credential{token: token}]; ok && (g.expires.IsZero() || now.Before(g.expires)) {
+			return g.role, nil
 		}
 	}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		if c, ok := d.known[client{thumbprint: thumbprint(r.TLS.PeerCertificates[0])}]; ok {
-			return c.role, nil
+		if g, ok := a.accepted[credential{thumbprint: thumbprint(r.TLS.PeerCertificates[0])}]; ok {
+			return g.role, nil
 		}
 	}
 	return "", errCertificateRequired
 }
 
-// thumbprint returns the name of a certificate in Service Fabric.
+// thumbprint returns how Service Fabric identifies a certificate.
 func thumbprint(certificate *x509.Certificate) string {
-	sum := sha1.Sum(certificate.Raw) //nolint:gosec // a name, not a signature
+	sum := sha1.Sum(certificate.Raw) //nolint:gosec // an identifier, not a signature
 	return hex.EncodeToString(sum[:])
 }

@@ -15,33 +15,34 @@ type Service struct {
 	// fabric:/CalcApp. Empty: Name without its last segment.
 	ApplicationName string
 
-	// ManifestVersion is the version of the service manifest that backups
-	// were made with. Empty: not known, which a 6.4 cluster shows as null.
+	// ManifestVersion is the version of the service manifest with which the
+	// backups were made. Empty: unknown, which a 6.4 cluster shows as null.
 	ManifestVersion string
 
-	// Stateless makes a service that has nothing to back up. Its lists are
-	// refused, but a backup of its partitions is accepted, as clusters do, and
-	// stays Accepted until it is a Timeout, unless an [Outcome] says otherwise.
+	// Stateless makes a service without state. Requests for its lists fail,
+	// but the cluster accepts a backup of its partitions, as real clusters do.
+	// The backup stays Accepted until it times out, unless an [Outcome] says
+	// otherwise.
 	Stateless bool
 
-	// NoPolicy makes a service without a backup policy, whatever that of its
-	// application: its backups cannot be listed, and a backup must name its
-	// storage. Its partitions may have policies of their own.
+	// NoPolicy makes a service without a backup policy, even if its
+	// application has one: its backups cannot be listed, and a request for a
+	// backup must name a storage. Its partitions may have their own policies.
 	NoPolicy bool
 
 	// Policy is the service's backup policy. Nil: that of the application.
 	Policy *Policy
 
-	// MaxIncrementalBackups is how many incremental backups are made after a
-	// full one before the next full one, where the policy does not say. Zero:
-	// 5. Negative: none, all backups are full.
+	// MaxIncrementalBackups is how many incremental backups are made between
+	// two full ones, unless the policy says it. Zero: 5. Negative: none, all
+	// backups are full.
 	MaxIncrementalBackups int
 
 	// Partitions are the service's partitions.
 	Partitions []Partition
 }
 
-// PartitionKind is the way in which a service divides its state.
+// PartitionKind is how a service divides its state.
 type PartitionKind string
 
 // The kinds of partitions.
@@ -53,16 +54,16 @@ const (
 
 // Partition describes a partition of a [Service].
 type Partition struct {
-	// ID is the partition's identity. Zero: derived from the seed, the
-	// service's name and the partition's place; [Cluster.Partitions] tells it.
+	// ID is the partition ID. Zero: derived from the seed, the name of the
+	// service and the index of the partition; see [Cluster.Partitions].
 	ID uuid.UUID
 
-	// Kind is the partition's kind. Empty: Named with a Name, Int64Range with
-	// a LowKey or HighKey, otherwise Singleton.
+	// Kind is the kind of the partition. Empty: Named with a Name, Int64Range
+	// with a LowKey or HighKey, otherwise Singleton.
 	Kind PartitionKind
 
 	// LowKey and HighKey are the inclusive bounds of an Int64Range partition.
-	// Both zero: all of int64.
+	// Both zero: the whole range of int64.
 	LowKey, HighKey int64
 
 	// Name is the name of a Named partition.
@@ -71,32 +72,16 @@ type Partition struct {
 	// Policy is the partition's backup policy. Nil: that of the service.
 	Policy *Policy
 
-	// Series is what the policy's storage holds at the start, computed when it
-	// is asked for.
+	// Series describes the backups that the policy's storage holds at the
+	// start. They are computed on demand and take no memory.
 	Series Series
 
-	// Backups are what the policy's storage holds at the start beside Series,
-	// in any order, but later than that.
+	// Backups are further backups that the policy's storage holds at the
+	// start, in any order, all later than those of Series.
 	Backups []Backup
 }
 
-// Series describes a long history of a partition that is backed up regularly:
-// the same as [Chain], but its backups take no memory.
-type Series struct {
-	// Start is when the first backup was made, Every the time between two, a
-	// second at least.
-	Start time.Time
-	Every time.Duration
-
-	// FullEvery is how many backups there are from one full backup to the
-	// next. Zero or less: only the first is full.
-	FullEvery int
-
-	// N is the number of backups.
-	N int
-}
-
-// BackupType tells a full backup from one that continues another.
+// BackupType is full, or incremental if the backup continues another one.
 type BackupType string
 
 // The types of backups.
@@ -105,60 +90,58 @@ const (
 	BackupTypeIncremental BackupType = "Incremental"
 )
 
-// Backup describes a backup in the policy's storage. Its location is not part
-// of it, because it follows from the partition and the time:
-// CalcApp\CalcService\<partition>\2018-01-01 09.00.55.zip.
+// Backup describes a backup in the policy's storage. It has no location, because that follows from the
+// partition and the time: CalcApp\CalcService\<partition>\2018-01-01 09.00.55.zip.
 type Backup struct {
-	// ID is the backup's identity. Zero: derived from the seed.
+	// ID is the backup ID. Zero: derived from the seed.
 	ID uuid.UUID
 
-	// ChainID is the identity of the full backup that the chain starts with.
-	// Zero: the backup's own if it is full, else that of the backup before it.
+	// ChainID is the ID of the full backup with which the chain starts. Zero:
+	// the backup's own ID if it is full, else the chain of the backup before.
 	ChainID uuid.UUID
 
-	// Type is the backup's type. Empty: full.
+	// Type is the type of the backup. Empty: full.
 	Type BackupType
 
-	// Time is when the backup was made. It is cut to whole seconds, the
-	// precision of the file names it is kept under, and must be given. No two
-	// backups of a partition have the same.
+	// Time is when the backup was made. It is required, and truncated to whole
+	// seconds, the precision of the file names in the storage. No two backups
+	// of a partition may have the same time.
 	Time time.Time
 
 	// DataLossVersion and ConfigurationVersion are the epoch of the last
-	// record in the backup. Zero: those of the backup before it, and for the
+	// record in the backup. Zero: those of the backup before, and for the
 	// first one those of the documents' examples, 131462452931584510 and
 	// 8589934592.
 	DataLossVersion, ConfigurationVersion int64
 
-	// LSN is the log sequence number of the last record in the backup. Zero:
-	// some more than that of the backup before it.
+	// LSN is the logical sequence number of the last record in the backup.
+	// Zero: somewhat greater than that of the backup before.
 	LSN int64
 }
 
-// Outcome says how a requested backup goes. The zero value is a backup that
-// succeeds after about three seconds.
+// Outcome describes the course of a requested backup. The zero value is a backup that succeeds after three
+// seconds.
 type Outcome struct {
 	// Accepted is how long the request waits before it is first sent to the
-	// partition's node. Zero: one second. Negative: not at all. A wait up to
-	// the request's BackupTimeout or beyond is a request that is never
-	// delivered: it stays Accepted until it is a Timeout, and no backup is
-	// made.
+	// partition's node. Zero: one second. Negative: not at all. If it is not
+	// less than the request's BackupTimeout, the request never reaches its
+	// node: it stays Accepted until it times out, and no backup is made.
 	Accepted time.Duration
 
-	// Undelivered is how often the node cannot be reached, after which the
-	// request is tried again a minute later. It stays Accepted meanwhile.
+	// Undelivered is how many times sending the request to the node fails. It
+	// is retried a minute after each failure, and stays Accepted meanwhile.
 	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two
-	// seconds. Negative: no time. If BackupTimeout passes meanwhile, the
-	// progress is a Timeout for good, but the backup is made all the same
-	// and lists show it once it is complete.
+	// seconds. Negative: no time. If BackupTimeout expires meanwhile, the
+	// progress stays a Timeout, but the backup is still made, and lists show
+	// it when it is complete.
 	Running time.Duration
 
-	// Code is the error that the backup ends with, such as
+	// Code is the error code with which the backup ends, such as
 	// FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR. Empty: it succeeds.
 	Code string
 
-	// Message is the text that goes with Code.
+	// Message is the message of the error.
 	Message string
 }

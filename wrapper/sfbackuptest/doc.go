@@ -1,24 +1,21 @@
-// Package sfbackuptest is the backup service of an Azure Service Fabric
-// cluster in memory, for tests and demonstrations of programs that use the
-// backup API.
+// Package sfbackuptest simulates the backup service of an Azure Service Fabric cluster in memory, for tests
+// and demonstrations of programs that use the backup API.
 //
-// A [Cluster] answers the four operations of that API: BackupPartition,
-// GetPartitionBackupProgress, GetPartitionBackupList and GetServiceBackupList.
-// [Cluster.Transport] hands it to an [http.Client] without a socket, so that it
-// works inside [testing/synctest]; [Cluster.Start] puts it behind one, with TLS
-// and client certificates if need be; and it is an [http.Handler]:
+// A [Cluster] implements the four operations of that API: BackupPartition, GetPartitionBackupProgress,
+// GetPartitionBackupList and GetServiceBackupList. It is an [http.Handler]. [Cluster.Transport] connects an
+// [http.Client] to it without a socket, so that it works inside [testing/synctest]. [NewServer] serves it on
+// a socket, with TLS and client certificates if needed.
 //
 //	cluster := sfbackuptest.NewCluster()
 //	client := &http.Client{Transport: cluster.Transport()}
 //	resp, err := client.Get("http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4")
 //
-// # What the cluster holds
+// # Services and backups
 //
-// Without options it is the cluster of the API's documentation: the service
-// fabric:/CalcApp/CalcService, its two partitions, and their five backups of
-// January 2018. [WithServices] replaces it, [Chain] writes a history of full and
-// incremental backups in one line, and [Generated] a cluster with a million of
-// them, which are computed when they are listed and take no memory:
+// Without options the cluster is that of the API's documentation: the service fabric:/CalcApp/CalcService,
+// its two partitions, and their five backups of January 2018. [WithServices] replaces it. [Chain] describes
+// a history of full and incremental backups. [LargeCluster] describes a cluster with a million backups,
+// which are computed when they are listed and take no memory:
 //
 //	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
 //		Name:   "fabric:/Shop/Orders",
@@ -29,48 +26,43 @@
 //	}))
 //	partition := cluster.Partitions()[0]
 //
-// A [Policy] says where backups go, when they are made and for how long they are
-// kept. It belongs to a partition, a service or an application, and lists show
-// what its storage holds and nothing else. [Cluster.SetPolicy] changes it.
+// A [Policy] says where backups are stored, when they are made and how long they are kept. It belongs to a
+// partition, a service or an application, and lists show only what its storage holds. [Cluster.SetPolicy]
+// changes it.
 //
-// Everything that is not given, identities first of all, derives from the seed
-// ([WithSeed]): two clusters with the same options that see the same requests
-// at the same times answer byte for byte the same.
+// Everything that the options omit, such as IDs, derives from the seed ([WithSeed]): two clusters with the
+// same options that get the same requests at the same times send the same responses, byte for byte.
 //
-// # How a backup goes
+// # The course of a backup
 //
-// A requested backup is Accepted for a second, BackupInProgress for two more,
-// and then a Success that the lists show. [Cluster.SetOutcome] makes the next
-// ones fail, take long, or never reach their node; BackupTimeout turns what
-// takes too long into a Timeout. Nothing runs in the background: the state is
-// computed from the clock when a request asks for it. The clock is [time.Now],
-// which [testing/synctest] drives, or that of [WithClock].
+// A requested backup is Accepted for a second, BackupInProgress for two more, and then a Success that lists
+// show. [Cluster.SetOutcome] makes the next backups fail, take long, or never reach their node. A backup
+// that takes longer than its BackupTimeout ends with Timeout. Nothing runs in the background: the cluster
+// computes the state from the clock when a request needs it. The clock is [time.Now], which
+// [testing/synctest] controls, or that of [WithClock].
 //
-// # How it answers
+// # Real clusters and the documents
 //
-// The documents of the API and the clusters that implement it disagree, and a
-// client must live with both. [ProfileCluster64], the default, answers as a
-// cluster of version 6.4 does: an LSN that is a number here and a string there,
-// null for a progress nobody asked for, errors as text/plain or with nothing
-// but a reason phrase, continuation tokens with '+' and a space in them, and
-// pages that end in an error when nothing is left for them. [ProfileDocumented]
-// answers as the documents promise. A [Quirk] is switched by itself.
+// The documents of the API and the clusters that implement it disagree, and a client must handle both.
+// [ProfileRuntime], the default, behaves like a cluster of version 6.4: an LSN is a number in a progress and
+// a string in a list, the progress before the first backup is null, errors are text/plain or have only a
+// reason phrase, continuation tokens contain '+' and a space, and a page without backups is an error.
+// [ProfileDocumented] behaves as the documents say. A [Quirk] is switched separately.
 //
-// All may do everything until the cluster knows its clients, by token or by
-// certificate: [Cluster.AcceptToken], [Cluster.AcceptCertificate].
+// The cluster is unsecured until a token or certificate is accepted: [Cluster.AcceptToken],
+// [Cluster.AcceptCertificate].
 //
-// # What goes wrong
+// # Faults
 //
-// A [Fault] hits a request: it refuses, resets, stalls or redirects it, answers
-// with an error, cuts its answer off or serves the wrong page.
-// [Cluster.Script] says which requests are hit, and fails a test whose faults
-// did not happen; [Cluster.Schedule] hits requests at random, the same ones for
-// the same seed. [Cluster.Requests] tells afterwards what was sent:
+// A [Fault] makes a request go wrong: it refuses or resets the connection, stalls or redirects the request,
+// sends an error, cuts the response off or serves the wrong page. [Cluster.Script] says which requests of a
+// test are hit, and fails the test if the faults do not happen. [Cluster.Inject] does the same for programs
+// other than tests. [Cluster.Schedule] hits requests at random, and the same ones for the same seed.
+// [Cluster.Requests] returns the requests that were sent:
 //
 //	cluster.Script(t,
-//		sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition), // the answer is lost
+//		sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition), // the response is lost
 //		sfbackuptest.Answer(503, "").Header("Retry-After", "1").Times(2))
 //
-// The package depends on no client of the API, on purpose: it reads and writes
-// the wire by itself, so that a mistake is not made twice and cancelled out.
+// The package does not depend on a client of the API, so that a bug in a client cannot cancel itself out.
 package sfbackuptest

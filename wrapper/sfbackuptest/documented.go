@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// documentedServices is the cluster that the documents' examples talk of.
+// documentedServices is the cluster of the documents' examples.
 func documentedServices() []Service {
 	full, incremental := BackupTypeFull, BackupTypeIncremental
 	backup := func(id, chain string, kind BackupType, made time.Time, lsn int64) Backup {

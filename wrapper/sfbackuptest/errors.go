@@ -1,130 +1,129 @@
 package sfbackuptest
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"strconv"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// failure is an answer that is an error. Who makes it decides its form on the
-// wire, see [failure.write].
-type failure struct {
+// errorResponse is an error of the cluster. Its form on the wire depends on the component that reports it.
+type errorResponse struct {
 	status  int
-	form    failureForm
+	form    errorForm
 	code    string
 	message string
 
 	// hresult, if not zero, is sent in place of the code.
 	hresult uint32
 
-	// reason is the reason phrase of an error that has no other content.
-	// Empty: the code.
+	// reason is the reason phrase of an error without a body. Empty: the code.
 	reason string
 }
 
-type failureForm int
+type errorForm int
 
 const (
-	// backupServiceForm: a FabricError that the backup service calls
-	// text/plain, because it writes it as a string.
-	backupServiceForm failureForm = iota
+	// backupServiceForm: a FabricError with the content type text/plain,
+	// because the backup service writes it as a string.
+	backupServiceForm errorForm = iota
 
 	// gatewayForm: a FabricError as application/json.
 	gatewayForm
 
-	// frameworkForm: the object of a single Message that the backup service's
-	// framework makes when the service does not catch an error itself.
+	// frameworkForm: an object with nothing but a Message. The framework of
+	// the backup service sends it when the service does not handle an error.
 	frameworkForm
 
-	// reasonForm: no body. The code is in the status line, as the reason
-	// phrase.
+	// reasonForm: no body. The code is the reason phrase of the status line.
 	reasonForm
 
-	// systemForm: the page for people that the kernel driver in front of the
-	// gateway makes of an error.
+	// systemForm: an HTML page of the kernel driver in front of the gateway.
 	systemForm
 )
 
 // Errors of the backup service, with the texts of 6.4.
 var (
-	errAPIVersion = &failure{
+	errAPIVersion = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid API Version",
 	}
-	errArguments = &failure{
+	errArguments = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid Arguments.",
 	}
-	errArgument = &failure{
+	errArgument = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: "Invalid argument",
 	}
-	errPartitionFormat = &failure{
+	errPartitionFormat = &errorResponse{
 		status:  http.StatusInternalServerError,
-		hresult: 0x80131537, // COR_E_FORMAT, for which there is no name
+		hresult: 0x80131537, // COR_E_FORMAT, which has no code by name
 		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
 	}
-	errPartitionNotFound = &failure{
+	errPartitionNotFound = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_PARTITION_NOT_FOUND",
 		message: "The operation failed because the requested partition does not exist.",
 	}
-	errServiceDoesNotExist = &failure{
+	errServiceDoesNotExist = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		message: "Service does not exist.",
 	}
-	errStateless = &failure{
+	errStateless = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
 		message: "Not applicable for stateless or non persisted stateful services.",
 	}
-	errBackupNotEnabled = &failure{
+	errBackupNotEnabled = &errorResponse{
 		status:  http.StatusNotFound,
 		code:    "FABRIC_E_BACKUP_NOT_ENABLED",
 		message: "Backup has not been configured/ enabled for this specific partition/ service/ application.",
 	}
-	errBackupInProgress = &failure{
+	errBackupInProgress = &errorResponse{
 		status:  http.StatusConflict,
 		code:    "FABRIC_E_BACKUP_IN_PROGRESS",
 		message: "Backup already in Progress",
 	}
 
-	// errPage is what becomes of an error while a page is put together: the
-	// code that reports it writes into a list that is still empty.
-	errPage = &failure{
+	// errPage replaces every error while a page is built, because the code
+	// that reports the error indexes a list that is still empty.
+	errPage = &errorResponse{
 		status:  http.StatusBadRequest,
 		code:    "E_INVALIDARG",
 		message: indexOutOfRange,
 	}
 
-	// errNoList is the same when an earlier storage has put something into the
-	// list: it is the error itself then, that of adding a list that is null.
-	errNoList = &failure{
+	// errNullList is reported instead of errPage if the list has entries of an
+	// earlier storage. It is the original error, of adding a null list.
+	errNullList = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_POINTER",
 		message: "Value cannot be null.\r\nParameter name: collection",
 	}
-	// errContainer is the same for a container that could not be listed.
-	errContainer = &failure{
+	// errContainer is the same for a container that cannot be listed.
+	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
-		hresult: 0x80131620, // COR_E_IO, for which there is no name
+		hresult: 0x80131620, // COR_E_IO, which has no code by name
 		message: "Unable to enumerate metadata files from the container.",
 	}
 
-	// errEnumeration is the same mistake when everything was asked for.
-	errEnumeration = &failure{
+	// errEnumeration is errPage for a request without MaxResults.
+	errEnumeration = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_UNEXPECTED",
 		message: indexOutOfRange + " ,\r\n",
 	}
 
-	// errServiceTimeout is a timeout parameter that the backup service stumbles over
-	// before it begins to report errors of its own.
-	errServiceTimeout = &failure{
+	// errServiceTimeout is for a timeout parameter that makes the backup
+	// service fail before its own error handling begins.
+	errServiceTimeout = &errorResponse{
 		status:  http.StatusInternalServerError,
 		form:    frameworkForm,
 		code:    "E_INVALIDARG",
@@ -134,67 +133,67 @@ var (
 
 const indexOutOfRange = "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
 
-// Errors of the gateway and of what it uses to forward a request.
+// Errors of the gateway and its forwarding.
 var (
-	errNoHandler = &failure{
+	errNoHandler = &errorResponse{
 		status:  http.StatusNotFound,
 		form:    reasonForm,
 		code:    "FABRIC_E_DOES_NOT_EXIST",
 		message: "Nothing is served under this path.",
 		reason:  "NotFound",
 	}
-	errNoTemplate = &failure{
+	errNoTemplate = &errorResponse{
 		status:  http.StatusBadRequest,
 		form:    gatewayForm,
 		code:    "E_INVALIDARG",
 		message: "The request does not fit the operation.",
 	}
-	errGatewayTimeout = &failure{
+	errGatewayTimeout = &errorResponse{
 		status:  http.StatusBadRequest,
 		form:    reasonForm,
 		code:    "FABRIC_E_INVALID_ADDRESS",
 		message: "The value of Timeout is not a number.",
 	}
-	errBodyTooLarge = &failure{
+	errBodyTooLarge = &errorResponse{
 		status:  http.StatusRequestEntityTooLarge,
 		form:    reasonForm,
 		code:    "E_INVALIDARG",
 		message: "The body is larger than 4 MiB.",
 		reason:  http.StatusText(http.StatusRequestEntityTooLarge),
 	}
-	errNoBackupService = &failure{
+	errNoBackupService = &errorResponse{
 		status:  http.StatusNotFound,
 		form:    reasonForm,
 		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		message: "Service does not exist.",
 	}
-	errBodyGarbled = &failure{
+	errChunkedBody = &errorResponse{
 		status: http.StatusGatewayTimeout,
 		form:   reasonForm,
 		code:   "FABRIC_E_TIMEOUT",
 	}
 )
 
-// Errors of who watches the door.
+// Errors about the client.
 var (
-	// errCertificateRequired is a client that the gateway does not know, by
-	// its certificate or by its token. What it says is the same for both.
-	errCertificateRequired = &failure{
+	// errCertificateRequired is for a client whose certificate or token the
+	// gateway does not accept. It is the same for both.
+	errCertificateRequired = &errorResponse{
 		status:  http.StatusForbidden,
 		form:    reasonForm,
 		code:    "E_ACCESSDENIED",
 		message: "The client is not known to the cluster.",
 		reason:  "Client certificate required",
 	}
-	// errAccessDenied is a client whose role does not allow the operation.
-	errAccessDenied = &failure{
+	// errAccessDenied is for a client whose role does not allow the operation.
+	errAccessDenied = &errorResponse{
 		status:  http.StatusForbidden,
 		code:    "E_ACCESSDENIED",
 		message: "Access Denied.",
 	}
-	// errLengthRequired is an answer of the kernel driver in front of the
+	// errLengthRequired is an error of the kernel driver in front of the
 	// gateway.
-	errLengthRequired = &failure{
+	errLengthRequired = &errorResponse{
 		status:  http.StatusLengthRequired,
 		form:    systemForm,
 		code:    "E_INVALIDARG",
@@ -202,15 +201,14 @@ var (
 	}
 )
 
-// invalidRequest is the error for arguments that the backup service cannot
-// read or that are out of range.
-func invalidRequest(message string) *failure {
-	return &failure{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
+// invalidRequest is the error for arguments that are malformed or out of range.
+func invalidRequest(message string) *errorResponse {
+	return &errorResponse{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
 }
 
-// unsupportedMediaType is the error for a body that is not said to be JSON.
-func unsupportedMediaType(message string) *failure {
-	return &failure{
+// unsupportedMediaType is the error for a body whose content type is not JSON.
+func unsupportedMediaType(message string) *errorResponse {
+	return &errorResponse{
 		status:  http.StatusUnsupportedMediaType,
 		form:    frameworkForm,
 		code:    "E_INVALIDARG",
@@ -219,19 +217,19 @@ func unsupportedMediaType(message string) *failure {
 }
 
 // write sends the error as the cluster does.
-func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
+func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, behavior *behavior) {
 	form := f.form
-	if c.fabricErrorsOnly {
+	if behavior.fabricErrorsOnly {
 		form = gatewayForm
 	}
 	if f.form == backupServiceForm && f.status == http.StatusNotFound {
-		// Tells the gateway that a thing does not exist, where it would
-		// otherwise look for the backup service elsewhere.
+		// Tells the gateway that the target does not exist. Otherwise the
+		// gateway would look for the backup service elsewhere.
 		w.Header().Set("X-ServiceFabric", "ResourceNotFound")
 	}
 	switch form {
 	case reasonForm:
-		writeStatusLine(w, r, f.status, cmp.Or(f.reason, f.code))
+		handlertransport.WriteStatusLine(w, r, f.status, cmp.Or(f.reason, f.code))
 	case frameworkForm:
 		body := append(appendString([]byte(`{"Message":`), f.message), '}')
 		writeBody(w, f.status, jsonType, body)
@@ -247,7 +245,7 @@ func (f *failure) write(w http.ResponseWriter, r *http.Request, c *conduct) {
 
 const htmlType = "text/html; charset=us-ascii"
 
-// htmlError returns the page that the kernel driver sends with a status.
+// htmlError returns the HTML page that the kernel driver sends with a status.
 func htmlError(status int) string {
 	text := http.StatusText(status)
 	return "<!DOCTYPE HTML>\r\n<HTML><HEAD><TITLE>" + text + "</TITLE></HEAD>\r\n" +
@@ -255,7 +253,7 @@ func htmlError(status int) string {
 }
 
 // fabricError returns the error as a FabricError.
-func (f *failure) fabricError() []byte {
+func (f *errorResponse) fabricError() []byte {
 	body := []byte(`{"Error":{"Code":`)
 	if f.hresult != 0 {
 		body = strconv.AppendUint(body, uint64(f.hresult), 10)
@@ -265,4 +263,14 @@ func (f *failure) fabricError() []byte {
 	body = append(body, `,"Message":`...)
 	body = appendString(body, f.message)
 	return append(body, "}}"...)
+}
+
+// writeBody sends a response whose whole body is known.
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	if contentType != "" {
+		w.Header().Set("Content-Type", contentType)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = bytes.NewReader(body).WriteTo(w) // fails if the client has gone
 }

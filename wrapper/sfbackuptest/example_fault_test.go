@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"syscall"
@@ -13,12 +12,35 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// The connection breaks after a backup was requested. The client learns nothing
-// from its request, but the progress tells that there is no reason to repeat it.
-// In a test, t comes in place of nil.
+// A script whose second fault does not happen, which is an error of the test. The type fakeTB, which
+// records errors, stands in for the *testing.T of a real test.
 func ExampleCluster_Script() {
+	t := &fakeTB{}
 	cluster := sfbackuptest.NewCluster()
-	cluster.Script(nil, sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition))
+	cluster.Script(t,
+		sfbackuptest.Answer(http.StatusServiceUnavailable, "").Header("Retry-After", "1"),
+		sfbackuptest.HangUp().On(sfbackuptest.OpBackupPartition))
+
+	client := &http.Client{Transport: cluster.Transport()}
+	const list = "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4"
+	for range 2 {
+		status, _ := request(client, http.MethodGet, list)
+		fmt.Println(status)
+	}
+
+	t.end()
+	fmt.Println(t.errors)
+	// Output:
+	// 503 Service Unavailable
+	// 200 OK
+	// [sfbackuptest: the fault HangUp has hit 0 requests, want 1]
+}
+
+// The connection breaks after a backup was requested. The client learns nothing from the request, but the
+// progress shows that it must not be retried.
+func ExampleCluster_Inject() {
+	cluster := sfbackuptest.NewCluster()
+	cluster.Inject(sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition))
 	client := &http.Client{Transport: cluster.Transport()}
 	const partition = "http://localhost:19080/Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/"
 
@@ -28,115 +50,84 @@ func ExampleCluster_Script() {
 		return
 	}
 	_, err = client.Do(req)
-	fmt.Println("the connection was reset:", errors.Is(err, syscall.ECONNRESET))
+	fmt.Println("connection reset:", errors.Is(err, syscall.ECONNRESET))
 
-	req, err = http.NewRequestWithContext(context.Background(), http.MethodGet, partition+"GetBackupProgress?api-version=6.4", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
+	_, body := request(client, http.MethodGet, partition+"GetBackupProgress?api-version=6.4")
 	var progress struct{ BackupState string }
-	err = json.NewDecoder(resp.Body).Decode(&progress)
+	err = json.Unmarshal([]byte(body), &progress)
 	fmt.Println(progress.BackupState, err)
 
 	for _, r := range cluster.Requests() {
 		fmt.Printf("%s: status %d, fault %q\n", r.Operation, r.Status, r.Fault)
 	}
 	// Output:
-	// the connection was reset: true
+	// connection reset: true
 	// Accepted <nil>
 	// BackupPartition: status 0, fault "Reset after effect"
 	// GetPartitionBackupProgress: status 200, fault ""
 }
 
-// A client that goes through pages has two mistakes in it. One it makes with any
-// 6.4 cluster: it does not escape the token, and its list ends early without an
-// error. The other takes a fault: it counts a page twice that comes twice.
+// Every second request fails, on average. The same seed hits the same requests in each run.
+func ExampleCluster_Schedule() {
+	cluster := sfbackuptest.NewCluster()
+	cluster.Schedule(2, 0.5,
+		sfbackuptest.Answer(http.StatusServiceUnavailable, ""),
+		sfbackuptest.HTMLError(http.StatusBadGateway))
+	client := &http.Client{Transport: cluster.Transport()}
+	for range 6 {
+		status, _ := request(client, http.MethodGet, "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4")
+		fmt.Println(status)
+	}
+	// Output:
+	// 200 OK
+	// 502 Bad Gateway
+	// 503 Service Unavailable
+	// 503 Service Unavailable
+	// 200 OK
+	// 200 OK
+}
+
+// A client that reads pages has two bugs. The first shows with any 6.4 cluster: the client does not escape
+// the token, and its list ends early without an error. The second shows only with a fault: the client
+// counts a duplicate page twice.
 func ExampleDuplicatePage() {
 	// count returns how many backups a client finds in pages of two.
 	count := func(client *http.Client, escape func(string) string) (int, error) {
+		const list = "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4&MaxResults=2&ContinuationToken="
 		n := 0
 		for token := ""; ; {
-			url := "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4&MaxResults=2&ContinuationToken=" + escape(token)
-			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
-			if err != nil {
-				return n, err
-			}
-			resp, err := client.Do(req)
-			if err != nil {
-				return n, err
-			}
 			var page struct {
 				Items             []any
 				ContinuationToken string
 			}
-			err = json.NewDecoder(resp.Body).Decode(&page)
-			resp.Body.Close()
+			_, body := request(client, http.MethodGet, list+escape(token))
+			err := json.Unmarshal([]byte(body), &page)
 			n += len(page.Items)
 			if token = page.ContinuationToken; token == "" || err != nil {
 				return n, err
 			}
 		}
 	}
-	raw := func(token string) string { return (&url.URL{Path: token}).EscapedPath() } // leaves '+' alone
+	escapePath := func(token string) string { return (&url.URL{Path: token}).EscapedPath() } // does not escape '+'
 
 	cluster := sfbackuptest.NewCluster()
 	client := &http.Client{Transport: cluster.Transport()}
-	held := 0
+	total := 0
 	for _, partition := range cluster.Partitions() {
-		held += len(cluster.Backups(partition))
+		total += len(cluster.Backups(partition))
 	}
-	fmt.Println("held:", held)
+	fmt.Println("backups:", total)
 	fmt.Print("token escaped as a path: ")
-	fmt.Println(count(client, raw))
+	fmt.Println(count(client, escapePath))
 	fmt.Print("token escaped as a query: ")
 	fmt.Println(count(client, url.QueryEscape))
 
-	cluster.Script(nil, sfbackuptest.DuplicatePage())
-	fmt.Print("a page comes twice: ")
+	cluster.Inject(sfbackuptest.DuplicatePage())
+	fmt.Print("duplicate page: ")
 	fmt.Println(count(client, url.QueryEscape))
 	// Output:
-	// held: 5
+	// backups: 5
 	// token escaped as a path: 2 <nil>
 	// token escaped as a query: 5 <nil>
-	// a page comes twice: 7 <nil>
-}
-
-// A gateway with client certificates, on a real socket.
-func ExampleCluster_Start() {
-	server := sfbackuptest.NewCluster().Start(nil, sfbackuptest.WithClientCertificates()) // in a test: Start(t)
-	defer server.Close()
-
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet,
-		server.URL+"/Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress?api-version=6.4", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	resp, err := server.Client().Do(req)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	fmt.Println(resp.Status, string(body), err)
-	// Output: 200 OK null <nil>
-}
-
-// A cluster of a million backups, which starts at once.
-func ExampleGenerated() {
-	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(1000, 10, 100)...))
-	partitions := cluster.Partitions()
-	fmt.Println(len(partitions), "partitions")
-	fmt.Println(len(cluster.Backups(partitions[0])), "backups in each")
-	// Output:
-	// 10000 partitions
-	// 100 backups in each
+	// duplicate page: 7 <nil>
 }

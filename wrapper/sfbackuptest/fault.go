@@ -6,72 +6,70 @@ import (
 	"strconv"
 )
 
-// Fault is something that goes wrong with a request. The functions that return
-// one say what; its methods say with which requests, and return a copy.
+// Fault is something that goes wrong with a request. The functions that return a Fault say what goes
+// wrong. Its methods say which requests it hits, and return a modified copy.
 //
-// [Cluster.Script] lets faults hit the next requests, [Cluster.Schedule] lets
-// them hit requests at random. They work over [Cluster.Transport], where a
-// client gets the errors that net/http has for them, and over a socket.
+// [Cluster.Script] and [Cluster.Inject] make faults hit the next requests, [Cluster.Schedule] makes them
+// hit requests at random. Faults work over a socket and over [Cluster.Transport], where the client gets
+// the errors that it would get from net/http.
 //
-// Faults that take time take it from package time, which [testing/synctest]
-// drives, and not from the clock of [WithClock].
+// Delays use package time, which [testing/synctest] controls, and not the clock of [WithClock].
 type Fault struct {
-	name   string
-	header http.Header
-	fits   func(*faults, Operation, *http.Request) bool // nil: any request
-	on     []Operation
-	when   []func(*http.Request) bool
-	times  int // not positive: no limit
+	name      string
+	header    http.Header
+	condition func(*injector, Operation, *http.Request) bool // nil: any request
+	on        []Operation
+	when      []func(*http.Request) bool
+	times     int // not positive: no limit
 
-	// One of the two. What stands in for the answer may come after the
-	// request took effect; what is done to the answer always does.
-	instead     func(Fault, http.ResponseWriter, *http.Request)
-	through     func(*Cluster, http.ResponseWriter, *http.Request)
-	afterEffect bool
-	noEffect    bool // cannot come after the effect
+	// Exactly one of the two is set. respond responds in place of the cluster;
+	// with afterEffect the cluster handles the request first. wrap calls the
+	// cluster and changes its response.
+	respond       func(Fault, http.ResponseWriter, *http.Request)
+	wrap          func(*Cluster, http.ResponseWriter, *http.Request)
+	afterEffect   bool
+	neverReceived bool // the request does not reach the cluster, so afterEffect is impossible
 
-	servesPageBefore bool
+	replaysPage bool
 }
 
-// On limits a fault to some operations. Without it a fault hits any request,
-// also one that is no operation at all.
+// On limits a fault to some operations. Without On a fault hits any request, also one that matches no
+// operation.
 func (f Fault) On(operations ...Operation) Fault {
 	f.on = slices.Concat(f.on, operations)
 	return f
 }
 
-// When limits a fault to the requests of which the function says true. It must
-// not read their body, and not call methods of the cluster that set faults.
-// Given several times, all must say so.
-func (f Fault) When(hits func(*http.Request) bool) Fault {
-	f.when = append(slices.Clip(f.when), hits)
+// When limits a fault to requests for which the function returns true. The function must not read the
+// body, nor call methods of the cluster that set faults. If When is called several times, all functions
+// must return true.
+func (f Fault) When(match func(*http.Request) bool) Fault {
+	f.when = append(slices.Clip(f.when), match)
 	return f
 }
 
-// Times sets how many requests a scripted fault hits. The default is 1, but for
-// [EndlessPages]; with n of zero or less it hits all that come. A fault on a
-// schedule has no such number.
+// Times sets how many requests the fault hits. The default is 1, except for [EndlessPages]. If n is zero
+// or less, the fault hits every matching request. [Cluster.Schedule] ignores the number.
 func (f Fault) Times(n int) Fault {
 	f.times = max(n, 0)
 	return f
 }
 
-// AfterEffect makes the request take effect before the fault strikes: a backup
-// is requested, and its client does not learn of it. It is for faults that come
-// in place of an answer; those that do something to the answer are always after
-// the effect.
+// AfterEffect makes the request take effect before the fault happens: a backup is requested, but the
+// client gets the fault instead of the response. It is for faults that replace the response. Faults that change the
+// response always happen after the effect.
 //
-// It panics for [Refuse]: what never arrives has no effect.
+// It panics for [Refuse], because a request that never arrives has no effect.
 func (f Fault) AfterEffect() Fault {
-	if f.noEffect {
-		panic("sfbackuptest: a request that is refused takes no effect")
+	if f.neverReceived {
+		panic("sfbackuptest: AfterEffect: a refused request takes no effect")
 	}
 	f.afterEffect = true
 	return f
 }
 
-// Header sets a header of the answer that the fault sends, such as
-// Retry-After. A fault that sends none of its own ignores it.
+// Header sets a header of the response of [Answer], [HTMLError] and [Redirect], such as Retry-After. Other
+// faults ignore it.
 func (f Fault) Header(name, value string) Fault {
 	f.header = f.header.Clone()
 	if f.header == nil {
@@ -81,53 +79,52 @@ func (f Fault) Header(name, value string) Fault {
 	return f
 }
 
-// String returns the fault as [Request] names it: what goes wrong, without
-// with which requests.
+// String returns the name of the fault as in [Request]: what goes wrong, but not for which requests.
 func (f Fault) String() string {
-	if f.afterEffect && f.instead != nil {
+	if f.afterEffect && f.respond != nil {
 		return f.name + " after effect"
 	}
 	return f.name
 }
 
 // matches reports whether the fault may hit a request.
-func (f Fault) matches(line *faults, op Operation, r *http.Request) bool {
+func (f Fault) matches(in *injector, op Operation, r *http.Request) bool {
 	if len(f.on) > 0 && !slices.Contains(f.on, op) {
 		return false
 	}
-	if f.fits != nil && !f.fits(line, op, r) {
+	if f.condition != nil && !f.condition(in, op, r) {
 		return false
 	}
-	for _, hits := range f.when {
-		if !hits(r) {
+	for _, match := range f.when {
+		if !match(r) {
 			return false
 		}
 	}
 	return true
 }
 
-// strike answers a request that the fault has hit.
-func (f Fault) strike(c *Cluster, w http.ResponseWriter, r *http.Request) {
-	if f.instead == nil {
-		f.through(c, w, r)
+// serve responds to a request that the fault hits.
+func (f Fault) serve(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	if f.respond == nil {
+		f.wrap(c, w, r)
 		return
 	}
 	switch {
 	case f.afterEffect:
-		c.serveGateway(&nobody{header: make(http.Header)}, r, nil)
-	case !f.noEffect:
-		drain(r) // it was sent, and nobody did anything about it
+		c.serveGateway(&discardWriter{header: make(http.Header)}, r, nil)
+	case !f.neverReceived:
+		drain(r) // the client could send it, although it has no effect
 	}
-	f.instead(f, w, r)
+	f.respond(f, w, r)
 }
 
-// nobody is a ResponseWriter for answers that nobody gets.
-type nobody struct{ header http.Header }
+// discardWriter is a ResponseWriter for responses that are lost.
+type discardWriter struct{ header http.Header }
 
-func (w *nobody) Header() http.Header         { return w.header }
-func (w *nobody) WriteHeader(int)             {}
-func (w *nobody) Write(p []byte) (int, error) { return len(p), nil }
-func (w *nobody) writeStatusLine(int, string) {}
+func (w *discardWriter) Header() http.Header         { return w.header }
+func (w *discardWriter) WriteHeader(int)             {}
+func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w *discardWriter) WriteStatusLine(int, string) {}
 
-// called returns the name of a fault with a number that belongs to it.
-func called(name string, n int64) string { return name + "(" + strconv.FormatInt(n, 10) + ")" }
+// withArgument returns the name of a fault with its numeric argument.
+func withArgument(name string, n int64) string { return name + "(" + strconv.FormatInt(n, 10) + ")" }

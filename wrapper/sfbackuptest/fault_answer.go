@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// This file is what goes wrong with answers.
+// This file has the faults of responses.
 
-// Answer sends an answer in place of the right one: a 503 without a body, a
-// 200 with JSON that is none. A body is application/json unless [Fault.Header]
-// sets another Content-Type.
+// Answer sends another response in place of the right one: a 503 without a body, or a 200 with invalid
+// JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another.
 func Answer(status int, body string) Fault {
-	return Fault{name: called("Answer", int64(status)), times: 1, instead: func(f Fault, w http.ResponseWriter, _ *http.Request) {
+	return Fault{name: withArgument("Answer", int64(status)), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
 		if body != "" {
 			w.Header().Set("Content-Type", jsonType)
 		}
@@ -27,68 +26,67 @@ func Answer(status int, body string) Fault {
 	}}
 }
 
-// HTMLError sends an error as the kernel driver in front of the gateway, or a
-// load balancer, sends it: as a page for people.
+// HTMLError sends an error as an HTML page, as the kernel driver in front of the gateway or a load
+// balancer does.
 func HTMLError(status int) Fault {
 	f := Answer(status, htmlError(status)).Header("Content-Type", htmlType)
-	f.name = called("HTMLError", int64(status))
+	f.name = withArgument("HTMLError", int64(status))
 	return f
 }
 
-// RefuseCredentials answers as a gateway does that does not know its client: a
-// 403 without a body, whatever is wrong, whether there is no certificate, one
-// that is not allowed, or a token that has expired.
-func RefuseCredentials() Fault { return failed("RefuseCredentials", errCertificateRequired) }
+// RefuseCredentials responds as a gateway does that does not accept the client's credentials: a 403
+// without a body. The response is the same for a missing certificate, one that the cluster does not
+// accept, and an expired token.
+func RefuseCredentials() Fault { return errorFault("RefuseCredentials", errCertificateRequired) }
 
-// DenyAccess answers as the backup service does when the client's role does not
-// allow the operation: a 403 with a FabricError.
-func DenyAccess() Fault { return failed("DenyAccess", errAccessDenied) }
+// DenyAccess responds as the backup service does when the client's role does not allow the operation: a
+// 403 with a FabricError.
+func DenyAccess() Fault { return errorFault("DenyAccess", errAccessDenied) }
 
-// failed sends an error as a 6.4 cluster does.
-func failed(name string, failure *failure) Fault {
-	return Fault{name: name, times: 1, instead: func(_ Fault, w http.ResponseWriter, r *http.Request) {
-		failure.write(w, r, ProfileCluster64.conduct())
+// errorFault sends an error as a 6.4 cluster does.
+func errorFault(name string, failed *errorResponse) Fault {
+	return Fault{name: name, times: 1, respond: func(_ Fault, w http.ResponseWriter, r *http.Request) {
+		failed.write(w, r, ProfileRuntime.behavior())
 	}}
 }
 
-// Redirect sends the client to another address, with a status that asks it to
-// send the same again.
+// Redirect redirects the client to another address, with the status 307, which asks it to send the same
+// request again.
 func Redirect(location string) Fault {
 	f := Answer(http.StatusTemporaryRedirect, "").Header("Location", location)
 	f.name = "Redirect"
 	return f
 }
 
-// CutBody breaks the connection after n bytes of the body, or before its last
-// one if it is shorter. The client gets [io.ErrUnexpectedEOF]. An answer that
-// has no body is lost as a whole.
+// CutBody breaks the connection after n bytes of the body, or before its last byte if the body is
+// shorter. The client gets [io.ErrUnexpectedEOF]. A response without a body is lost completely.
 func CutBody(n int64) Fault {
-	return Fault{name: called("CutBody", n), times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: withArgument("CutBody", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
 		c.serveGateway(cut, r, nil)
 		cut.abort()
 	}}
 }
 
-// cutWriter passes on so many bytes and never the last one.
+// cutWriter forwards a limited number of bytes, and never the last one.
 type cutWriter struct {
 	http.ResponseWriter
 	left int64
-	kept []byte // the last byte that was written
+	held []byte // the last byte that was written
 }
 
 func (w *cutWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for _, b := range [][]byte{w.kept, p[:len(p)-1]} {
+	for _, b := range [][]byte{w.held, p[:len(p)-1]} {
 		b = b[:min(w.left, int64(len(b)))]
 		if n, err := bytes.NewReader(b).WriteTo(w.ResponseWriter); err != nil {
 			return int(n), err
 		}
 		w.left -= int64(len(b))
 	}
-	w.kept = append(w.kept[:0], p[len(p)-1])
+	w.held = append(w.held[:0], p[len(p)-1])
 	if w.left == 0 {
 		w.abort()
 	}
@@ -98,16 +96,16 @@ func (w *cutWriter) Write(p []byte) (int, error) {
 func (w *cutWriter) WriteHeader(status int) { w.ResponseWriter.WriteHeader(status) }
 
 func (w *cutWriter) abort() {
-	if w.kept != nil { // there is a body, so that there is a head
+	if w.held != nil { // there is a body, so the client gets the header
 		_ = http.NewResponseController(w.ResponseWriter).Flush()
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// TruncateBody leaves out what comes after n bytes of the body and ends the
-// answer in good order, as though that were all: JSON that is cut off.
+// TruncateBody omits everything after the first n bytes of the body and ends the response normally: the
+// client gets truncated JSON without an error.
 func TruncateBody(n int64) Fault {
-	return Fault{name: called("TruncateBody", n), times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: withArgument("TruncateBody", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		left := n
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {
 			p = p[:min(left, int64(len(p)))]
@@ -118,17 +116,17 @@ func TruncateBody(n int64) Fault {
 	}}
 }
 
-// SlowBody sends n bytes of the body at a time and pauses before each time. With a
-// pause that is longer than the client's patience it is a body that stalls.
+// SlowBody sends the body in pieces of n bytes, with a pause before each piece. If the pause is longer
+// than the client's timeout, the body stalls. It panics if n is not positive.
 func SlowBody(n int, pause time.Duration) Fault {
 	if n <= 0 {
-		panic("sfbackuptest: SlowBody of no bytes never ends")
+		panic("sfbackuptest: SlowBody: sending no bytes at a time never ends")
 	}
-	return Fault{name: "SlowBody(" + strconv.Itoa(n) + ", " + pause.String() + ")", times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: "SlowBody(" + strconv.Itoa(n) + ", " + pause.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {
 			for len(p) > 0 {
-				// The head is there before the first pause, as is what
-				// was sent so far.
+				// The client gets the header before the first pause, and
+				// each piece before the next.
 				_ = http.NewResponseController(w).Flush()
 				if !wait(r, pause) {
 					panic(http.ErrAbortHandler)
@@ -144,21 +142,21 @@ func SlowBody(n int, pause time.Duration) Fault {
 	}}
 }
 
-// Gzip compresses the body, whether the client has asked for that or not.
+// Gzip compresses the body, even if the client does not accept that encoding.
 func Gzip() Fault {
-	return Fault{name: "Gzip", times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: "Gzip", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		z := gzip.NewWriter(w)
 		c.serveGateway(&rewriter{ResponseWriter: w, encoding: "gzip", write: func(p []byte) error {
 			_, err := z.Write(p)
 			return err
 		}}, r, nil)
 		if w.Header().Get("Content-Encoding") != "" {
-			_ = z.Close() // the client has gone
+			_ = z.Close() // fails if the client has gone
 		}
 	}}
 }
 
-// rewriter is a ResponseWriter for a body that becomes another on its way.
+// rewriter is a ResponseWriter that changes the body.
 type rewriter struct {
 	http.ResponseWriter
 	encoding string
@@ -177,14 +175,13 @@ func (w *rewriter) WriteHeader(status int) {
 
 func (w *rewriter) Write(p []byte) (int, error) { return len(p), w.write(p) }
 
-// Unwrap is for [http.ResponseController], and for reason phrases: an answer
-// that has one has no body.
+// Unwrap is for [http.ResponseController] and for reason phrases; a response with one has no body.
 func (w *rewriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Custom is a fault of the test's own. The function answers the request, for
-// which it may use next, the cluster.
-func Custom(name string, answer func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
-	return Fault{name: name, times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
-		answer(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serveGateway(w, r, nil) }))
+// Custom is a fault that the caller defines. The function responds to the request. It may call next,
+// which is the cluster.
+func Custom(name string, serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
+	return Fault{name: name, times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+		serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serveGateway(w, r, nil) }))
 	}}
 }

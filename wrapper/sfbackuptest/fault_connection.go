@@ -2,54 +2,53 @@ package sfbackuptest
 
 import (
 	"bytes"
-	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// This file is what goes wrong with the connection before there is an answer.
+// This file has the faults of the connection, before there is a response.
 
-// Refuse refuses the connection: the request never arrives. Over the transport
-// the client gets the error of a dial that was refused. A server that listens
-// cannot refuse, so that over a socket the connection is reset.
+// Refuse refuses the connection, so that the request never arrives. Over the transport the client gets the
+// error of a refused dial. A server that listens cannot refuse connections, so over a socket the
+// connection is reset.
 func Refuse() Fault {
-	return Fault{name: "Refuse", times: 1, noEffect: true, instead: func(_ Fault, w http.ResponseWriter, _ *http.Request) {
-		breakConnection(w, networkError("dial", "connect", syscall.ECONNREFUSED))
+	return Fault{name: "Refuse", times: 1, neverReceived: true, respond: func(_ Fault, w http.ResponseWriter, _ *http.Request) {
+		handlertransport.BreakConnection(w, networkError("dial", "connect", syscall.ECONNREFUSED))
 	}}
 }
 
-// Reset resets the connection when the request was sent and before the first
-// byte of an answer. The request takes no effect; with [Fault.AfterEffect] it
-// does, and its answer is lost. The client cannot tell.
+// Reset resets the connection after the request was sent and before the first byte of a response. The
+// request takes no effect; with [Fault.AfterEffect] it takes effect and its response is lost. The client
+// cannot tell the two apart.
 //
-// A client of net/http repeats a GET by itself when that happens on a
-// connection that it has used before.
+// A client of net/http retries a GET by itself when that happens on a reused connection.
 func Reset() Fault {
-	return Fault{name: "Reset", times: 1, instead: func(_ Fault, w http.ResponseWriter, _ *http.Request) {
-		breakConnection(w, networkError("read", "read", syscall.ECONNRESET))
+	return Fault{name: "Reset", times: 1, respond: func(_ Fault, w http.ResponseWriter, _ *http.Request) {
+		handlertransport.BreakConnection(w, networkError("read", "read", syscall.ECONNRESET))
 	}}
 }
 
-// HangUp closes the connection in good order where an answer should be. A
-// gateway does that when its own connection to the backup service breaks. The
-// client gets [io.EOF]. What [Reset] says of effects, and of a GET on a connection
-// that was used before, goes for this too.
+// HangUp closes the connection gracefully in place of a response. A gateway does that when its own
+// connection to the backup service breaks. The client gets [io.EOF]. What [Reset] says about effects and
+// about a GET on a reused connection applies to HangUp too.
 func HangUp() Fault {
-	return Fault{name: "HangUp", times: 1, instead: func(Fault, http.ResponseWriter, *http.Request) {
+	return Fault{name: "HangUp", times: 1, respond: func(Fault, http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	}}
 }
 
-// Stall lets the client wait: for a duration, after which the request takes effect
-// and is answered as if nothing had been, or, if that is zero, until the client
-// gives up.
+// Stall delays the request for a duration, after which it takes effect and gets its normal response. If
+// the duration is not positive, there is no response, and the request takes no effect unless
+// [Fault.AfterEffect] says otherwise.
 func Stall(d time.Duration) Fault {
 	if d > 0 {
-		return Fault{name: "Stall(" + d.String() + ")", times: 1, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+		return Fault{name: "Stall(" + d.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			readAhead(r)
 			if !wait(r, d) {
 				panic(http.ErrAbortHandler)
@@ -57,13 +56,13 @@ func Stall(d time.Duration) Fault {
 			c.serveGateway(w, r, nil)
 		}}
 	}
-	return Fault{name: "Stall", times: 1, instead: func(_ Fault, _ http.ResponseWriter, r *http.Request) {
+	return Fault{name: "Stall", times: 1, respond: func(_ Fault, _ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	}}
 }
 
-// wait waits, and reports whether the client has done so too.
+// wait waits, and reports whether the client is still there.
 func wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -75,10 +74,10 @@ func wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// readAhead reads the body of a request and puts it back. A server notices that its client has gone
-// only once it has read what the client sent.
+// readAhead reads the body of a request and puts it back. A server notices that its client has gone only
+// after it has read the whole request.
 func readAhead(r *http.Request) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, maxEntityBody+1)) // more than that is refused
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxEntityBody+1)) // a longer body is rejected
 	rest := r.Body
 	r.Body = struct {
 		io.Reader
@@ -89,12 +88,12 @@ func readAhead(r *http.Request) {
 	}
 }
 
-// drain reads a request to its end, or as much of it as the gateway takes.
+// drain reads a request body to its end, up to the limit of the gateway.
 func drain(r *http.Request) {
-	_, _ = io.CopyN(io.Discard, r.Body, maxEntityBody) // the client has gone, or has more than fits
+	_, _ = io.CopyN(io.Discard, r.Body, maxEntityBody) // fails if the client has gone
 }
 
-// networkError returns an error as package net has it for a call of the system.
+// networkError returns the error that package net has for a failed system call.
 func networkError(op, call string, err syscall.Errno) error {
 	return &net.OpError{
 		Op:   op,
@@ -102,28 +101,4 @@ func networkError(op, call string, err syscall.Errno) error {
 		Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 19080}, // in a network for examples
 		Err:  os.NewSyscallError(call, err),
 	}
-}
-
-// connectionBreaker is a ResponseWriter that can end with an error of its
-// client's connection.
-type connectionBreaker interface {
-	breakConnection(err error)
-}
-
-// breakConnection ends a request without an answer and does not return. The
-// error is what the client gets over the transport; over a socket it gets what
-// its system makes of a reset.
-func breakConnection(w http.ResponseWriter, err error) {
-	if own, ok := find[connectionBreaker](w); ok {
-		own.breakConnection(err)
-	} else if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		if secure, ok := conn.(*tls.Conn); ok {
-			conn = secure.NetConn() // or it would say goodbye
-		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // a reset in place of an end
-		}
-		_ = conn.Close()
-	}
-	panic(http.ErrAbortHandler)
 }

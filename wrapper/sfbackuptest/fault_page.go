@@ -7,55 +7,53 @@ import (
 	"strings"
 )
 
-// This file is what goes wrong with pages.
+// This file has the faults of pages.
 
-// DuplicatePage serves the page before once more: it answers a request for a
-// further page with what the request before it was answered with. It hits lists
-// that go on by a continuation token.
+// DuplicatePage serves the previous page again: it responds to a request for a further page with the
+// response to the request before it. It hits requests of lists that have a continuation token.
 func DuplicatePage() Fault {
 	return Fault{
-		name:             "DuplicatePage",
-		times:            1,
-		servesPageBefore: true,
-		fits: func(line *faults, op Operation, r *http.Request) bool {
-			_, ok := line.pages[walk(r)]
-			return goesOn(nil, op, r) && ok
+		name:        "DuplicatePage",
+		times:       1,
+		replaysPage: true,
+		condition: func(in *injector, op Operation, r *http.Request) bool {
+			_, ok := in.pages[listKey(r)]
+			return isContinuation(nil, op, r) && ok
 		},
-		through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
-			before := r.Clone(r.Context())
-			before.URL.RawQuery = c.faults.pageBefore(walk(r))
-			c.serveGateway(w, before, nil)
+		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+			previous := r.Clone(r.Context())
+			previous.URL.RawQuery = c.injector.previousPage(listKey(r))
+			c.serveGateway(w, previous, nil)
 		},
 	}
 }
 
-// RepeatToken serves the right page with the token that it was asked for by, so
-// that a client which follows it gets the same page again. It hits lists that
-// go on by a continuation token.
+// RepeatToken serves the right page, but with the continuation token of the request, so that a client
+// that follows the token gets the same page again. It hits requests of lists that have a continuation
+// token.
 func RepeatToken() Fault {
-	return Fault{name: "RepeatToken", times: 1, fits: goesOn, through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: "RepeatToken", times: 1, condition: isContinuation, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		token := continuationToken(r)
 		c.serveGateway(w, r, func(p *page) { p.token = token })
 	}}
 }
 
-// EndlessPages serves the first page again and again, whatever the token in the
-// request, and each time with a token that was never seen before. It hits all
-// lists unless [Fault.Times] says otherwise.
+// EndlessPages always serves the first page, whatever the token of the request, and each time with a new
+// token. It hits all lists unless [Fault.Times] sets a limit.
 func EndlessPages() Fault {
 	return Fault{
-		name: "EndlessPages",
-		fits: func(_ *faults, op Operation, _ *http.Request) bool { return op.isList() },
-		through: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+		name:      "EndlessPages",
+		condition: func(_ *injector, op Operation, _ *http.Request) bool { return op.isList() },
+		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			first := r.Clone(r.Context())
 			first.URL.RawQuery = withoutToken(r)
-			c.serveGateway(w, first, func(p *page) { p.token = c.faults.freshToken() })
+			c.serveGateway(w, first, func(p *page) { p.token = c.injector.newToken() })
 		},
 	}
 }
 
-// goesOn reports whether a request is for a further page of a list.
-func goesOn(_ *faults, op Operation, r *http.Request) bool {
+// isContinuation reports whether a request is for a further page of a list.
+func isContinuation(_ *injector, op Operation, r *http.Request) bool {
 	return op.isList() && continuationToken(r) != ""
 }
 
@@ -64,10 +62,10 @@ func continuationToken(r *http.Request) string {
 	return token
 }
 
-// walk names the list that a request is for a page of.
-func walk(r *http.Request) string { return r.URL.Path + "?" + withoutToken(r) }
+// listKey identifies the list that a request is for a page of.
+func listKey(r *http.Request) string { return r.URL.Path + "?" + withoutToken(r) }
 
-// withoutToken returns a request's query without its token.
+// withoutToken returns a request's query without its continuation token.
 func withoutToken(r *http.Request) string {
 	values := make(url.Values)
 	for _, p := range parseQuery(r.URL.RawQuery) {
@@ -78,29 +76,29 @@ func withoutToken(r *http.Request) string {
 	return values.Encode()
 }
 
-// turnPage notes a request for a page. A list that is not asked for in pages has
-// none that could be served again.
-func (line *faults) turnPage(r *http.Request) {
+// recordPage records a request for a page. A list that is requested without MaxResults has one page only,
+// so there is nothing to record.
+func (in *injector) recordPage(r *http.Request) {
 	if _, paged := parseQuery(r.URL.RawQuery).get("MaxResults"); !paged {
 		return
 	}
-	if line.pages == nil || len(line.pages) == maxRequests {
-		line.pages = make(map[string]string) // a long run should not fill the memory
+	if in.pages == nil || len(in.pages) == maxRequests {
+		in.pages = make(map[string]string) // bounds the memory of a long run
 	}
-	line.pages[walk(r)] = r.URL.RawQuery
+	in.pages[listKey(r)] = r.URL.RawQuery
 }
 
-// pageBefore returns the query of the page before the one that is asked for.
-func (line *faults) pageBefore(walk string) string {
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	return line.pages[walk]
+// previousPage returns the query of the page before the one that is requested.
+func (in *injector) previousPage(key string) string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.pages[key]
 }
 
-// freshToken returns a token that was never seen before.
-func (line *faults) freshToken() string {
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	line.tokens++
-	return fmt.Sprintf("00000000-0000-4000-8000-%012x", line.tokens)
+// newToken returns a token that was never used before.
+func (in *injector) newToken() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.tokens++
+	return fmt.Sprintf("00000000-0000-4000-8000-%012x", in.tokens)
 }

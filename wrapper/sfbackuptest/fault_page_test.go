@@ -9,7 +9,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// walkPages follows the tokens for so many pages at most.
+// walkPages follows the tokens, for at most the given number of pages.
 func walkPages(t *testing.T, c *sfbackuptest.Cluster, target string, most int) (ids, tokens []string) {
 	t.Helper()
 	for token := ""; len(ids) < most; {
@@ -26,7 +26,7 @@ func walkPages(t *testing.T, c *sfbackuptest.Cluster, target string, most int) (
 	return ids, tokens
 }
 
-// TestPageFaults: the pages that a client gets which trusts the tokens.
+// TestPageFaults: the pages that a client gets if it follows the tokens.
 func TestPageFaults(t *testing.T) {
 	t.Parallel()
 	const list = calc + "GetBackups" + v + "&MaxResults=2"
@@ -47,7 +47,7 @@ func TestPageFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+			for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 				c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
 				c.Script(t, tt.fault)
 				ids, tokens := walkPages(t, c, list, 10)
@@ -75,7 +75,7 @@ func secondTime() func(*http.Request) bool {
 	}
 }
 
-// TestPageFaultsFit: a fault of pages waits for a request that it can hit.
+// TestPageFaultsFit: a fault of pages hits only matching requests.
 func TestPageFaultsFit(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -84,11 +84,11 @@ func TestPageFaultsFit(t *testing.T) {
 	get(t, c, first+"GetBackupProgress"+v)
 	tb.end()
 	if len(tb.errors) != 3 {
-		t.Errorf("a progress has no pages, but: %s", tb.errors)
+		t.Errorf("faults of pages have hit a progress: %s", tb.errors)
 	}
 
-	// A list that is not asked for in pages, or whose first page was not asked
-	// for here, has no page before.
+	// A list without MaxResults has no previous page, nor has a list whose first page was not requested
+	// from this cluster.
 	c.Script(t, sfbackuptest.DuplicatePage())
 	if got := getList(t, c, calc+"GetBackups"+v).ids(); got != everything {
 		t.Error(got)

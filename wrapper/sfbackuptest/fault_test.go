@@ -18,8 +18,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// outcome is what a client gets: an error in place of an answer, or an answer
-// whose body may end with an error.
+// outcome is what a client gets: an error, or a response whose body may end with an error.
 type outcome struct {
 	err     error
 	status  string
@@ -44,14 +43,13 @@ func attempt(t *testing.T, rt http.RoundTripper, method, url string) outcome {
 	return outcome{status: resp.Status, header: resp.Header, body: string(b), bodyErr: err}
 }
 
-// isNetworkError reports whether an error is one of package net for an error of
-// the system.
+// isNetworkError reports whether an error is a net.OpError with a system error.
 func isNetworkError(err error, errno syscall.Errno) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && errors.Is(err, errno)
 }
 
-// TestFaults lets every fault hit a list, over the transport and over a socket.
+// TestFaults: every fault on a list, over the transport and over a socket.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const list = calc + "GetBackups" + v
@@ -126,20 +124,20 @@ func TestFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			if got := tt.fault.String(); got != tt.name {
-				t.Errorf("the fault is called %s", got)
+				t.Errorf("the name of the fault is %s", got)
 			}
 			for _, socket := range []bool{false, true} {
 				c := sfbackuptest.NewCluster()
 				rt, url := c.Transport(), "http://cluster"
 				if socket {
-					server := c.Start(t)
+					server := newServer(t, c)
 					rt, url = server.Client().Transport, server.URL
 				}
 				c.Script(t, tt.fault)
 				if o := attempt(t, rt, http.MethodGet, url+list); !tt.check(o, socket) {
 					t.Errorf("socket %t: %+v", socket, o)
 				}
-				// The next request is not hit any more.
+				// The fault does not hit the next request.
 				if o := attempt(t, rt, http.MethodGet, url+list); o.body != whole {
 					t.Errorf("socket %t: the next: %+v", socket, o)
 				}
@@ -152,7 +150,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestEffect: which faults leave a backup behind.
+// TestEffect: which faults let the backup start.
 func TestEffect(t *testing.T) {
 	t.Parallel()
 	backup := first + "Backup" + v
@@ -179,13 +177,13 @@ func TestEffect(t *testing.T) {
 			c := sfbackuptest.NewCluster()
 			rt, url := c.Transport(), "http://cluster"
 			if socket {
-				server := c.Start(t)
+				server := newServer(t, c)
 				rt, url = server.Client().Transport, server.URL
 			}
 			c.Script(t, tt.fault.On(sfbackuptest.OpBackupPartition))
 			o := attempt(t, rt, http.MethodPost, url+backup)
 			if strings.HasPrefix(tt.fault.String(), "CutBody") && !errors.Is(o.err, io.EOF) {
-				t.Errorf("%s, socket %t: an answer without a body came: %+v", tt.fault, socket, o)
+				t.Errorf("%s, socket %t: a response without a body arrived: %+v", tt.fault, socket, o)
 			}
 			if got := state(t, c) != "null"; got != tt.want {
 				t.Errorf("%s, socket %t: effect %t, want %t", tt.fault, socket, got, tt.want)
@@ -197,8 +195,7 @@ func TestEffect(t *testing.T) {
 	}
 }
 
-// TestEffectOfReason: an answer that is nothing but a reason phrase goes to
-// nobody too.
+// TestEffectOfReason: AfterEffect also discards a response that consists of a reason phrase.
 func TestEffectOfReason(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -208,7 +205,7 @@ func TestEffectOfReason(t *testing.T) {
 	}
 }
 
-// TestStall: a client that gives up ends the request, at once over both seams.
+// TestStall: a client that gives up ends the request immediately, over the transport and over a socket.
 func TestStall(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sfbackuptest.Fault{
@@ -243,7 +240,7 @@ func TestStall(t *testing.T) {
 		t.Run("socket, "+fault.String(), func(t *testing.T) {
 			t.Parallel()
 			c := sfbackuptest.NewCluster()
-			server := c.Start(t)
+			server := newServer(t, c)
 			arrived := make(chan context.Context, 1)
 			c.Script(t, fault.When(func(r *http.Request) bool { arrived <- r.Context(); return true }))
 			ctx, cancel := context.WithCancel(t.Context())
@@ -267,7 +264,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// TestSlowBody takes the time that it says.
+// TestSlowBody: a slow body takes the expected time.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,12 +278,12 @@ func TestSlowBody(t *testing.T) {
 		began = time.Now()
 		get(t, c, calc+"GetBackups"+v)
 		if took := time.Since(began); took != time.Hour {
-			t.Errorf("the stalled answer took %s", took)
+			t.Errorf("the stalled response took %s", took)
 		}
 	})
 }
 
-// TestCloseSlowBody: a client that has read enough does not wait for the rest.
+// TestCloseSlowBody: a client that closes a slow body does not wait for the rest.
 func TestCloseSlowBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,62 +8,60 @@ import (
 	"strings"
 )
 
-// maxEntityBody is the largest request body that the gateway takes.
+// maxEntityBody is the largest request body that the gateway accepts.
 const maxEntityBody = 4 << 20
 
-// call is a request as the gateway passes it on to the backup service.
-type call struct {
-	metadata    string // who is meant: Partitions/<id> or Services/<id>
+// forwardedRequest is a request as the gateway forwards it to the backup service.
+type forwardedRequest struct {
+	metadata    string // the target: Partitions/<id> or Services/<id>
 	query       query
 	contentType string
 	body        []byte
-	adjust      func(*page) // does something wrong to a page; nil: nothing
+	adjust      func(*page) // changes a page, for faults; nil: no change
 }
 
-// serveGateway does what the HTTP gateway does: it finds the operation by path
-// and method, says in a header who is meant, and forwards the rest. A page that
-// is not nil is adjusted before it is sent.
+// serveGateway does what the HTTP gateway does: it finds the operation by path and method, puts the target
+// into a header, and forwards the rest. If adjust is not nil, it changes a page before it is sent.
 func (c *Cluster) serveGateway(w http.ResponseWriter, r *http.Request, adjust func(*page)) {
 	w.Header().Set("Server", "Microsoft-HTTPAPI/2.0")
 	if lengthMissing(r) {
-		errLengthRequired.write(w, r, c.conduct)
+		errLengthRequired.write(w, r, c.behavior)
 		return
 	}
-	role, failed := c.doorman.admit(r, c.now())
+	role, failed := c.authenticator.authenticate(r, c.now())
 	var op *operation
 	if failed == nil {
 		op, failed = route(r)
 	}
 	if failed == nil {
-		failed = c.reach(role, op)
+		failed = c.checkAccess(role, op)
 	}
 	if failed == nil {
-		var cl *call
-		if cl, failed = c.forward(r); failed == nil {
-			cl.adjust = adjust
+		var req *forwardedRequest
+		if req, failed = c.forward(r); failed == nil {
+			req.adjust = adjust
 			w.Header().Set("X-Content-Type-Options", "nosniff")
-			failed = op.serve(c, w, cl)
+			failed = op.serve(c, w, req)
 		}
 	}
 	if failed != nil {
-		failed.write(w, r, c.conduct)
+		failed.write(w, r, c.behavior)
 	}
 }
 
-// lengthMissing reports whether a POST says nothing about the length of its
-// body, which the kernel driver does not let pass. Only a server knows: a
-// request that a test hands to the handler itself has had no headers yet.
+// lengthMissing reports whether a POST has no information on the length of its body. The kernel driver
+// rejects such requests. Only requests that came through a server are checked: a test that calls the
+// handler directly need not set the header.
 func lengthMissing(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.ContentLength == 0 &&
 		r.Header.Get("Content-Length") == "" && len(r.TransferEncoding) == 0 &&
 		r.Context().Value(http.ServerContextKey) != nil
 }
 
-// reach is what stands between the gateway and an operation of the backup
-// service: that the service exists, and the role of the client.
-func (c *Cluster) reach(role Role, op *operation) *failure {
+// checkAccess checks that the backup service exists and that the role of the client allows the operation.
+func (c *Cluster) checkAccess(role Role, op *operation) *errorResponse {
 	switch {
-	case c.conduct.noBackupService:
+	case c.behavior.noBackupService:
 		return errNoBackupService
 	case role != RoleAdmin && op.method != http.MethodGet:
 		return errAccessDenied
@@ -72,17 +70,17 @@ func (c *Cluster) reach(role Role, op *operation) *failure {
 	}
 }
 
-// route finds the operation. The kernel driver in front of the gateway decodes
-// the whole path, so that "%24" is "$" and "%2F" is "/" here.
-func route(r *http.Request) (*operation, *failure) {
+// route finds the operation of a request. The kernel driver in front of the gateway decodes the whole
+// path, so that "%24" is "$" and "%2F" is "/" here.
+func route(r *http.Request) (*operation, *errorResponse) {
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	n := len(segments)
 
-	// The handler is looked up by the first segment in any case of letters.
+	// The gateway finds the handler by the first segment, ignoring letter case.
 	if !slices.ContainsFunc(operations, func(op operation) bool { return strings.EqualFold(op.prefix, segments[0]) }) {
 		return nil, errNoHandler
 	}
-	// Its templates must match letter by letter.
+	// The templates of the handler must match exactly.
 	for i := range operations {
 		op := &operations[i]
 		if op.method == r.Method && op.prefix == segments[0] &&
@@ -94,21 +92,21 @@ func route(r *http.Request) (*operation, *failure) {
 	return nil, errNoTemplate
 }
 
-// proxyParameters are the names of parameters that tell the gateway's reverse
-// proxy which replica to forward a request to. It keeps them to itself.
+// proxyParameters are the names of parameters that tell the gateway's reverse proxy to which replica it
+// should forward a request. It does not forward them.
 var proxyParameters = []string{"PartitionKey", "PartitionKind", "ServiceName", "TargetReplicaSelector", "ListenerName"}
 
-// forward turns the request into what the backup service gets to see.
-func (c *Cluster) forward(r *http.Request) (*call, *failure) {
-	cl := &call{
+// forward returns the request that the backup service gets.
+func (c *Cluster) forward(r *http.Request) (*forwardedRequest, *errorResponse) {
+	req := &forwardedRequest{
 		metadata:    requestMetadata(strings.TrimPrefix(r.URL.Path, "/")),
 		query:       parseQuery(r.URL.RawQuery),
 		contentType: r.Header.Get("Content-Type"),
 	}
-	cl.query = slices.DeleteFunc(cl.query, func(p parameter) bool { return slices.Contains(proxyParameters, p.name) })
-	// What bounds the gateway's own patience is "Timeout" with a capital T,
-	// in seconds. The documented "timeout" goes to the backup service only.
-	for _, p := range cl.query {
+	req.query = slices.DeleteFunc(req.query, func(p parameter) bool { return slices.Contains(proxyParameters, p.name) })
+	// The timeout of the gateway itself is "Timeout" with a capital T, in
+	// seconds. The documented "timeout" is for the backup service only.
+	for _, p := range req.query {
 		if p.name != "Timeout" {
 			continue
 		}
@@ -117,29 +115,28 @@ func (c *Cluster) forward(r *http.Request) (*call, *failure) {
 		}
 	}
 	if r.Method != http.MethodPost {
-		return cl, nil
+		return req, nil
 	}
-	if r.ContentLength < 0 && !c.conduct.chunkedBodies {
+	if r.ContentLength < 0 && !c.behavior.chunkedBodies {
 		// The gateway overwrites the beginning of a chunked body and never
-		// sends its end. The backup service waits for it until the gateway
-		// gives up; this cluster skips the two minutes.
-		return nil, errBodyGarbled
+		// sends its end. The backup service waits for the end until the
+		// gateway gives up after two minutes. This cluster does not wait.
+		return nil, errChunkedBody
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxEntityBody+1))
 	switch {
 	case err != nil:
-		// The client went away in the middle of its request.
+		// The connection broke in the middle of the request.
 		panic(http.ErrAbortHandler)
 	case len(body) > maxEntityBody:
 		return nil, errBodyTooLarge
 	}
-	cl.body = body
-	return cl, nil
+	req.body = body
+	return req, nil
 }
 
-// requestMetadata cuts "/$/<action>" off a path, as the gateway does: by the
-// last '/' or '$', wherever that is. With a slash at the end of the path it
-// cuts in the wrong place.
+// requestMetadata cuts "/$/<action>" off a path as the gateway does: at the last '/' or '$', wherever that
+// is. If the path ends with a slash, it cuts in the wrong place.
 func requestMetadata(suffix string) string {
 	return suffix[:max(strings.LastIndexAny(suffix, "/$")-2, 0)]
 }

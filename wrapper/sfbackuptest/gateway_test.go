@@ -21,8 +21,8 @@ const (
 	jsonText  = "application/json; charset=utf-8"
 )
 
-// TestRouting goes through the rules by which a path and a method find an
-// operation. A status of 200 or 202 is the operation's own.
+// TestRouting: how a path and a method select an operation. A status of 200 or 202 is from the
+// operation.
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -69,9 +69,9 @@ func TestRouting(t *testing.T) {
 		{name: "service of another case", target: "/Services/calcapp/CalcService/$/GetBackups" + v, status: "404 Not Found", body: noService, contentType: plainText},
 		{name: "application only", target: "/Services/CalcApp/$/GetBackups" + v, status: "404 Not Found", body: noService, contentType: plainText},
 
-		{name: "patience that is no number", target: first + "GetBackups" + v + "&Timeout=soon", status: "400 FABRIC_E_INVALID_ADDRESS"},
-		{name: "patience", target: first + "GetBackups" + v + "&Timeout=300", status: "200 OK"},
-		{name: "parameters that the gateway keeps", target: first + "GetBackups" + v + "&PartitionKey=1&ListenerName=&_cacheToken=5", status: "200 OK"},
+		{name: "gateway timeout that is no number", target: first + "GetBackups" + v + "&Timeout=soon", status: "400 FABRIC_E_INVALID_ADDRESS"},
+		{name: "gateway timeout", target: first + "GetBackups" + v + "&Timeout=300", status: "200 OK"},
+		{name: "parameters that the gateway does not forward", target: first + "GetBackups" + v + "&PartitionKey=1&ListenerName=&_cacheToken=5", status: "200 OK"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestRouting(t *testing.T) {
 			if a.body != tt.body || a.Header.Get("Content-Type") != tt.contentType {
 				t.Errorf("%s %s\nwant %s %s", a.Header.Get("Content-Type"), a.body, tt.contentType, tt.body)
 			}
-			// Only the backup service knows that a thing does not exist.
+			// Only the backup service sends the header that the target does not exist.
 			wantHeader := ""
 			if tt.body == noService {
 				wantHeader = "ResourceNotFound"
@@ -101,8 +101,7 @@ func TestRouting(t *testing.T) {
 	}
 }
 
-// TestDocumentedErrors: by the documents' profile every error is a FabricError
-// as application/json.
+// TestDocumentedErrors: with ProfileDocumented every error is a FabricError as application/json.
 func TestDocumentedErrors(t *testing.T) {
 	t.Parallel()
 	large := `{"BackupStorage":null,"x":"` + strings.Repeat("x", 4<<20) + `"}`
@@ -123,7 +122,7 @@ func TestDocumentedErrors(t *testing.T) {
 		{name: "malformed partition", target: "/Partitions/x/$/GetBackups" + v, status: 400, code: "E_INVALIDARG"},
 		{name: "malformed token", target: first + "GetBackups" + v + "&ContinuationToken=x", status: 400, code: "E_INVALIDARG"},
 		{name: "token cut at its '#'", target: first + "GetBackups" + v + "&ContinuationToken=fabric:/CalcApp/CalcService", status: 400, code: "E_INVALIDARG"},
-		{name: "patience that is no number", target: first + "GetBackups" + v + "&Timeout=x", status: 400, code: "FABRIC_E_INVALID_ADDRESS"},
+		{name: "gateway timeout that is no number", target: first + "GetBackups" + v + "&Timeout=x", status: 400, code: "FABRIC_E_INVALID_ADDRESS"},
 		{name: "service with tildes", target: "/Services/CalcApp~CalcService/$/GetBackups" + v, status: 200},
 		{name: "unknown service", target: "/Services/CalcApp~Other/$/GetBackups" + v, status: 404, code: "FABRIC_E_SERVICE_DOES_NOT_EXIST"},
 		{name: "large body", method: "POST", target: first + "Backup" + v, body: large, status: 413, code: "E_INVALIDARG"},
@@ -156,7 +155,7 @@ func TestDocumentedErrors(t *testing.T) {
 	}
 }
 
-// TestServer goes through a socket, where a reason phrase needs the connection.
+// TestServer: requests over a socket, where sending a reason phrase takes over the connection.
 func TestServer(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(sfbackuptest.NewCluster())
@@ -183,8 +182,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestRecorder: where there is no way to send a reason phrase, the status is
-// sent without it.
+// TestRecorder: a status is sent without its reason phrase if there is no way to send the phrase.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
@@ -194,14 +192,13 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever is asked, there is an answer, and what it calls JSON
-// is JSON.
+// FuzzRequest: every request gets a response, and a response with the content type JSON is JSON.
 func FuzzRequest(f *testing.F) {
 	f.Add("GET", first+"GetBackups", "api-version=6.4&MaxResults=1", "")
 	f.Add("POST", first+"Backup", "api-version=6.4&BackupTimeout=5", `{"BackupStorage":{"StorageKind":"FileShare","Path":"\\\\a\\b"}}`)
 	f.Add("GET", calc+"GetBackups/", "StartDateTimeFilter=2018-01-01&Latest=true&timeout=%zz", "x")
 	f.Fuzz(func(t *testing.T, method, path, rawQuery, body string) {
-		for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+		for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", strings.NewReader(body))
 			req.Method, req.URL.Path, req.URL.RawQuery = method, path, rawQuery
 			req.Header.Set("Content-Type", "application/json")

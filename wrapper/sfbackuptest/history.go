@@ -9,100 +9,98 @@ import (
 	"github.com/google/uuid"
 )
 
-// record is a backup in a store, complete and never changed.
+// record is a complete backup in a store. It never changes.
 type record struct{ Backup }
 
 // fileName returns the name of the backup's files without an extension.
 func (r *record) fileName() string { return r.Time.Format(fileNameFormat) }
 
-// history is what a store holds for one partition at one moment, in the order
-// of the file names, which is that of time. It never changes, so that a list
-// can be written from it at the pace of its reader.
+// history is what a store holds for one partition at one moment, ordered by file name, which is the order
+// of time. It never changes, so that a slow client can read a list of it.
 type history struct {
-	parts []part
-	from  int // what is before was deleted
-	n     int // of all parts together, with what was deleted
+	segments []segment
+	deleted  int // how many of the oldest backups were deleted
+	total    int // of all segments, with the deleted ones
 }
 
-// part is a run of backups in a history, one that was stored or one that is
-// computed when it is asked for.
-type part interface {
+// segment is a run of backups in a history, either stored or computed on demand.
+type segment interface {
 	len() int
 	at(i int) record
 	timeAt(i int) time.Time
 }
 
-// stored is a part that is kept as it is.
-type stored []record
+// storedSegment is a segment that is kept in memory.
+type storedSegment []record
 
-func (s stored) len() int               { return len(s) }
-func (s stored) at(i int) record        { return s[i] }
-func (s stored) timeAt(i int) time.Time { return s[i].Time }
+func (s storedSegment) len() int               { return len(s) }
+func (s storedSegment) at(i int) record        { return s[i] }
+func (s storedSegment) timeAt(i int) time.Time { return s[i].Time }
 
-func newHistory(parts []part, from int) history {
-	h := history{parts: parts, from: from}
-	for _, p := range parts {
-		h.n += p.len()
+func newHistory(segments []segment, deleted int) history {
+	h := history{segments: segments, deleted: deleted}
+	for _, s := range segments {
+		h.total += s.len()
 	}
 	return h
 }
 
-func (h history) len() int { return h.n - h.from }
+func (h history) len() int { return h.total - h.deleted }
 
-// find returns the part that has a backup, and its place there.
-func (h history) find(i int) (p part, place int) {
-	i += h.from
-	for _, p := range h.parts {
-		if i < p.len() {
-			return p, i
+// locate returns the segment that contains a backup, and its index there.
+func (h history) locate(i int) (s segment, index int) {
+	i += h.deleted
+	for _, s := range h.segments {
+		if i < s.len() {
+			return s, i
 		}
-		i -= p.len()
+		i -= s.len()
 	}
-	panic("sfbackuptest: a history has no such backup")
+	panic("sfbackuptest: index out of the range of a history")
 }
 
 func (h history) at(i int) record {
-	p, place := h.find(i)
-	return p.at(place)
+	s, index := h.locate(i)
+	return s.at(index)
 }
 
 func (h history) timeAt(i int) time.Time {
-	p, place := h.find(i)
-	return p.timeAt(place)
+	s, index := h.locate(i)
+	return s.timeAt(index)
 }
 
-// all returns the backups, each made when it is asked for.
+// all returns the backups, each computed when the loop reaches it.
 func (h history) all() iter.Seq[record] {
 	return func(yield func(record) bool) {
-		skip := h.from
-		for _, p := range h.parts {
-			for i := skip; i < p.len(); i++ {
-				if !yield(p.at(i)) {
+		skip := h.deleted
+		for _, s := range h.segments {
+			for i := skip; i < s.len(); i++ {
+				if !yield(s.at(i)) {
 					return
 				}
 			}
-			skip = max(skip-p.len(), 0)
+			skip = max(skip-s.len(), 0)
 		}
 	}
 }
 
-// since returns the part of the history that is not before t.
+// since returns the backups that are not before t.
 func (h history) since(t time.Time) history {
-	return h.without(sort.Search(h.len(), func(i int) bool { return !h.timeAt(i).Before(t) }))
+	return h.drop(sort.Search(h.len(), func(i int) bool { return !h.timeAt(i).Before(t) }))
 }
 
-// after returns the part of the history that is later than t.
+// after returns the backups that are later than t.
 func (h history) after(t time.Time) history {
-	return h.without(sort.Search(h.len(), func(i int) bool { return h.timeAt(i).After(t) }))
+	return h.drop(sort.Search(h.len(), func(i int) bool { return h.timeAt(i).After(t) }))
 }
 
-// without returns the history without its first backups.
-func (h history) without(n int) history {
-	h.from += n
+// drop returns the history without its first n backups.
+func (h history) drop(n int) history {
+	h.deleted += n
 	return h
 }
 
-// index returns the place of a backup, or -1.
+// index returns the index of a backup, or -1.
 func (h history) index(id uuid.UUID) int {
 	i := 0
 	for r := range h.all() {
@@ -123,9 +121,8 @@ func (h history) last() *record {
 	return &r
 }
 
-// chain returns the identity of the chain that the next incremental backup
-// belongs to and how many incremental backups it has already. The identity is
-// zero if there is no chain to continue.
+// chain returns the ID of the chain that the next incremental backup belongs to, and how many incremental
+// backups the chain has already. The ID is zero if there is no chain.
 func (h history) chain() (id uuid.UUID, incremental int) {
 	last := h.last()
 	if last == nil {
@@ -143,9 +140,8 @@ func (h history) chain() (id uuid.UUID, incremental int) {
 	return last.ChainID, incremental
 }
 
-// retain returns what is left of a history when backups from before a time are
-// deleted: those and so many others that there are enough, and all that they
-// continue.
+// retain returns the backups that a retention policy keeps: those since a time, at least the given number,
+// and all backups that these depend on.
 func (h history) retain(since time.Time, atLeast int) history {
 	n := min(h.len()-h.since(since).len(), max(h.len()-max(atLeast, 1), 0))
 	for ; n > 0; n-- {
@@ -153,49 +149,49 @@ func (h history) retain(since time.Time, atLeast int) history {
 			break
 		}
 	}
-	return h.without(n)
+	return h.drop(n)
 }
 
-// store is what one storage holds for one partition, and what the schedule of
-// the partition's policy is going to add.
+// store is what one storage holds for one partition, and what the schedule of the partition's policy will
+// add.
 type store struct {
-	place    Storage
-	parts    []part
-	from     int     // what is before was deleted
-	schedule *series // what is not made yet, and has no end; nil: nothing
+	storage  Storage
+	segments []segment
+	deleted  int     // how many of the oldest backups were deleted
+	schedule *series // the backups to come, without an end; nil: none
 }
 
 // history returns what the store holds at a time.
 func (s *store) history(now time.Time) history {
-	parts := s.parts
+	segments := s.segments
 	if s.schedule != nil {
-		if n := s.schedule.until(now); n > 0 {
-			parts = append(slices.Clip(parts), s.schedule.head(n))
+		if n := s.schedule.countUntil(now); n > 0 {
+			segments = append(slices.Clip(segments), s.schedule.head(n))
 		}
 	}
-	return newHistory(parts, s.from)
+	return newHistory(segments, s.deleted)
 }
 
-// settle puts what the schedule has made by now into the store for good.
-func (s *store) settle(now time.Time) history {
+// advance moves the backups that are due by now from the schedule to the segments.
+func (s *store) advance(now time.Time) history {
 	h := s.history(now)
 	if s.schedule != nil {
-		s.schedule = s.schedule.tail(h.n - newHistory(s.parts, 0).n)
+		s.schedule = s.schedule.tail(h.total - newHistory(s.segments, 0).total)
 	}
-	s.parts = h.parts
+	s.segments = h.segments
 	return h
 }
 
 // add adds a backup that is later than all others.
 func (s *store) add(r record) {
-	// Lists that are being written have the parts as they were.
-	parts := slices.Clone(s.parts)
-	if n := len(parts); n > 0 {
-		if last, ok := parts[n-1].(stored); ok {
-			parts[n-1] = append(last, r)
-			s.parts = parts
+	// Lists that are being written still use the old slice.
+	segments := slices.Clone(s.segments)
+	if n := len(segments); n > 0 {
+		if last, ok := segments[n-1].(storedSegment); ok {
+			segments[n-1] = append(last, r)
+			s.segments = segments
 			return
 		}
 	}
-	s.parts = append(parts, stored{r})
+	s.segments = append(segments, storedSegment{r})
 }

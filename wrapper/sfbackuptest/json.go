@@ -9,43 +9,42 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file writes the JSON of the answers by hand, because its details are
-// what the package is about: the order of the members, nulls that are there or
-// not, and numbers that are text.
+// This file writes the JSON of the responses by hand, because the package must reproduce its details: the
+// order of the members, which nulls are written, and which numbers are strings.
 
 const jsonType = "application/json; charset=utf-8"
 
-// timeFormat is how times are written: UTC, whole seconds, never a fraction.
+// timeFormat is the format of times: UTC, in whole seconds.
 const timeFormat = "2006-01-02T15:04:05Z"
 
 // appendBackup appends a BackupInfo, the item of a list.
-func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
+func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte {
 	b = append(b, `{"BackupId":`...)
 	b = appendUUID(b, r.ID)
 	b = append(b, `,"BackupChainId":`...)
 	b = appendUUID(b, r.ChainID)
 	b = append(b, `,"ApplicationName":`...)
 	b = appendString(b, p.service.application)
-	if !c.fullRecords && p.service.manifestVersion != "" {
+	if !behavior.fullRecords && p.service.manifestVersion != "" {
 		b = append(b, `,"ServiceManifestVersion":`...)
 		b = appendString(b, p.service.manifestVersion)
 	}
 	b = append(b, `,"ServiceName":`...)
 	b = appendString(b, p.service.name)
 	b = append(b, `,"PartitionInformation":`...)
-	b = appendPartition(b, c, p)
+	b = appendPartition(b, behavior, p)
 	b = append(b, `,"BackupLocation":`...)
 	b = appendString(b, p.location(r))
 	b = append(b, `,"BackupType":`...)
 	b = appendString(b, string(r.Type))
 	b = append(b, `,"EpochOfLastBackupRecord":`...)
-	b = appendEpoch(b, c, r)
+	b = appendEpoch(b, behavior, r)
 	b = append(b, `,"LsnOfLastBackupRecord":`...)
 	b = appendInt64Text(b, r.LSN)
 	b = append(b, `,"CreationTimeUtc":`...)
 	b = appendTime(b, r.Time)
 	b = append(b, `,"FailureError":null`...)
-	if c.fullRecords {
+	if behavior.fullRecords {
 		b = append(b, `,"ServiceManifestVersion":`...)
 		if p.service.manifestVersion == "" {
 			b = append(b, "null"...)
@@ -56,11 +55,11 @@ func appendBackup(b []byte, c *conduct, p *partition, r *record) []byte {
 	return append(b, '}')
 }
 
-// appendPartition appends a PartitionInformation. The member that tells the
-// kind is first in 6.4; the documents have it behind the keys.
-func appendPartition(b []byte, c *conduct, p *partition) []byte {
+// appendPartition appends a PartitionInformation. The kind is the first member in 6.4; in the documents it
+// follows the keys.
+func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	b = append(b, '{')
-	if c.fullRecords {
+	if behavior.fullRecords {
 		b = appendKind(b, p)
 		b = append(b, ',')
 	}
@@ -77,7 +76,7 @@ func appendPartition(b []byte, c *conduct, p *partition) []byte {
 		b = append(b, ',')
 	case PartitionKindSingleton:
 	}
-	if !c.fullRecords {
+	if !behavior.fullRecords {
 		b = appendKind(b, p)
 		b = append(b, ',')
 	}
@@ -90,28 +89,25 @@ func appendKind(b []byte, p *partition) []byte {
 	return appendString(append(b, `"ServicePartitionKind":`...), string(p.kind))
 }
 
-// appendProgress appends the BackupProgressInfo of the partition's latest
-// request.
-func appendProgress(b []byte, c *conduct, p *partition, now time.Time) []byte {
+// appendProgress appends the BackupProgressInfo of the partition's latest request.
+func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
 	switch {
-	case p.latest == nil && c.fullRecords:
+	case p.latest == nil && behavior.fullRecords:
 		return append(b, "null"...)
 	case p.latest == nil:
-		// The documents do not say what a partition answers that was never
-		// asked for a backup. Their state for "none" is the nearest thing to
-		// an answer, and it is a valid one.
+		// The documents do not say what the progress is before the first
+		// request. Their state Invalid is the closest, and it is valid.
 		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
-	case c.fullRecords:
-		return appendProgress64(b, c, p, now)
+	case behavior.fullRecords:
+		return appendProgressRuntime(b, behavior, p, now)
 	default:
-		return appendProgressDocumented(b, c, p, now)
+		return appendProgressDocumented(b, behavior, p, now)
 	}
 }
 
-// appendProgress64 appends a progress with all its members. Those that are not
-// set have the zero values of their .NET types, also for a backup that failed,
-// and the LSN is a number.
-func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte {
+// appendProgressRuntime appends a progress with all its members. Those that are not set have the zero
+// values of their .NET types, also for a failed backup. The LSN is a number.
+func appendProgressRuntime(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
 	state := p.latest.state(now)
 	var r *record
 	if state == stateSuccess {
@@ -131,7 +127,7 @@ func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte 
 		b = append(b, `,"BackupLocation":`...)
 		b = appendString(b, p.location(r))
 		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, c, r)
+		b = appendEpoch(b, behavior, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
 		b = strconv.AppendInt(b, r.LSN, 10)
 	}
@@ -140,8 +136,8 @@ func appendProgress64(b []byte, c *conduct, p *partition, now time.Time) []byte 
 	return append(b, '}')
 }
 
-// appendProgressDocumented appends a progress that has only what it knows.
-func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time) []byte {
+// appendProgressDocumented appends a progress that has only the members that are set.
+func appendProgressDocumented(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
 	request := p.latest
 	state := request.state(now)
 	b = append(b, `{"BackupState":`...)
@@ -156,14 +152,14 @@ func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time)
 		b = append(b, `,"BackupLocation":`...)
 		b = appendString(b, p.location(r))
 		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, c, r)
+		b = appendEpoch(b, behavior, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
 		b = appendInt64Text(b, r.LSN)
 		b = append(b, `,"FailureError":null`...)
 	case stateFailure, stateTimeout:
 		ended := request.ends
 		if state == stateTimeout {
-			ended = request.timesOut
+			ended = request.timeoutAt
 		}
 		b = append(b, `,"TimeStampUtc":`...)
 		b = appendTime(b, ended)
@@ -175,9 +171,9 @@ func appendProgressDocumented(b []byte, c *conduct, p *partition, now time.Time)
 	return append(b, '}')
 }
 
-// appendFailure appends the error that a backup ended with. Unlike the error
-// of an answer it is not wrapped in another object.
-func appendFailure(b []byte, r *onDemand, state backupState) []byte {
+// appendFailure appends the error with which a backup ended, or null. Unlike the error of a response it is
+// not wrapped in another object.
+func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	code, message := r.code, r.message
 	switch state {
 	case stateFailure:
@@ -193,16 +189,15 @@ func appendFailure(b []byte, r *onDemand, state backupState) []byte {
 	return append(b, '}')
 }
 
-func appendEpoch(b []byte, c *conduct, r *record) []byte {
-	b = appendString(append(b, '{'), c.epochNames[0])
+func appendEpoch(b []byte, behavior *behavior, r *record) []byte {
+	b = appendString(append(b, '{'), behavior.epochNames[0])
 	b = appendInt64Text(append(b, ':'), r.DataLossVersion)
-	b = appendString(append(b, ','), c.epochNames[1])
+	b = appendString(append(b, ','), behavior.epochNames[1])
 	b = appendInt64Text(append(b, ':'), r.ConfigurationVersion)
 	return append(b, '}')
 }
 
-// appendInt64Text appends a number as a string, because it may be larger than
-// a JavaScript number can tell from the next one.
+// appendInt64Text appends a number as a string, because it may exceed the precision of a JavaScript number.
 func appendInt64Text(b []byte, n int64) []byte {
 	b = append(b, '"')
 	b = strconv.AppendInt(b, n, 10)
@@ -224,9 +219,8 @@ func appendTime(b []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(b, `"`+timeFormat+`"`)
 }
 
-// appendString appends a string with the escapes that the cluster's JSON
-// writer uses: it leaves '<', '>', '&' and everything beyond ASCII as it is,
-// except for the three other line ends of Unicode.
+// appendString appends a string with the escapes of the cluster's JSON writer. It does not escape '<', '>',
+// '&' or characters beyond ASCII, except for the three other line terminators of Unicode.
 func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// listQuery is what a list is asked for.
+// listQuery has the parameters of a list.
 type listQuery struct {
 	latest     bool
 	start, end time.Time // zero: no limit
@@ -26,30 +26,29 @@ func (b *binder) listQuery() listQuery {
 	}
 }
 
-// matches applies the time filters to the time in the file name. Both ends are
-// inclusive, and nothing checks that they are the right way round.
+// matches applies the time filters to the time in the file name. Both limits are inclusive, and nothing
+// checks their order.
 func (q *listQuery) matches(r *record) bool {
 	return (q.start.IsZero() || !r.Time.Before(q.start)) && (q.end.IsZero() || !r.Time.After(q.end))
 }
 
-// shelf is the storage of a policy, or the rest of it that a list has still to
-// go through.
-type shelf struct {
+// storageView is a snapshot of a policy's storage, or the rest of it that a list has not covered yet.
+type storageView struct {
 	id      string
 	kind    StorageKind
 	folders []folder
 }
 
-// folder is the folder of a partition on a shelf, or what is left of it.
+// folder is the folder of a partition in a storage, or the rest of it.
 type folder struct {
 	partition *partition
 	backups   history
 }
 
-// newShelf returns what the storage of a policy holds of some partitions. One
-// of which it holds nothing has no folder.
-func newShelf(policy *policy, partitions []*partition, now time.Time) shelf {
-	s := shelf{id: policy.storageID, kind: policy.Storage.Kind}
+// newStorageView returns a snapshot of the backups of some partitions in the storage of a policy. A
+// partition without backups has no folder.
+func newStorageView(policy *policy, partitions []*partition, now time.Time) storageView {
+	s := storageView{id: policy.storageID, kind: policy.Storage.Kind}
 	for _, p := range partitions {
 		if h := p.history(&policy.Policy, now); h.len() > 0 {
 			s.folders = append(s.folders, folder{partition: p, backups: h})
@@ -64,29 +63,28 @@ type entry struct {
 	backup    record
 }
 
-// page is one answer to a list.
+// page is one response to a list.
 type page struct {
 	entries iter.Seq[entry]
-	token   string // empty: there is nothing more
+	token   string // empty: this is the last page
 }
 
-// page chooses the entries of a page. The folders on a shelf are in the order
-// of their names.
-func (c *Cluster) page(shelves []shelf, q listQuery) (*page, *failure) {
-	if c.conduct.storageTokens {
-		return c.page64(shelves, q)
+// page selects the entries of a page. The folders of a storage are ordered by name.
+func (c *Cluster) page(views []storageView, q listQuery) (*page, *errorResponse) {
+	if c.behavior.storageTokens {
+		return c.pageRuntime(views, q)
 	}
 	var folders []folder
-	for _, s := range shelves {
+	for _, s := range views {
 		folders = append(folders, s.folders...)
 	}
-	// Where the backups of a partition are is not to be seen in a list.
+	// A list does not show which storage holds a backup.
 	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.id[:], b.partition.id[:]) })
 	return pageDocumented(folders, q)
 }
 
-// entries returns all entries of a list, chosen while they are asked for. With
-// Latest, folders of the same partition that follow each other are one.
+// entries returns all entries of a list, selected as the loop proceeds. With Latest, consecutive folders
+// of the same partition count as one.
 func entries(folders []folder, q listQuery) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
 		var latest entry
@@ -113,35 +111,34 @@ func entries(folders []folder, q listQuery) iter.Seq[entry] {
 	}
 }
 
-// write sends the page while its entries are made. A writer that fails ends it: its
-// reader has gone.
-func (p *page) write(w http.ResponseWriter, c *conduct) {
+// write sends the page while it computes the entries. It stops when a write fails, because the client has
+// gone.
+func (p *page) write(w http.ResponseWriter, behavior *behavior) {
 	token := "null"
-	if p.token != "" || !c.fullRecords {
+	if p.token != "" || !behavior.fullRecords {
 		token = string(appendString(nil, p.token))
 	}
 	head, tail := `{"Items":[`, `],"ContinuationToken":`+token+"}"
-	if !c.fullRecords {
+	if !behavior.fullRecords {
 		head, tail = `{"ContinuationToken":`+token+`,"Items":[`, "]}"
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(http.StatusOK)
 	b := []byte(head)
-	comma, enough := "", 0
+	comma, threshold := "", 0
 	for e := range p.entries {
-		b = appendBackup(append(b, comma...), c, e.partition, &e.backup)
+		b = appendBackup(append(b, comma...), behavior, e.partition, &e.backup)
 		comma = ","
-		if len(b) < enough {
+		if len(b) < threshold {
 			continue
 		}
 		if _, err := w.Write(b); err != nil {
 			return
 		}
-		b, enough = b[:0], chunk
+		b, threshold = b[:0], chunkSize
 	}
 	_, _ = w.Write(append(b, tail...))
 }
 
-// chunk is how many bytes of a page are sent at once, give or take an entry. The
-// first entry is not kept waiting for more.
-const chunk = 16 << 10
+// chunkSize is about how many bytes of a page are written at once. The first entry is written by itself.
+const chunkSize = 16 << 10

@@ -25,36 +25,35 @@ const (
 	stateTimeout    backupState = "Timeout"
 )
 
-// ended reports whether a state is for good.
+// ended reports whether a state is final.
 func (s backupState) ended() bool {
 	return s == stateSuccess || s == stateFailure || s == stateTimeout
 }
 
-// onDemand is one requested backup. All that will become of it is decided when
-// it is accepted; what of it has happened is a question of the time.
-type onDemand struct {
-	starts   time.Time // reaches the node: Accepted until then
-	ends     time.Time // the node is done with it
-	expires  time.Time // BackupTimeout after the request
-	timesOut time.Time // is seen to have expired, if it does
-	code     string    // of the failure; empty: none
-	message  string
-	place    *Storage // of the policy; nil: a storage of its own, which no list shows
-	record   *record  // the backup, once it is made
+// onDemandBackup is a requested backup. Its whole course is decided when it is accepted. Its state depends
+// only on the time.
+type onDemandBackup struct {
+	starts    time.Time // when it reaches the node; until then it is Accepted
+	ends      time.Time // when the node has finished
+	expires   time.Time // BackupTimeout after the request
+	timeoutAt time.Time // when the service notices that it has expired, if it expires
+	code      string    // of the failure; empty: none
+	message   string
+	storage   *Storage // of the policy; nil: a storage of the request, which no list shows
+	record    *record  // the finished backup; nil: none yet
 }
 
-// delivered reports whether the request ever reaches its node. One that is
-// still waiting when it expires is taken from the queue and dropped.
-func (r *onDemand) delivered() bool { return r.starts.Before(r.expires) }
+// reachesNode reports whether the request reaches its node at all. A request that expires while it is
+// queued is dropped.
+func (r *onDemandBackup) reachesNode() bool { return r.starts.Before(r.expires) }
 
-// late reports whether the request expires before it ends.
-func (r *onDemand) late() bool { return !r.delivered() || r.ends.After(r.expires) }
+// timesOut reports whether the request expires before the backup ends.
+func (r *onDemandBackup) timesOut() bool { return !r.reachesNode() || r.ends.After(r.expires) }
 
-// state returns the state at a time. A request that has expired stays a
-// Timeout, whatever its node reports later.
-func (r *onDemand) state(now time.Time) backupState {
+// state returns the state at a time. An expired request stays a Timeout, whatever its node reports later.
+func (r *onDemandBackup) state(now time.Time) backupState {
 	switch {
-	case r.late() && !now.Before(r.timesOut):
+	case r.timesOut() && !now.Before(r.timeoutAt):
 		return stateTimeout
 	case now.Before(r.starts):
 		return stateAccepted
@@ -67,28 +66,27 @@ func (r *onDemand) state(now time.Time) backupState {
 	}
 }
 
-// request accepts a backup of the partition into a storage of its policy, or
-// into another if that is nil, unless one is under way. Only the latest request
-// is remembered. The timeout is in minutes; one that is not positive has passed
-// at once.
-func (p *partition) request(now time.Time, timeout int64, place *Storage, longest time.Duration) *failure {
-	p.settle(now)
+// requestBackup accepts a backup of the partition, unless another is running. The storage is that of the
+// policy, or nil if the request names its own. The timeout is in minutes; if it is not positive, the
+// request expires immediately. Only the latest request is remembered.
+func (p *partition) requestBackup(now time.Time, timeout int64, storage *Storage, longest time.Duration) *errorResponse {
+	p.completeBackups(now)
 	if p.latest != nil && !p.latest.state(now).ended() {
 		return errBackupInProgress
 	}
 	outcome := p.nextOutcome()
-	r := &onDemand{
+	r := &onDemandBackup{
 		expires: now.Add(minutes(timeout)),
 		code:    outcome.Code,
 		message: outcome.Message,
-		place:   place,
+		storage: storage,
 	}
-	r.timesOut = r.expires
+	r.timeoutAt = r.expires
 	r.starts = r.deliver(now.Add(orDefault(outcome.Accepted, defaultAccepted)), outcome.Undelivered, longest)
 	r.ends = r.starts.Add(orDefault(outcome.Running, defaultRunning))
 	p.latest = r
-	if r.delivered() && r.code == "" {
-		i, _ := slices.BinarySearchFunc(p.pending, r.ends, func(r *onDemand, t time.Time) int {
+	if r.reachesNode() && r.code == "" {
+		i, _ := slices.BinarySearchFunc(p.pending, r.ends, func(r *onDemandBackup, t time.Time) int {
 			if r.ends.After(t) {
 				return 1
 			}
@@ -99,35 +97,34 @@ func (p *partition) request(now time.Time, timeout int64, place *Storage, longes
 	return nil
 }
 
-// deliveryRetry is how long a request waits that could not be sent to its node.
+// deliveryRetry is the delay before a request that could not be sent to its node is sent again.
 const deliveryRetry = time.Minute
 
-// deliver returns when a request reaches its node that is first sent at a given
-// time and fails to arrive so many times. Meanwhile nobody looks whether it has
-// expired but at its next turn, so that it may stay Accepted for longer.
+// deliver returns when a request reaches its node, if it is first sent at the given time and fails to
+// arrive the given number of times. In between, the service checks only at each retry whether the request
+// has expired, so that it may stay Accepted for longer.
 //
-// A request that may still take longer than the longest time fails to be sent
-// as well, until there is less left of its time.
-func (r *onDemand) deliver(first time.Time, failures int, longest time.Duration) time.Time {
-	failures = max(failures, turns(r.expires.Sub(first)-longest))
+// While more than the longest timeout is left of its time, sending a request fails as well.
+func (r *onDemandBackup) deliver(first time.Time, failures int, longest time.Duration) time.Time {
+	failures = max(failures, retriesWithin(r.expires.Sub(first)-longest))
 	if failures <= 0 {
 		return first
 	}
 	if left := r.expires.Sub(first); left > 0 {
-		r.timesOut = first.Add(deliveryRetry * time.Duration(min(turns(left), failures)))
+		r.timeoutAt = first.Add(deliveryRetry * time.Duration(min(retriesWithin(left), failures)))
 	}
 	return first.Add(minutes(int64(failures)))
 }
 
-// turns returns after how many retries a time has passed.
-func turns(d time.Duration) int {
+// retriesWithin returns after how many retries a duration has passed.
+func retriesWithin(d time.Duration) int {
 	if d <= 0 {
 		return 0
 	}
 	return int((d-1)/deliveryRetry) + 1
 }
 
-// nextOutcome takes the outcome of the request that is being accepted.
+// nextOutcome returns the outcome of the request that is being accepted.
 func (p *partition) nextOutcome() Outcome {
 	if len(p.outcomes) > 1 {
 		next := p.outcomes[0]
@@ -138,15 +135,15 @@ func (p *partition) nextOutcome() Outcome {
 		return p.outcomes[0]
 	}
 	if p.service.stateless {
-		// No replica is there to deliver to.
+		// There is no replica to deliver the request to.
 		return Outcome{Accepted: math.MaxInt64}
 	}
 	return Outcome{}
 }
 
-// settle makes the backups that have ended by now, in the order in which they
+// completeBackups adds the backups that have ended by now to their stores, in the order in which they
 // ended.
-func (p *partition) settle(now time.Time) {
+func (p *partition) completeBackups(now time.Time) {
 	for len(p.pending) > 0 && !p.pending[0].ends.After(now) {
 		r := p.pending[0]
 		p.pending = p.pending[1:]
@@ -155,19 +152,19 @@ func (p *partition) settle(now time.Time) {
 	}
 }
 
-func (p *partition) makeBackup(r *onDemand) record {
+func (p *partition) makeBackup(r *onDemandBackup) record {
 	b := Backup{ID: newUUID(&p.source), Time: r.ends.UTC().Truncate(time.Second)}
-	if r.place == nil {
-		// A store that has nothing to continue gets a full backup.
+	if r.storage == nil {
+		// A storage without a chain to continue gets a full backup.
 		b.ChainID, b.Type = b.ID, BackupTypeFull
 		return p.complete(b, p.latestRecord(r.ends))
 	}
-	st := p.store(*r.place)
-	h := st.settle(r.ends)
+	st := p.store(*r.storage)
+	h := st.advance(r.ends)
 	last := h.last()
 	if last != nil {
-		// Each backup needs a file name of its own, and the store of a
-		// test may hold backups of a time that its clock has not reached.
+		// Each backup needs its own file name, and the store of a test may
+		// hold backups of a time that the clock has not reached.
 		if next := last.Time.Add(time.Second); next.After(b.Time) {
 			b.Time = next
 		}
@@ -181,25 +178,25 @@ func (p *partition) makeBackup(r *onDemand) record {
 	made := p.complete(b, last)
 	st.add(made)
 	if st.schedule != nil {
-		st.schedule.continues(newHistory(st.parts, st.from), p.chainLength, p.lastLSN)
+		st.schedule.continueAfter(newHistory(st.segments, st.deleted), p.chainLength, p.lastLSN)
 	}
 	return made
 }
 
 // latestRecord returns the last backup in the storage of the partition's policy.
 func (p *partition) latestRecord(now time.Time) *record {
-	return p.history(&p.follows, now).last()
+	return p.history(&p.applied, now).last()
 }
 
-// orDefault reads a duration of an Outcome.
-func orDefault(d, zero time.Duration) time.Duration {
+// orDefault returns a duration of an Outcome: the default for zero, and zero for less.
+func orDefault(d, byDefault time.Duration) time.Duration {
 	if d == 0 {
-		return zero
+		return byDefault
 	}
 	return max(d, 0)
 }
 
-// minutes returns n minutes, or the longest time there is.
+// minutes returns n minutes, at most the longest duration.
 func minutes(n int64) time.Duration {
 	if n > int64(math.MaxInt64/time.Minute) {
 		return math.MaxInt64

@@ -31,7 +31,7 @@ func state(t *testing.T, c *sfbackuptest.Cluster) string {
 	return progress.BackupState
 }
 
-// fresh is a cluster whose one partition has no backup yet.
+// fresh returns a cluster with one partition that has no backup.
 func fresh(maxIncremental int) *sfbackuptest.Cluster {
 	return sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
 		Name:                  "fabric:/CalcApp/CalcService",
@@ -40,8 +40,7 @@ func fresh(maxIncremental int) *sfbackuptest.Cluster {
 	}))
 }
 
-// TestStates asks for the state at the moments where it changes and just
-// before them.
+// TestStates: the state at each moment when it changes, and just before.
 func TestStates(t *testing.T) {
 	t.Parallel()
 	failing := sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED"}
@@ -111,7 +110,7 @@ func TestStates(t *testing.T) {
 			made:    "123s",
 		},
 		{
-			// Whether it has expired is looked at when it is tried again.
+			// The service checks only at the next retry whether the request has expired.
 			name:    "expired between two attempts",
 			outcome: sfbackuptest.Outcome{Undelivered: 1000},
 			timeout: "2",
@@ -124,15 +123,14 @@ func TestStates(t *testing.T) {
 			want:    "179s:Accepted 3m:Timeout",
 		},
 		{
-			// 40,000 minutes are more milliseconds than an int32 holds, by
-			// 4,208.6 minutes.
+			// 40,000 minutes exceed an int32 of milliseconds by 4,208.6 minutes.
 			name:    "longer than an int32 of milliseconds",
 			timeout: "40000",
 			want:    "0s:Accepted 252540s:Accepted 252541s:BackupInProgress 252543s:Success",
 			made:    "252543s",
 		},
 		{name: "no time at all", timeout: "0", want: "0s:Timeout 1000h:Timeout"},
-		{name: "less than no time", timeout: "-1", outcome: sfbackuptest.Outcome{Accepted: -1, Running: -1}, want: "0s:Timeout"},
+		{name: "negative time", timeout: "-1", outcome: sfbackuptest.Outcome{Accepted: -1, Running: -1}, want: "0s:Timeout"},
 		{
 			name:    "the longest time",
 			timeout: "2147483647",
@@ -190,8 +188,8 @@ func mustDuration(t *testing.T, s string) time.Duration {
 	return d
 }
 
-// TestInProgress: while a backup is accepted or in progress there is no other,
-// and each of the three ends makes room for the next.
+// TestInProgress: while a backup is accepted or in progress, another request fails. After each of the
+// three final states the next one is accepted.
 func TestInProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +219,7 @@ func TestInProgress(t *testing.T) {
 		if got := state(t, c); got != "Timeout" {
 			t.Errorf("second: %s", got)
 		}
-		// The last outcome is that of all further requests.
+		// The last outcome applies to all further requests.
 		for range 2 {
 			start(t, c, first+"Backup"+v, "")
 			time.Sleep(time.Minute)
@@ -240,8 +238,8 @@ func TestInProgress(t *testing.T) {
 	})
 }
 
-// TestOverlap: a backup that outlives its timeout is made although the next
-// one has been asked for meanwhile, and is ordered by when it ends.
+// TestOverlap: a backup that takes longer than its timeout is still made after another was requested.
+// The order of the backups is that of their ends.
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -268,8 +266,7 @@ func TestOverlap(t *testing.T) {
 	})
 }
 
-// TestChains: the rhythm of full and incremental backups, with growing times
-// and LSNs.
+// TestChains: the sequence of full and incremental backups, with increasing times and LSNs.
 func TestChains(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -308,8 +305,8 @@ func TestChains(t *testing.T) {
 	}
 }
 
-// TestContinuesChain: a backup continues what the store held at the start,
-// also when the clock has not got there yet.
+// TestContinuesChain: a backup continues the chain of the described backups, also if they are later
+// than the clock.
 func TestContinuesChain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in the year 2000
@@ -330,7 +327,7 @@ func TestContinuesChain(t *testing.T) {
 	})
 }
 
-// TestElsewhere: a backup into a storage of its own is made and not listed.
+// TestElsewhere: a backup into a storage that the request names is made but not listed.
 func TestElsewhere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -353,7 +350,7 @@ func TestElsewhere(t *testing.T) {
 	})
 }
 
-// TestStatelessBackup: there is no node to deliver to.
+// TestStatelessBackup: the partition has no replica to deliver the request to.
 func TestStatelessBackup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

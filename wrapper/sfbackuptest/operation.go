@@ -2,8 +2,7 @@ package sfbackuptest
 
 import "net/http"
 
-// Operation is one of the API's four operations, by the name that its
-// documents give it.
+// Operation is the name of an operation, as in the documents of the API.
 type Operation string
 
 // The operations.
@@ -14,17 +13,17 @@ const (
 	OpGetServiceBackupList       Operation = "GetServiceBackupList"
 )
 
-// operation is an operation by its place in the gateway's table.
+// operation is an entry in the routing table of the gateway.
 type operation struct {
 	name   Operation
 	method string
 	prefix string // first segment of the path
 	action string // last segment, after "$"
-	serve  func(*Cluster, http.ResponseWriter, *call) *failure
+	serve  func(*Cluster, http.ResponseWriter, *forwardedRequest) *errorResponse
 }
 
-// operations are the templates that the gateway registers:
-// <prefix>/{id}/$/<action>. The id of a service may have several segments.
+// operations has the templates that the gateway registers: <prefix>/{id}/$/<action>. The ID of a service
+// may have several segments.
 var operations = []operation{
 	{OpBackupPartition, http.MethodPost, "Partitions", "Backup", (*Cluster).backupPartition},
 	{OpGetPartitionBackupProgress, http.MethodGet, "Partitions", "GetBackupProgress", (*Cluster).getPartitionBackupProgress},
@@ -32,7 +31,7 @@ var operations = []operation{
 	{OpGetServiceBackupList, http.MethodGet, "Services", "GetBackups", (*Cluster).getServiceBackupList},
 }
 
-// isList reports whether an operation answers with pages.
+// isList reports whether an operation returns pages.
 func (op Operation) isList() bool {
 	return op == OpGetPartitionBackupList || op == OpGetServiceBackupList
 }

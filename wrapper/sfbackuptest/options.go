@@ -5,15 +5,14 @@ import "time"
 // Option configures a [Cluster].
 type Option interface{ apply(*config) }
 
-// WithProfile chooses between what the documents promise and what clusters
-// answer. The default is [ProfileCluster64]: a client that only ever sees
-// polite answers has not been tested.
+// WithProfile selects whether the cluster behaves as the documents say or as real clusters do. The default
+// is [ProfileRuntime], because clients have to work with real clusters.
 func WithProfile(p Profile) Option {
 	return option(func(cfg *config) { cfg.profile = p })
 }
 
-// WithSeed sets the number from which every identity and LSN derives that the
-// descriptions of services leave open. The default is 1.
+// WithSeed sets the seed from which all IDs and LSNs derive that the descriptions of services omit. The
+// default is 1.
 func WithSeed(seed uint64) Option {
 	return option(func(cfg *config) { cfg.seed = seed })
 }
@@ -24,9 +23,8 @@ func WithClock(now func() time.Time) Option {
 	return option(func(cfg *config) { cfg.clock = now })
 }
 
-// WithTimeZone sets the time zone of the cluster's nodes, in which they read a
-// time filter that names none. The default is UTC, which hides from a client
-// that it forgot the zone. A nil zone is UTC.
+// WithTimeZone sets the time zone of the cluster's nodes, which applies to time filters without a zone.
+// With the default, UTC, a test does not notice a client that omits the zone. A nil zone is UTC.
 func WithTimeZone(zone *time.Location) Option {
 	return option(func(cfg *config) {
 		cfg.zone = zone
@@ -36,26 +34,24 @@ func WithTimeZone(zone *time.Location) Option {
 	})
 }
 
-// WithServices replaces the documents' example service. Given several times,
-// the last one counts; given no service, the cluster has none.
+// WithServices replaces the documents' example service. If it is given several times, the last one
+// applies. Without services the cluster has none.
 func WithServices(services ...Service) Option {
 	return option(func(cfg *config) { cfg.services = services })
 }
 
-// WithApplications sets the policies of applications, each of which must have a
-// service. An application that is not described has a policy, one for all of
-// them, whose storage is a file share.
+// WithApplications sets the policies of applications. Each of them must have a service. All applications
+// that are not described share one default policy, whose storage is a file share.
 func WithApplications(applications ...Application) Option {
 	return option(func(cfg *config) { cfg.applications = applications })
 }
 
-// WithQuirk switches something on or off that the profile would decide.
+// WithQuirk switches a behavior on or off, whatever the profile says.
 func WithQuirk(q Quirk, on bool) Option {
 	return option(func(cfg *config) { cfg.quirks = append(cfg.quirks, quirk{q, on}) })
 }
 
-// config is what options set. Its zero value is not usable, NewCluster has the
-// defaults.
+// config is what options set. NewCluster has the defaults.
 type config struct {
 	profile  Profile
 	seed     uint64

@@ -9,9 +9,8 @@ import (
 
 // This file is the paging that the documents describe.
 
-// pageDocumented chooses the entries of a page that ends where it is full, and
-// whose token names its last entry.
-func pageDocumented(folders []folder, q listQuery) (*page, *failure) {
+// pageDocumented selects the entries of a page. The token names the last entry of a full page.
+func pageDocumented(folders []folder, q listQuery) (*page, *errorResponse) {
 	if q.token != "" {
 		rest, ok := resumeDocumented(folders, q)
 		if !ok {
@@ -34,7 +33,7 @@ func pageDocumented(folders []folder, q listQuery) (*page, *failure) {
 	return &page{slices.Values(chosen), token}, nil
 }
 
-// resumeDocumented returns what comes after the entry that a token names.
+// resumeDocumented returns the rest of the folders after the entry that a token names.
 func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
 	partition, backup, ok := parseDocumentedToken(q.token)
 	if !ok {
@@ -44,22 +43,21 @@ func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
 		if f.partition.id != partition {
 			continue
 		}
-		at := f.backups.index(backup)
-		if at < 0 {
+		index := f.backups.index(backup)
+		if index < 0 {
 			continue
 		}
 		rest = slices.Clone(folders[i:])
-		rest[0].backups = f.backups.without(at + 1)
+		rest[0].backups = f.backups.drop(index + 1)
 		for q.latest && len(rest) > 0 && rest[0].partition == f.partition {
-			rest = rest[1:] // its one entry was on an earlier page
+			rest = rest[1:] // its only entry was on an earlier page
 		}
 		return rest, true
 	}
 	return nil, false
 }
 
-// documentedToken names the last entry of a page, in the form of the
-// documents' examples.
+// documentedToken returns the token for the last entry of a page, in the form of the documents' examples.
 func documentedToken(e entry) string {
 	return e.partition.service.name + "#" + e.partition.id.String() + "#" + e.backup.ID.String()
 }

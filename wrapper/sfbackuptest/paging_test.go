@@ -18,10 +18,10 @@ const (
 	listFailed = `{"Error":{"Code":"E_UNEXPECTED","Message":"Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index ,\r\n"}}`
 )
 
-// everything is what a list of the documents' service has.
+// everything is the complete list of the documents' service.
 const everything = "3a056ac9 7903dc2a be06a49c 0ff4fdbe d55a2d98"
 
-// storageID returns the first part of the cluster's tokens.
+// storageID returns the storage ID in the cluster's tokens.
 func storageID(t *testing.T, c *sfbackuptest.Cluster) string {
 	t.Helper()
 	id, _, ok := strings.Cut(getList(t, c, calc+"GetBackups"+v+"&MaxResults=1").token(), "+")
@@ -31,8 +31,8 @@ func storageID(t *testing.T, c *sfbackuptest.Cluster) string {
 	return id
 }
 
-// pages follows the tokens and returns the identities of each page. A page
-// that is an error is shown by its status and ends the walk.
+// pages follows the tokens and returns the backup IDs of each page. A failed page is shown by its
+// status and ends the list.
 func pages(t *testing.T, c *sfbackuptest.Cluster, target string) string {
 	t.Helper()
 	var all []string
@@ -60,8 +60,8 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	const firstDay = "&EndDateTimeFilter=2018-01-01T23:59:59Z"
 	for _, tt := range []struct {
-		name, target          string
-		cluster64, documented string
+		name, target        string
+		runtime, documented string
 	}{
 		{
 			"everything", calc + "GetBackups" + v,
@@ -89,7 +89,7 @@ func TestPages(t *testing.T) {
 			"3a056ac9 | 7903dc2a | be06a49c",
 		},
 		{
-			// What is left is counted before the filter.
+			// The remaining files are counted before the filter.
 			"a full page with nothing left for the filter", first + "GetBackups" + v + "&MaxResults=2" + firstDay,
 			"3a056ac9 7903dc2a | 400 Bad Request",
 			"3a056ac9 7903dc2a",
@@ -110,7 +110,7 @@ func TestPages(t *testing.T) {
 			"be06a49c d55a2d98",
 		},
 		{
-			// A page of partitions is full at the first file of its last one.
+			// With Latest a page is full at the first file of its last partition.
 			"pages of latest", calc + "GetBackups" + v + "&Latest=true&MaxResults=1",
 			"3a056ac9 | 7903dc2a | be06a49c | 0ff4fdbe | d55a2d98",
 			"be06a49c | d55a2d98",
@@ -123,8 +123,8 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := pages(t, sfbackuptest.NewCluster(), tt.target); got != tt.cluster64 {
-				t.Errorf("Cluster64: %s\nwant %s", got, tt.cluster64)
+			if got := pages(t, sfbackuptest.NewCluster(), tt.target); got != tt.runtime {
+				t.Errorf("Runtime: %s\nwant %s", got, tt.runtime)
 			}
 			if got := pages(t, sfbackuptest.NewCluster(sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented)), tt.target); got != tt.documented {
 				t.Errorf("Documented: %s\nwant %s", got, tt.documented)
@@ -133,7 +133,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestNegativePage: a file share has no limit below zero.
+// TestNegativePage: a negative MaxResults is no limit for a file share.
 func TestNegativePage(t *testing.T) {
 	t.Parallel()
 	if got := pages(t, sfbackuptest.NewCluster(), first+"GetBackups"+v+"&MaxResults=-2"); got != "3a056ac9 7903dc2a be06a49c" {
@@ -141,7 +141,7 @@ func TestNegativePage(t *testing.T) {
 	}
 }
 
-// TestTokens: what a 6.4 cluster makes of a token.
+// TestTokens: how a 6.4 cluster interprets tokens.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -161,12 +161,12 @@ func TestTokens(t *testing.T) {
 		{"escaped", url.QueryEscape(l.token()), rest},
 		{"not escaped", strings.ReplaceAll(l.token(), " ", "%20"), ""},
 		{"escaped twice", url.QueryEscape(url.QueryEscape(l.token())), ""},
-		{"of a storage that is done", storage, ""},
-		{"of a storage that sorts behind", "ffffffff-0000-4000-8000-000000000000%2BCalcApp", ""},
+		{"of a storage that is finished", storage, ""},
+		{"of a storage that sorts after", "ffffffff-0000-4000-8000-000000000000%2BCalcApp", ""},
 		{"of a storage that sorts before", "00000000-0000-4000-8000-000000000000%2Bnonsense", everything},
-		{"nothing of the kind", "~", ""},
+		{"not a token", "~", ""},
 		{"empty", "", everything},
-		{"a file that is gone", position(firstID, "2018-01-01 12.00.00.bkmetadata"), "7903dc2a " + rest},
+		{"a file that was deleted", position(firstID, "2018-01-01 12.00.00.bkmetadata"), "7903dc2a " + rest},
 		{"the last file of a folder", position(firstID, "2018-01-02 08.59.53.bkmetadata"), "0ff4fdbe d55a2d98"},
 		{"a folder between", position(uuid.MustParse("50000000-0000-4000-8000-000000000000"), "x"), "0ff4fdbe d55a2d98"},
 		{"too few parts", url.QueryEscape(storage + "+CalcApp"), "error"},
@@ -193,14 +193,14 @@ func TestTokens(t *testing.T) {
 		})
 	}
 
-	// A partition has one folder, whatever the token says.
+	// A list of a partition has only one folder, whatever the token says.
 	other := first + "GetBackups" + v + "&ContinuationToken=" + position(secondID, "2018-01-01 12.00.00.bkmetadata")
 	if got := getList(t, c, other).ids(); got != "3a056ac9 7903dc2a be06a49c" {
 		t.Errorf("by the token of another partition: %s", got)
 	}
 }
 
-// TestDocumentedTokens: what a cluster by the documents makes of a token.
+// TestDocumentedTokens: how a cluster with ProfileDocumented interprets tokens.
 func TestDocumentedTokens(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented))
@@ -222,7 +222,7 @@ func TestDocumentedTokens(t *testing.T) {
 	}
 }
 
-// TestManyBackups: all pages together are the list.
+// TestManyBackups: all pages together are the complete list.
 func TestManyBackups(t *testing.T) {
 	t.Parallel()
 	service := sfbackuptest.Service{Name: "fabric:/Shop/Orders"}
@@ -232,7 +232,7 @@ func TestManyBackups(t *testing.T) {
 			Backups: sfbackuptest.Chain(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Hour, 24, 40*(i+1)),
 		})
 	}
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithServices(service), sfbackuptest.WithProfile(profile))
 		target := "/Services/Shop/Orders/$/GetBackups" + v
 		all := getList(t, c, target)

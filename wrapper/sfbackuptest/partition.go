@@ -13,30 +13,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// partition is a partition and what happens to it. The fields below the blank
-// line are guarded by the cluster's mutex.
+// partition is a partition and its state. The cluster's mutex guards the fields below the blank line.
 type partition struct {
-	service *service
-	id      uuid.UUID
-	kind    PartitionKind
-	low     int64
-	high    int64
-	name    string
-	seed    uint64
-	home    Storage // where the described backups are
+	service        *service
+	id             uuid.UUID
+	kind           PartitionKind
+	low            int64
+	high           int64
+	name           string
+	seed           uint64
+	initialStorage Storage // of the described backups
 
 	source      rand.PCG
-	own         *policy  // nil: that of the service
-	stores      []*store // of all policies that there were
-	follows     Policy   // what the stores were set up for, see follow
+	own         *policy  // nil: the policy of the service applies
+	stores      []*store // of all policies so far
+	applied     Policy   // for which the stores were set up, see applyPolicy
 	chainLength int      // by that policy
 	lastLSN     int64
-	outcomes    []Outcome   // of the next requests
-	latest      *onDemand   // what GetBackupProgress talks of
-	pending     []*onDemand // delivered, but maybe not ended, by the time they end
+	outcomes    []Outcome         // of the next requests
+	latest      *onDemandBackup   // the request that GetBackupProgress reports
+	pending     []*onDemandBackup // reach their node and succeed; ordered by when they end
 }
 
-func newPartition(s *service, d Partition, place int, seed uint64) (*partition, error) {
+func newPartition(s *service, d Partition, index int, seed uint64) (*partition, error) {
 	p := &partition{
 		service: s,
 		id:      d.ID,
@@ -45,7 +44,7 @@ func newPartition(s *service, d Partition, place int, seed uint64) (*partition, 
 		high:    d.HighKey,
 		name:    d.Name,
 		seed:    seed,
-		source:  *newSource(seed, s.name+"/"+strconv.Itoa(place)),
+		source:  *newSource(seed, s.name+"/"+strconv.Itoa(index)),
 	}
 	if p.id == uuid.Nil {
 		p.id = newUUID(&p.source)
@@ -65,19 +64,19 @@ func newPartition(s *service, d Partition, place int, seed uint64) (*partition, 
 			p.low, p.high = math.MinInt64, math.MaxInt64
 		}
 		if p.low > p.high {
-			return nil, fmt.Errorf("partition %s ends at %d before it begins at %d", p.id, p.high, p.low)
+			return nil, fmt.Errorf("partition %s: the low key %d is greater than the high key %d", p.id, p.low, p.high)
 		}
 	case PartitionKindNamed, PartitionKindSingleton:
 	default:
-		return nil, fmt.Errorf("partition %s is of the unknown kind %q", p.id, p.kind)
+		return nil, fmt.Errorf("partition %s has the unknown kind %q", p.id, p.kind)
 	}
 	return p, nil
 }
 
-// fill puts the described backups into the store of the partition's policy, or
-// of the cluster's if it has none, and adds what the description leaves open.
-func (p *partition) fill(d Partition, home Storage) error {
-	p.home = home
+// fill puts the described backups into the storage, which is that of the partition's policy or, if it has
+// none, of the cluster's default policy. It derives what the description omits.
+func (p *partition) fill(d Partition, storage Storage) error {
+	p.initialStorage = storage
 	if err := p.fillSeries(d.Series); err != nil {
 		return fmt.Errorf("partition %s: %w", p.id, err)
 	}
@@ -92,13 +91,13 @@ func (p *partition) fillSeries(d Series) error {
 	case d.N == 0:
 		return nil
 	case d.N < 0 || d.Start.IsZero() || d.Every < time.Second:
-		return fmt.Errorf("a series of %d backups every %s from %s on is none", d.N, d.Every, d.Start.Format(time.RFC3339))
+		return fmt.Errorf("a series of %d backups every %s from %s is not possible", d.N, d.Every, d.Start.Format(time.RFC3339))
 	}
-	s := p.newSeries(p.home, d.Start.Truncate(time.Second), d.Every)
-	s.chainLength, s.n = d.FullEvery, d.N
-	p.lastLSN = s.at(s.n - 1).LSN
-	st := p.store(p.home)
-	st.parts = append(st.parts, s)
+	d.Start = d.Start.Truncate(time.Second)
+	s := p.newSeries(p.initialStorage, d)
+	p.lastLSN = s.at(d.N - 1).LSN
+	st := p.store(p.initialStorage)
+	st.segments = append(st.segments, s)
 	return nil
 }
 
@@ -112,10 +111,10 @@ func (p *partition) fillBackups(described []Backup) error {
 	}
 	slices.SortStableFunc(backups, func(a, b Backup) int { return a.Time.Compare(b.Time) })
 
-	var all stored
+	var all storedSegment
 	var last *record
 	if len(backups) > 0 {
-		last = p.store(p.home).history(time.Time{}).last()
+		last = p.store(p.initialStorage).history(time.Time{}).last()
 	}
 	for _, b := range backups {
 		switch {
@@ -123,7 +122,7 @@ func (p *partition) fillBackups(described []Backup) error {
 		case len(all) == 0:
 			return fmt.Errorf("the backup of %s is not later than the series", b.Time.Format(time.RFC3339))
 		default:
-			return fmt.Errorf("two backups are of the second %s", b.Time.Format(time.RFC3339))
+			return fmt.Errorf("two backups have the same time %s", b.Time.Format(time.RFC3339))
 		}
 		if b.Type == "" {
 			b.Type = BackupTypeFull
@@ -144,14 +143,13 @@ func (p *partition) fillBackups(described []Backup) error {
 		last = &all[len(all)-1]
 	}
 	if len(all) > 0 {
-		st := p.store(p.home)
-		st.parts = append(st.parts, all)
+		st := p.store(p.initialStorage)
+		st.segments = append(st.segments, all)
 	}
 	return nil
 }
 
-// complete returns a backup with an epoch, that of the backup before it, and
-// an LSN some writes later.
+// complete returns a backup with an epoch, that of the previous backup, and an LSN a few records later.
 func (p *partition) complete(b Backup, last *record) record {
 	epoch := Backup{DataLossVersion: defaultDataLossVersion, ConfigurationVersion: defaultConfigurationVersion}
 	if last != nil {
@@ -172,35 +170,35 @@ func (p *partition) complete(b Backup, last *record) record {
 }
 
 // store returns what a storage holds for the partition.
-func (p *partition) store(place Storage) *store {
+func (p *partition) store(storage Storage) *store {
 	for _, s := range p.stores {
-		if s.place == place {
+		if s.storage == storage {
 			return s
 		}
 	}
-	s := &store{place: place}
+	s := &store{storage: storage}
 	p.stores = append(p.stores, s)
 	return s
 }
 
-// follow begins to follow a policy, nil for none, if it is another than before.
-// At the start of the cluster its schedule may reach into the past.
-func (p *partition) follow(policy *policy, now time.Time, atStart bool) {
+// applyPolicy sets up the stores for a policy, nil for none, unless the policy is still the same. At the
+// start of the cluster its schedule may begin in the past.
+func (p *partition) applyPolicy(policy *policy, now time.Time, atStart bool) {
 	var d Policy
 	if policy != nil {
 		d = policy.Policy
 	}
-	if d == p.follows && !atStart {
+	if d == p.applied && !atStart {
 		return
 	}
 	if !atStart {
-		old := p.store(p.follows.Storage)
-		h := old.settle(now)
+		old := p.store(p.applied.Storage)
+		h := old.advance(now)
 		old.schedule = nil
-		old.from = p.follows.retain(h, now).from // what the old policy has deleted is gone
+		old.deleted = p.applied.retain(h, now).deleted // a longer retention does not bring backups back
 	}
 
-	p.follows = d
+	p.applied = d
 	p.chainLength = chainLength(cmp.Or(d.MaxIncrementalBackups, p.service.maxIncremental))
 	if d.Every == 0 || p.service.stateless {
 		return
@@ -210,24 +208,24 @@ func (p *partition) follow(policy *policy, now time.Time, atStart bool) {
 		start = now.Add(d.Every).UTC().Truncate(time.Second)
 	}
 	st := p.store(d.Storage)
-	st.schedule = p.newSeries(d.Storage, start, d.Every)
-	if behind := now.Sub(start); !atStart && behind > 0 {
-		st.schedule.first = int((behind-1)/d.Every) + 1
+	st.schedule = p.newSeries(d.Storage, Series{Start: start, Every: d.Every})
+	if late := now.Sub(start); !atStart && late > 0 {
+		st.schedule.first = int((late-1)/d.Every) + 1
 	}
-	st.schedule.continues(st.history(time.Time{}), p.chainLength, p.lastLSN)
+	st.schedule.continueAfter(st.history(time.Time{}), p.chainLength, p.lastLSN)
 }
 
 // history returns what the storage of a policy holds for the partition.
 func (p *partition) history(policy *Policy, now time.Time) history {
 	for _, s := range p.stores {
-		if s.place == policy.Storage {
+		if s.storage == policy.Storage {
 			return policy.retain(s.history(now), now)
 		}
 	}
 	return history{}
 }
 
-// retain returns what a policy keeps of a history.
+// retain returns the backups of a history that a policy keeps.
 func (d *Policy) retain(h history, now time.Time) history {
 	if d.Retention <= 0 {
 		return h

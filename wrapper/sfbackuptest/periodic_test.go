@@ -31,8 +31,8 @@ func kinds(t *testing.T, c *sfbackuptest.Cluster, id uuid.UUID) string {
 	return all.String()
 }
 
-// TestPeriodic: periodic backups appear when their time comes, in lists and not
-// in the progress, and go together with requested ones.
+// TestPeriodic: periodic backups appear in lists when they are due, not in the progress, and share
+// chains with requested ones.
 func TestPeriodic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestPeriodic(t *testing.T) {
 		}
 		before := c.Backups(firstID)
 
-		// One that is asked for takes its place in the chain.
+		// A requested backup becomes part of the chain.
 		time.Sleep(10 * time.Minute)
 		start(t, c, first+"Backup"+v, "")
 		time.Sleep(10 * time.Minute)
@@ -80,15 +80,14 @@ func TestPeriodic(t *testing.T) {
 		if got, want := kinds(t, c, secondID), "FIIIFIIIFIIIFIIIFIIIF"; got != want {
 			t.Errorf("the other partition: %s, want %s", got, want)
 		}
-		// Without the policy there are no more.
+		// Without the policy no more are made.
 		c.SetPolicy("fabric:/CalcApp/CalcService", &sfbackuptest.Policy{})
 		time.Sleep(100 * time.Hour)
 		check("FIIIFIIIFIIIFIIIFIIIFII")
 	})
 }
 
-// TestPeriodicChange: a policy that begins to apply makes no backups of the time
-// before, whenever it says that it starts.
+// TestPeriodicChange: a new policy makes no backups for the time before it applies, whatever its Start.
 func TestPeriodicChange(t *testing.T) {
 	t.Parallel()
 	now := day.Add(10*time.Hour + time.Minute)
@@ -103,8 +102,8 @@ func TestPeriodicChange(t *testing.T) {
 	if got := kinds(t, c, firstID); got != "FF" || !c.Backups(firstID)[0].Time.Equal(day.Add(11*time.Hour)) {
 		t.Errorf("later: %s", got)
 	}
-	// The same policy once more changes nothing, and a change of its rhythm
-	// nothing of what was made.
+	// Setting the same policy again changes nothing, and another interval does not change the existing
+	// backups.
 	before := c.Backups(firstID)
 	c.SetPolicy(firstID.String(), &sfbackuptest.Policy{Start: day, Every: time.Hour, MaxIncrementalBackups: -1})
 	c.SetPolicy(firstID.String(), &sfbackuptest.Policy{Start: day, Every: time.Hour, MaxIncrementalBackups: 1})
@@ -113,12 +112,11 @@ func TestPeriodicChange(t *testing.T) {
 	}
 	now = now.Add(3 * time.Hour)
 	if got := kinds(t, c, firstID); got != "FFIFI" {
-		t.Errorf("in the new rhythm: %s", got)
+		t.Errorf("with the new interval: %s", got)
 	}
 }
 
-// TestWhileListing: a list that is being written stays as it was, whatever is
-// added meanwhile.
+// TestWhileListing: a list that is being written does not change when backups are added.
 func TestWhileListing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,8 +146,8 @@ func TestWhileListing(t *testing.T) {
 	})
 }
 
-// TestPeriodicStart: a schedule may have begun before the cluster, and goes on
-// where described backups end.
+// TestPeriodicStart: a schedule may start before the cluster is created, and continues after the
+// described backups.
 func TestPeriodicStart(t *testing.T) {
 	t.Parallel()
 	now := day.Add(10*time.Hour + time.Minute)
@@ -207,7 +205,7 @@ func TestPeriodicStart(t *testing.T) {
 	}
 }
 
-// TestRetention: what is old goes, but for the chain that is still needed.
+// TestRetention: old backups are deleted, except those of a chain that is still needed.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -218,11 +216,11 @@ func TestRetention(t *testing.T) {
 		earliest time.Duration // after the day
 	}{
 		{"nothing is old", sfbackuptest.Policy{Retention: 10 * time.Hour}, 8 * time.Hour, "FIIFIIFII", 0},
-		{"to the hour", sfbackuptest.Policy{Retention: 5 * time.Hour}, 8 * time.Hour, "FIIFII", 3 * time.Hour},
+		{"exactly at the limit", sfbackuptest.Policy{Retention: 5 * time.Hour}, 8 * time.Hour, "FIIFII", 3 * time.Hour},
 		{"a chain is kept as a whole", sfbackuptest.Policy{Retention: 4 * time.Hour}, 8 * time.Hour, "FIIFII", 3 * time.Hour},
 		{"as long as it is needed", sfbackuptest.Policy{Retention: 2*time.Hour + 1}, 8 * time.Hour, "FII", 6 * time.Hour},
 		{"the last chain stays", sfbackuptest.Policy{Retention: time.Hour}, 1000 * time.Hour, "FII", 6 * time.Hour},
-		{"so many stay", sfbackuptest.Policy{Retention: time.Hour, MinimumBackups: 5}, 1000 * time.Hour, "FIIFII", 3 * time.Hour},
+		{"a minimum stays", sfbackuptest.Policy{Retention: time.Hour, MinimumBackups: 5}, 1000 * time.Hour, "FIIFII", 3 * time.Hour},
 		{"more than there are", sfbackuptest.Policy{Retention: time.Hour, MinimumBackups: 50}, 1000 * time.Hour, "FIIFIIFII", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,7 +243,7 @@ func TestRetention(t *testing.T) {
 				if got := strings.ReplaceAll(pages(t, c, calc+"GetBackups"+v+"&MaxResults=2"), " | ", " "); got != all.ids() {
 					t.Errorf("pages %s, not %s", got, all.ids())
 				}
-				// Gone is gone, also when the policy is another.
+				// Deleted backups do not come back under another policy.
 				c.SetPolicy("fabric:/CalcApp/CalcService", &sfbackuptest.Policy{})
 				if got := kinds(t, c, firstID); got != tt.want {
 					t.Errorf("%s under another policy, want %s", got, tt.want)

@@ -9,40 +9,39 @@ import (
 	"github.com/google/uuid"
 )
 
-// Policy describes a backup policy: where backups go and, if it has a schedule,
-// when they are made. The policy of a partition is its own, else that of its
-// service, else that of the application; see [Partition], [Service],
-// [Application] and [Cluster.SetPolicy]. Lists show what is in the storages of
-// the policies that apply, and nothing else.
+// Policy describes a backup policy: where backups are stored, when they are made and how long they are
+// kept. A partition without a policy of its own has the policy of its service, else that of the
+// application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. Lists show only what is
+// in the storages of the policies that apply.
 type Policy struct {
-	// Name tells policies apart. Policies of the same name are one, and must
-	// be described the same. Empty: a policy of the one thing it is given to.
+	// Name identifies the policy. Policies with the same name are the same
+	// policy and must be equal. Empty: the policy is not shared.
 	Name string
 
-	// Storage is where backups go.
+	// Storage is where backups are stored.
 	Storage Storage
 
-	// MaxIncrementalBackups is how many incremental backups are made after a
-	// full one before the next full one. Zero: that of the [Service].
-	// Negative: none, all backups are full.
+	// MaxIncrementalBackups is how many incremental backups are made between
+	// two full ones. Zero: that of the [Service]. Negative: none, all backups
+	// are full.
 	MaxIncrementalBackups int
 
-	// Every is the time between two periodic backups, a second at least. Zero:
-	// there are none. They are in lists as soon as the clock has reached their
-	// time, and never in a progress.
+	// Every is the time between two periodic backups, at least a second.
+	// Zero: no periodic backups. They are in lists as soon as the clock has
+	// reached their time, and never in a progress.
 	Every time.Duration
 
-	// Start is when the first periodic backup is made. It may be long before
-	// the cluster was created, which has then made all the backups since.
-	// Zero: Every after the policy begins to apply.
+	// Start is the time of the first periodic backup. If it is before the
+	// cluster is created, the cluster has all the backups since then. Zero:
+	// the first is made when the policy has applied for the time Every.
 	Start time.Time
 
-	// Retention is for how long backups are kept. Zero: forever. One that
-	// others in its chain continue stays as long as any of them.
+	// Retention is how long backups are kept. Zero: forever. A backup stays
+	// as long as any later backup of its chain.
 	Retention time.Duration
 
-	// MinimumBackups is how many backups of a partition are kept whatever
-	// their age. Zero: one.
+	// MinimumBackups is how many backups of a partition are kept regardless
+	// of their age. Zero: one.
 	MinimumBackups int
 }
 
@@ -55,65 +54,64 @@ const (
 	StorageKindAzureBlobStore StorageKind = "AzureBlobStore"
 )
 
-// Storage is a place for backups. Two values that are equal are the same place.
+// Storage is where backups are stored. Equal values are the same storage.
 type Storage struct {
-	// Kind is what the place is. Continuation tokens of a 6.4 cluster tell:
-	// those of a file share have a space in them, those of Azure a '!'. Empty:
-	// a file share.
+	// Kind is the kind of the storage. It shows in the continuation tokens of
+	// a 6.4 cluster: those of a file share contain a space, those of Azure a
+	// '!'. Empty: a file share.
 	Kind StorageKind
 
-	// Path tells places of one kind apart: the share's path or the container's
-	// name.
+	// Path identifies storages of one kind: the path of the share, or the name
+	// of the container.
 	Path string
 }
 
-// Application describes an application as far as its services do not.
+// Application describes what the services of an application have in common.
 type Application struct {
 	// Name is the full name with its scheme: fabric:/CalcApp.
 	Name string
 
-	// Policy is the policy of all its services that have no other. Nil: there
-	// is none. (An application that is not described has one.)
+	// Policy is the policy of its services that have no policy of their own.
+	// Nil: none. (An application that is not described has a policy.)
 	Policy *Policy
 }
 
-// SetPolicy changes the policy of an application, a service or a partition while
-// the cluster runs. It is named by its full name, a partition by its identity;
-// with a nil policy it has none of its own any more. A policy of the name of
-// another replaces it wherever that applies.
+// SetPolicy changes the policy of an application, a service or a partition. The name is the full name of
+// the application or service, or the ID of the partition. With a nil policy it has no policy of its own. A
+// policy with the name of another replaces that policy everywhere.
 //
-// What is in the storage of the old policy stays there, and is in lists again
-// when a policy has that storage. But a storage that replaces another gets an
-// identity of its own: continuation tokens from before name one that is no longer
-// there.
+// The backups in the storage of the old policy stay there, and are in lists again when a policy with that
+// storage applies. But a storage that replaces another gets a new ID, so that earlier continuation tokens
+// name a storage that no longer exists.
 //
-// It panics when the cluster has nothing of that name.
+// It panics if the cluster has no application, service or partition of that name, or if the policy is
+// invalid.
 func (c *Cluster) SetPolicy(name string, policy *Policy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	// Until now the old policies were in force.
+	// The old policies apply until now.
 	for _, p := range c.order {
-		p.settle(now)
+		p.completeBackups(now)
 	}
 	if err := c.setPolicy(name, policy, true); err != nil {
 		panic("sfbackuptest: SetPolicy: " + err.Error())
 	}
 	for _, p := range c.order {
-		p.follow(c.policyOf(p), now, false)
+		p.applyPolicy(c.policyOf(p), now, false)
 	}
 }
 
-// policy is a policy in force. Its storage has an identity, by which the
-// storages of a list are ordered and which continuation tokens begin with.
+// policy is a policy that applies. The storages of a list are ordered by storageID, and continuation
+// tokens begin with it.
 type policy struct {
 	Policy
 	storageID string
 }
 
-// setPolicy gives a policy to an application, a service or a partition.
-func (c *Cluster) setPolicy(name string, description *Policy, mayChange bool) error {
-	p, err := c.registerPolicy(name, description, mayChange)
+// setPolicy sets the policy of an application, a service or a partition.
+func (c *Cluster) setPolicy(name string, description *Policy, replace bool) error {
+	p, err := c.registerPolicy(name, description, replace)
 	if err != nil {
 		return err
 	}
@@ -134,9 +132,9 @@ func (c *Cluster) setPolicy(name string, description *Policy, mayChange bool) er
 	return fmt.Errorf("the cluster has no %q", name)
 }
 
-// registerPolicy returns the policy that a description means, which is nil for
-// no description.
-func (c *Cluster) registerPolicy(owner string, description *Policy, mayChange bool) (*policy, error) {
+// registerPolicy returns the policy of a description, nil for none. Only if replace is set may the
+// description differ from an earlier one with the same name.
+func (c *Cluster) registerPolicy(owner string, description *Policy, replace bool) (*policy, error) {
 	if description == nil {
 		return nil, nil
 	}
@@ -147,7 +145,7 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, mayChange bo
 	case d.Every != 0 && d.Every < time.Second:
 		return nil, fmt.Errorf("policy %s makes backups every %s, which is less than a second", d.Name, d.Every)
 	case d.Storage.Kind != StorageKindFileShare && d.Storage.Kind != StorageKindAzureBlobStore:
-		return nil, fmt.Errorf("policy %s has a storage of the kind %q, which this cluster has no tokens for", d.Name, d.Storage.Kind)
+		return nil, fmt.Errorf("policy %s has a storage of the kind %q, which this cluster does not support", d.Name, d.Storage.Kind)
 	}
 	p := c.policies[d.Name]
 	switch {
@@ -156,7 +154,7 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, mayChange bo
 		c.policies[d.Name] = p
 	case p.Policy == d:
 		return p, nil
-	case !mayChange:
+	case !replace:
 		return nil, fmt.Errorf("policy %s is described in two ways", d.Name)
 	}
 	if p.storageID == "" || p.Storage != d.Storage {
@@ -184,6 +182,6 @@ func (c *Cluster) policyOfService(s *service) *policy {
 	case described:
 		return p
 	default:
-		return c.byDefault
+		return c.defaultPolicy
 	}
 }

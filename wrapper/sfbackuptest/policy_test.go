@@ -19,11 +19,11 @@ var (
 	containerC = sfbackuptest.Storage{Kind: sfbackuptest.StorageKindAzureBlobStore, Path: "c"}
 )
 
-// day is a time that the backups of a test are made around.
+// day is when the backups of the tests were made.
 var day = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestPolicyLookup: a partition's own policy, else that of its service, else
-// that of the application, which has one unless it is described without.
+// TestPolicyLookup: a partition has its own policy, else that of its service, else that of the
+// application. An application has a policy unless it is described without one.
 func TestPolicyLookup(t *testing.T) {
 	t.Parallel()
 	policy := &sfbackuptest.Policy{Storage: shareA}
@@ -75,8 +75,8 @@ func TestPolicyLookup(t *testing.T) {
 	}
 }
 
-// severalStorages is a service whose first partition has a policy of its own,
-// with a storage of the given kind, and whose second has that of the service.
+// severalStorages returns a cluster with a service whose first partition has its own policy, with a
+// storage of the given kind, and whose second partition has the policy of the service.
 func severalStorages(profile sfbackuptest.Profile, own sfbackuptest.Storage) *sfbackuptest.Cluster {
 	return sfbackuptest.NewCluster(
 		sfbackuptest.WithProfile(profile),
@@ -90,11 +90,11 @@ func severalStorages(profile sfbackuptest.Profile, own sfbackuptest.Storage) *sf
 		}))
 }
 
-// TestSeveralStorages: a service whose backups are in two storages is listed one
-// storage after the other, and all pages together are the list.
+// TestSeveralStorages: a service whose backups are in two storages is listed one storage after the
+// other, and all pages together are the complete list.
 func TestSeveralStorages(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		for _, own := range []sfbackuptest.Storage{shareB, containerC} {
 			c := severalStorages(profile, own)
 			var want []string
@@ -128,11 +128,11 @@ func TestSeveralStorages(t *testing.T) {
 	}
 }
 
-// TestTokenOfStorage: a page that ends with a storage has a token that is the
-// storage alone, if there is another.
+// TestTokenOfStorage: if a page ends where a storage ends and another storage follows, the token has no
+// position.
 func TestTokenOfStorage(t *testing.T) {
 	t.Parallel()
-	c := severalStorages(sfbackuptest.ProfileCluster64, shareB)
+	c := severalStorages(sfbackuptest.ProfileRuntime, shareB)
 	all := getList(t, c, calc+"GetBackups"+v)
 	ends := 3
 	if all.Items[0].PartitionInformation.ID == secondID {
@@ -145,14 +145,14 @@ func TestTokenOfStorage(t *testing.T) {
 	if rest := getList(t, c, calc+"GetBackups"+v+"&ContinuationToken="+token); len(rest.Items) != 5-ends || rest.Items[0].BackupID != all.Items[ends].BackupID {
 		t.Errorf("the rest is %s of %s", rest.ids(), all.ids())
 	}
-	// A storage that nobody has any more counts as done if it sorts before.
+	// A storage that no longer exists counts as finished if its ID sorts first.
 	if got := getList(t, c, calc+"GetBackups"+v+"&ContinuationToken=00000000-0000-4000-8000-000000000000").ids(); got != all.ids() {
 		t.Errorf("by the token of an old storage: %s", got)
 	}
 }
 
-// TestEmptyStorage: a storage that has nothing for a page fails it, with another
-// error if an earlier one has put something in.
+// TestEmptyStorage: a page fails if a storage has no backups for it. The error differs if an earlier
+// storage has some.
 func TestEmptyStorage(t *testing.T) {
 	t.Parallel()
 	const pointer = `{"Error":{"Code":"E_POINTER","Message":"Value cannot be null.\r\nParameter name: collection"}}`
@@ -191,15 +191,14 @@ func TestEmptyStorage(t *testing.T) {
 	}
 }
 
-// TestSetPolicy: what lists show when policies change, and what a token from
-// before does.
+// TestSetPolicy: lists after a change of policies, and with earlier tokens.
 func TestSetPolicy(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
 	const list = first + "GetBackups" + v
 	token := getList(t, c, list+"&MaxResults=1").token()
 
-	// Another storage: what is in the old one is not shown.
+	// With another storage, the backups in the old one are not listed.
 	c.SetPolicy(firstID.String(), &sfbackuptest.Policy{Name: "P", Storage: shareA})
 	if got := getList(t, c, list).ids(); got != "" {
 		t.Errorf("in the new storage: %s", got)
@@ -207,7 +206,7 @@ func TestSetPolicy(t *testing.T) {
 	if got := len(c.Backups(firstID)); got != 0 {
 		t.Errorf("%d backups are held", got)
 	}
-	// Back again, and the same for the service.
+	// The old storage again, and the same for the service.
 	c.SetPolicy(firstID.String(), nil)
 	if got := getList(t, c, list+"&ContinuationToken="+url.QueryEscape(token)).ids(); got != "7903dc2a be06a49c" {
 		t.Errorf("back in the old storage: %s", got)
@@ -240,9 +239,8 @@ func TestSetPolicy(t *testing.T) {
 	}
 }
 
-// TestStaleToken: when a policy's storage is replaced, a token from before either
-// lists nothing more or starts from the beginning, depending on nothing but how
-// the identities sort. It is never an error.
+// TestStaleToken: after a policy's storage is replaced, an earlier token either lists nothing more or
+// starts from the beginning, depending only on the order of the IDs. It is never an error.
 func TestStaleToken(t *testing.T) {
 	t.Parallel()
 	outcomes := make(map[string]int)
@@ -255,7 +253,7 @@ func TestStaleToken(t *testing.T) {
 		all := getList(t, c, calc+"GetBackups"+v).ids()
 		token := getList(t, c, calc+"GetBackups"+v+"&MaxResults=1").token()
 
-		// To another place and back: the same backups under a new identity.
+		// To another storage and back: the same backups with a new storage ID.
 		policy.Storage = shareB
 		c.SetPolicy("fabric:/CalcApp/CalcService", &policy)
 		policy.Storage = shareA

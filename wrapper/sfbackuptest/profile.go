@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// Profile says whose word a cluster keeps where the documents of the API and
-// the clusters that implement it differ.
+// Profile selects how a cluster behaves where the documents of the API and real clusters differ.
 type Profile int
 
 const (
-	// ProfileCluster64 answers as a cluster of version 6.4 does, in every
-	// detail that its published source shows.
-	ProfileCluster64 Profile = iota
+	// ProfileRuntime behaves like a cluster of version 6.4, in every detail
+	// that its published source shows. Its responses satisfy openapi.Runtime.
+	ProfileRuntime Profile = iota
 
-	// ProfileDocumented answers as the documents of the API say. Where they
-	// are silent it answers as a 6.4 cluster does.
+	// ProfileDocumented behaves as the documents of the API say. Where they
+	// say nothing, it behaves like a 6.4 cluster.
 	ProfileDocumented
 )
 
 // String returns the name of the constant without its prefix.
 func (p Profile) String() string {
 	switch p {
-	case ProfileCluster64:
-		return "Cluster64"
+	case ProfileRuntime:
+		return "Runtime"
 	case ProfileDocumented:
 		return "Documented"
 	default:
@@ -32,17 +31,16 @@ func (p Profile) String() string {
 	}
 }
 
-// conduct is the list of all differences between the profiles. Code asks for
-// a difference by its name and never for a profile, so that this type is the
-// one place to look for them and a further profile is one more value of it.
-type conduct struct {
-	// tildeIsSlash: a service id may separate the parts of a name by '~'.
-	// The documents say so since 6.0. The backup service of 6.4 puts the id
-	// behind "fabric:/" as it comes and finds no such service.
+// behavior lists all differences between the profiles. Code checks one of these fields and never a
+// profile, so that all differences are documented here and a new profile is one more value.
+type behavior struct {
+	// tildeIsSlash: '~' may separate the parts of the name in a service ID.
+	// The documents say so since 6.0. The backup service of 6.4 appends the
+	// ID to "fabric:/" unchanged and finds no such service.
 	tildeIsSlash bool
 
 	// managedIdentity: the storage kind ManagedIdentityAzureBlobStore exists.
-	// It came after 6.4, where it is an unknown kind.
+	// It is newer than 6.4.
 	managedIdentity bool
 
 	// laterVersions: any api-version from 6.4 on is accepted. The backup
@@ -50,85 +48,84 @@ type conduct struct {
 	// the version of the runtime.
 	laterVersions bool
 
-	// chunkedBodies: a request body may come without a Content-Length. The
-	// gateway of 6.4 garbles such a body on its way to the backup service.
+	// chunkedBodies: a request body may have no Content-Length. The gateway
+	// of 6.4 corrupts such a body when it forwards it.
 	chunkedBodies bool
 
-	// int32Parameters: timeout and MaxResults are read as int32 and not
-	// checked against a range, though a timeout that is not positive, or too
-	// many seconds for an int32 of milliseconds, ends in an internal error.
-	// The documents have int64 with a range for both.
+	// int32Parameters: timeout and MaxResults are int32 and have no range,
+	// but a timeout that is not positive, or whose milliseconds overflow an
+	// int32, causes an internal error. The documents have int64 with a range
+	// for both.
 	int32Parameters bool
 
 	// fabricErrorsOnly: every error is a FabricError as application/json. In
-	// 6.4 the backup service calls its errors text/plain, errors of its
-	// framework are of another shape, and those of the gateway's forwarding
-	// have no body at all.
+	// 6.4 the errors of the backup service are text/plain, those of its
+	// framework have another shape, and those of the gateway's forwarding
+	// have no body.
 	fabricErrorsOnly bool
 
-	// numericCodes: an error whose HRESULT has no name is sent as a number.
+	// numericCodes: an error whose HRESULT has no name has a numeric code.
 	numericCodes bool
 
-	// fullRecords: objects are written with all their members, null or zero
-	// when they are not set, in the order of the 6.4 types. The documents
-	// show other orders and say that a backup that has not ended has nothing
-	// but its state.
+	// fullRecords: objects have all their members, null or zero if they are
+	// not set, in the order of the 6.4 types. The documents show other orders
+	// and say that a backup that has not ended has only its state.
 	fullRecords bool
 
-	// storageTokens: pages are those of 6.4, whose tokens name a storage and a
-	// place in it, with '+' between them and a space or a '!' inside, and whose
-	// last token is null. Else tokens are the documents': service, partition
-	// and backup, separated by '#', and the last one is empty.
+	// storageTokens: paging is that of 6.4. Tokens have a storage and a
+	// position in it, separated by '+', and contain a space or a '!'. The
+	// last token is null. Otherwise tokens are those of the documents:
+	// service, partition and backup, separated by '#'. The last is empty.
 	storageTokens bool
 
-	// emptyPageFails: a page (MaxResults is not 0) without a backup in it is
-	// an error, because the 6.4 service adds up lists that may be null.
+	// emptyPageFails: a page (MaxResults is not 0) without backups is an
+	// error, because the 6.4 service adds a list that may be null.
 	emptyPageFails bool
 
-	// longestTimeout is the longest BackupTimeout that a request can be sent
-	// to its node with. That of 6.4 is the longest that an int32 of
-	// milliseconds holds, nearly 25 days.
+	// longestTimeout is the longest BackupTimeout with which a request can be
+	// sent to its node. In 6.4 its milliseconds must fit an int32, which is
+	// nearly 25 days.
 	longestTimeout time.Duration
 
 	// epochNames are the names of the two parts of an epoch.
 	epochNames [2]string
 
-	// noBackupService: the cluster has none.
+	// noBackupService: the backup service is not installed.
 	noBackupService bool
 }
 
-// Quirk is something that clusters do or not, whatever their profile.
+// Quirk is a behavior that can be switched independently of the profile, see [WithQuirk].
 type Quirk int
 
 const (
-	// QuirkEmptyPageFails is that a page that MaxResults limits is an error when
-	// a storage has nothing for it, a 400 or, behind another storage that had
-	// something, a 500. On by default in [ProfileCluster64], which has it from
-	// the 6.4 service.
+	// QuirkEmptyPageFails makes a page with a MaxResults fail if a storage has
+	// no backups for it: with a 400, or with a 500 if an earlier storage had
+	// some. It is a bug of the 6.4 service, and on by default in
+	// [ProfileRuntime].
 	QuirkEmptyPageFails Quirk = iota
 
-	// QuirkEpochNames62 is that the parts of an epoch are DataLossNumber and
+	// QuirkEpochNames62 names the members of an epoch DataLossNumber and
 	// ConfigurationNumber, as in the preview of 6.2.
 	QuirkEpochNames62
 
-	// QuirkNoBackupService is that the backup service is not installed. The gateway
-	// answers with a 404 that has no body and looks like a service that does
+	// QuirkNoBackupService makes a cluster without the backup service. The
+	// gateway responds with a 404 without a body, as for a service that does
 	// not exist.
 	QuirkNoBackupService
 )
 
 // set switches a quirk on or off.
-func (c *conduct) set(q Quirk, on bool) {
+func (b *behavior) set(q Quirk, on bool) {
 	switch q {
 	case QuirkEmptyPageFails:
-		c.emptyPageFails = on
+		b.emptyPageFails = on
 	case QuirkEpochNames62:
-		c.epochNames = epochNames
+		b.epochNames = epochNames
 		if on {
-			c.epochNames = epochNames62
+			b.epochNames = epochNames62
 		}
 	case QuirkNoBackupService:
-		c.noBackupService = on
+		b.noBackupService = on
 	default:
 		panic("sfbackuptest: there is no Quirk(" + strconv.Itoa(int(q)) + ")")
 	}
@@ -139,10 +136,10 @@ var (
 	epochNames62 = [2]string{"DataLossNumber", "ConfigurationNumber"}
 )
 
-func (p Profile) conduct() *conduct {
+func (p Profile) behavior() *behavior {
 	switch p {
-	case ProfileCluster64:
-		return &conduct{
+	case ProfileRuntime:
+		return &behavior{
 			laterVersions:   true,
 			int32Parameters: true,
 			numericCodes:    true,
@@ -153,7 +150,7 @@ func (p Profile) conduct() *conduct {
 			epochNames:      epochNames,
 		}
 	case ProfileDocumented:
-		return &conduct{
+		return &behavior{
 			tildeIsSlash:     true,
 			managedIdentity:  true,
 			chunkedBodies:    true,

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// query is a query string as the backup service's framework reads it.
+// query is a query string as the framework of the backup service parses it.
 type query []parameter
 
 type parameter struct{ name, value string }
 
-// parseQuery decodes names and values once, as a submitted form: '+' is a
-// space. What is no valid escape stands for itself.
+// parseQuery decodes names and values as those of a submitted form: '+' is a space. If an escape is
+// invalid, the escapes of the name or value are kept as they are.
 func parseQuery(raw string) query {
 	var q query
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -34,7 +34,7 @@ func unescape(s string) string {
 	return strings.ReplaceAll(s, "+", " ")
 }
 
-// get returns the first parameter of a name, in any case of letters.
+// get returns the first parameter with a name, ignoring letter case.
 func (q query) get(name string) (value string, ok bool) {
 	for _, p := range q {
 		if strings.EqualFold(p.name, name) {
@@ -44,43 +44,43 @@ func (q query) get(name string) (value string, ok bool) {
 	return "", false
 }
 
-// binder reads the arguments of a call. It goes on after a mistake, because
-// all of them are reported in one error.
+// binder parses the arguments of a request. It continues after an invalid argument, because one error
+// reports all of them.
 type binder struct {
-	query   query
-	conduct *conduct
-	zone    *time.Location // of times that name none
-	invalid []string       // "name:[what is wrong]"
+	query    query
+	behavior *behavior
+	zone     *time.Location // of times without a zone
+	invalid  []string       // "name:[message]"
 }
 
 func (b *binder) fail(name, message string) {
 	b.invalid = append(b.invalid, name+":["+message+"]")
 }
 
-// failure returns the error that names all mistakes, if there are any. Its
-// message is JSON from which the backup service has removed the quotes.
-func (b *binder) failure() *failure {
+// argumentError returns the error for all invalid arguments, or nil. Its message is JSON without quotes,
+// which the backup service removes.
+func (b *binder) argumentError() *errorResponse {
 	if len(b.invalid) == 0 {
 		return nil
 	}
 	return invalidRequest("{Message:The request is invalid.,ModelState:{" + strings.Join(b.invalid, ",") + "}}")
 }
 
-// int reads a whole number of so many bits.
-func (b *binder) int(name string, byDefault int64, bits int) int64 {
+// int parses an integer of the given size.
+func (b *binder) int(name string, defaultValue int64, bits int) int64 {
 	s, ok := b.query.get(name)
 	if !ok {
-		return byDefault
+		return defaultValue
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, bits)
 	if err != nil {
 		b.fail(name, "The value '"+s+"' is not valid for Int"+strconv.Itoa(bits)+".")
-		return byDefault
+		return defaultValue
 	}
 	return n
 }
 
-// bool reads "true" or "false", in any case of letters. "1" is neither.
+// bool parses "true" or "false", ignoring letter case. "1" is invalid.
 func (b *binder) bool(name string) bool {
 	s, ok := b.query.get(name)
 	if !ok {
@@ -95,9 +95,8 @@ func (b *binder) bool(name string) bool {
 	return false
 }
 
-// timeFormats are the forms in which a time filter is accepted. The seconds
-// may have a fraction in all of them. With a "+" that arrived unescaped, and
-// therefore as a space, a time fits none.
+// timeFormats are the accepted formats of a time filter. The seconds may have a fraction. A time whose "+"
+// was not escaped, and so arrives as a space, is invalid.
 var timeFormats = []string{
 	"2006-01-02T15:04:05Z07:00",
 	"2006-01-02T15:04:05",
@@ -106,8 +105,8 @@ var timeFormats = []string{
 	"2006-01-02",
 }
 
-// time reads a date and time, zero if there is none. One without an offset is
-// in the time zone of the cluster's nodes.
+// time parses a date and time, zero if there is none. Without an offset it is in the time zone of the
+// cluster's nodes.
 func (b *binder) time(name string) time.Time {
 	s, ok := b.query.get(name)
 	if !ok {
@@ -122,17 +121,16 @@ func (b *binder) time(name string) time.Time {
 	return time.Time{}
 }
 
-// timeout checks the parameter that says how many seconds the operation may
-// take. No operation of this cluster takes any, so that the value itself does
-// not matter.
-func (b *binder) timeout() *failure {
+// timeout checks the timeout parameter, in seconds. The operations of this cluster take no time, so that
+// the value does not matter.
+func (b *binder) timeout() *errorResponse {
 	const (
 		name           = "timeout"
 		seconds        = 60
 		documentedMax  = math.MaxUint32
-		cancelAfterMax = math.MaxInt32 / 1000 // it counts in milliseconds
+		cancelAfterMax = math.MaxInt32 / 1000 // CancelAfter takes milliseconds
 	)
-	if b.conduct.int32Parameters {
+	if b.behavior.int32Parameters {
 		if n := b.int(name, seconds, 32); n <= 0 || n > cancelAfterMax {
 			return errServiceTimeout
 		}
@@ -144,10 +142,10 @@ func (b *binder) timeout() *failure {
 	return nil
 }
 
-// maxResults reads the upper bound of a page. Zero is no bound.
+// maxResults parses the maximum size of a page. Zero is no limit.
 func (b *binder) maxResults() int64 {
 	const name = "MaxResults"
-	if b.conduct.int32Parameters {
+	if b.behavior.int32Parameters {
 		return b.int(name, 0, 32)
 	}
 	n := b.int(name, 0, 64)
@@ -157,9 +155,9 @@ func (b *binder) maxResults() int64 {
 	return n
 }
 
-// apiVersion checks the version that the request is written for. It is a
-// number and not a dotted version: 10 is later than 6.4, and so is 6.41.
-func (b *binder) apiVersion() *failure {
+// apiVersion checks the api-version parameter. It is a number and not a dotted version: 10 is later than
+// 6.4, and so is 6.41.
+func (b *binder) apiVersion() *errorResponse {
 	const version = 6.4
 	s, _ := b.query.get("api-version")
 	s = strings.TrimSpace(s)
@@ -167,7 +165,7 @@ func (b *binder) apiVersion() *failure {
 	switch {
 	case err != nil || strings.ContainsAny(s, "xX_"):
 		return errAPIVersion
-	case n == version, n > version && b.conduct.laterVersions:
+	case n == version, n > version && b.behavior.laterVersions:
 		return nil
 	default:
 		return errAPIVersion

@@ -9,11 +9,10 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// TestEpochNames62: the names of the preview, in lists and in the progress, by
-// both profiles.
+// TestEpochNames62: the names of the 6.2 preview, in lists and in the progress, with both profiles.
 func TestEpochNames62(t *testing.T) {
 	t.Parallel()
-	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileCluster64, sfbackuptest.ProfileDocumented} {
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
 		for on, want := range map[bool]string{
 			true:  `"EpochOfLastBackupRecord":{"DataLossNumber":"131462452931584510","ConfigurationNumber":"8589934592"}`,
 			false: `"EpochOfLastBackupRecord":{"DataLossVersion":"131462452931584510","ConfigurationVersion":"8589934592"}`,
@@ -34,7 +33,7 @@ func TestEpochNames62(t *testing.T) {
 	}
 }
 
-// TestNoBackupService: an answer that looks like a service that does not exist.
+// TestNoBackupService: the response looks like that for a service that does not exist.
 func TestNoBackupService(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster(sfbackuptest.WithQuirk(sfbackuptest.QuirkNoBackupService, true))
@@ -47,11 +46,11 @@ func TestNoBackupService(t *testing.T) {
 		}
 	}
 	if a := get(t, c, "/Partitions/x/GetBackups"); a.body != noTemplate {
-		t.Errorf("what is no operation does not get that far: %s", a.body)
+		t.Errorf("a path without an operation has another error: %s", a.body)
 	}
 }
 
-// TestEmptyPageOfOneStorage: the quirk, on by default in a 6.4 cluster only.
+// TestEmptyPageOfOneStorage: the quirk is on by default only with ProfileRuntime.
 func TestEmptyPageOfOneStorage(t *testing.T) {
 	t.Parallel()
 	const nothing = first + "GetBackups" + v + "&MaxResults=2&EndDateTimeFilter=2000-01-01"
@@ -69,8 +68,8 @@ func TestEmptyPageOfOneStorage(t *testing.T) {
 	}
 }
 
-// TestProxyParameters: what the reverse proxy keeps to itself never reaches the
-// backup service, which would know some of it.
+// TestProxyParameters: parameters of the reverse proxy are not forwarded to the backup service, which
+// would parse some of them.
 func TestProxyParameters(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// storageKind is a kind of storage by what the backup service requires of it.
+// storageKind has the members of a kind of storage that the backup service checks.
 type storageKind struct {
 	required []string
 	optional []string
 }
 
-// storageKinds are the kinds by the value of StorageKind.
+// storageKinds has the kinds by the value of StorageKind.
 var storageKinds = map[string]storageKind{
 	"AzureBlobStore": {
 		required: []string{"ConnectionString", "ContainerName"},
@@ -33,21 +33,20 @@ var storageKinds = map[string]storageKind{
 
 const managedIdentityKind = "ManagedIdentityAzureBlobStore"
 
-// storage reads the body of a backup request and reports whether it names a
-// storage. No body, {} and a null all mean the storage of the policy. What is
-// in a storage is checked for its form only: a wrong password shows when the
-// backup is made.
+// storage parses the body of a backup request and reports whether it names a storage. No body, {} and null
+// all mean the storage of the policy. Only the form of a storage is checked: a wrong password would fail
+// when the backup is made.
 //
-// The messages name members and never quote what is in them.
-func (b *binder) storage(cl *call) (named bool, failed *failure) {
-	if len(cl.body) == 0 {
+// The messages name members and never quote their values.
+func (b *binder) storage(req *forwardedRequest) (named bool, failed *errorResponse) {
+	if len(req.body) == 0 {
 		return false, nil
 	}
-	if failed := checkContentType(cl.contentType); failed != nil {
+	if failed := checkContentType(req.contentType); failed != nil {
 		return false, failed
 	}
 	var description map[string]json.RawMessage
-	if err := json.Unmarshal(cl.body, &description); err != nil {
+	if err := json.Unmarshal(req.body, &description); err != nil {
 		b.fail("backupStorage", "The body is not a JSON object.")
 		return false, nil
 	}
@@ -66,11 +65,11 @@ func (b *binder) storage(cl *call) (named bool, failed *failure) {
 
 func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 	const path = "backupStorage.BackupStorage."
-	// The kind chooses the type before the framework binds the members, and
-	// is the only member whose name must match letter by letter.
+	// The framework selects the type by the kind before it binds the members.
+	// StorageKind is the only member whose name must match exactly.
 	name, ok := text(storage["StorageKind"])
 	kind, known := storageKinds[name]
-	if !ok || !known || name == managedIdentityKind && !b.conduct.managedIdentity {
+	if !ok || !known || name == managedIdentityKind && !b.behavior.managedIdentity {
 		b.fail(path+"StorageKind", "The StorageKind field is missing or not of a known kind.")
 		return
 	}
@@ -91,9 +90,9 @@ func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 	}
 }
 
-// checkContentType returns the framework's error for a body that it has no
-// reader for. Without a content type it does not guess JSON.
-func checkContentType(contentType string) *failure {
+// checkContentType returns the framework's error for a body of an unsupported content type. A body without
+// a content type is not supported.
+func checkContentType(contentType string) *errorResponse {
 	if contentType == "" {
 		return unsupportedMediaType("The request contains an entity body but no Content-Type header. " +
 			"The inferred media type 'application/octet-stream' is not supported for this resource.")
@@ -105,8 +104,8 @@ func checkContentType(contentType string) *failure {
 	return nil
 }
 
-// member returns a member of an object by its name, in any case of letters if
-// there is none that matches exactly. It is nil if there is no such member.
+// member returns a member of an object by its name, ignoring letter case if no member matches exactly. It
+// returns nil if there is no such member.
 func member(object map[string]json.RawMessage, name string) json.RawMessage {
 	if value, ok := object[name]; ok {
 		return value
@@ -119,7 +118,7 @@ func member(object map[string]json.RawMessage, name string) json.RawMessage {
 	return nil
 }
 
-// text returns a member that is a string; one that is missing or null is empty.
+// text returns the value of a string member. A missing or null member is empty.
 func text(raw json.RawMessage) (value string, ok bool) {
 	if isNull(raw) {
 		return "", true

@@ -12,7 +12,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// countItems counts what a list has, in constant memory.
+// countItems counts the items of a list in constant memory.
 func countItems(r io.Reader) (n int, err error) {
 	needle := []byte(`"BackupId"`)
 	buffer := make([]byte, 0, 64<<10)
@@ -21,7 +21,7 @@ func countItems(r io.Reader) (n int, err error) {
 		m, err = r.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+m]
 		n += bytes.Count(buffer, needle)
-		// The end may be the beginning of a match.
+		// The end of the buffer may be the beginning of a match.
 		tail := buffer[max(len(buffer)-len(needle)+1, 0):]
 		buffer = append(buffer[:0], tail...)
 	}
@@ -31,7 +31,7 @@ func countItems(r io.Reader) (n int, err error) {
 	return n, err
 }
 
-// heap returns what is in use after a collection.
+// heap returns the memory in use after a garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -39,8 +39,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestScale lists a million backups and looks at the memory that takes. It does
-// not run beside other tests, whose memory it would measure.
+// TestScale lists a million backups and measures the memory. It is not parallel, because other tests
+// would change the result.
 func TestScale(t *testing.T) {
 	services := 1000
 	if raceEnabled {
@@ -49,7 +49,7 @@ func TestScale(t *testing.T) {
 	const partitions, backups = 10, 100
 	empty := heap()
 	began := time.Now()
-	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(services, partitions, backups)...))
+	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(services, partitions, backups)...))
 	took := time.Since(began)
 	started := heap()
 
@@ -82,7 +82,7 @@ func mib(n uint64) float64 { return float64(n) / (1 << 20) }
 
 // BenchmarkList lists the 1,000 backups of a service.
 func BenchmarkList(b *testing.B) {
-	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Generated(1, 10, 100)...))
+	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(1, 10, 100)...))
 	rt := c.Transport()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -5,83 +5,67 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"testing"
 )
 
-// TB is the part of [testing.TB] that this package needs. It is spelled out so
-// that a program that is no test does not get the flags of package testing.
-type TB interface {
-	Helper()
-	Cleanup(f func())
-	Errorf(format string, args ...any)
-	Fatalf(format string, args ...any)
-}
-
-// Script lets faults hit the next requests. A request is hit by the first fault
-// that it matches, in the order in which they were given, and no fault hits
-// more requests than [Fault.Times] says.
+// Script makes faults hit the next requests of a test. A request is hit by the first fault that matches
+// it, in the order in which the faults were given to Script and [Cluster.Inject]. No fault hits more
+// requests than [Fault.Times] says.
 //
-// At the end of the test the faults are taken back, and those that have not hit
-// as many requests as they should are errors of the test: a test whose faults
-// do not happen shows nothing. A nil t is for programs that are no tests; then
-// the faults stay.
-func (c *Cluster) Script(t TB, faults ...Fault) {
-	shots := make([]*shot, len(faults))
-	for i, f := range faults {
-		shots[i] = &shot{fault: f}
-	}
-	c.faults.mu.Lock()
-	defer c.faults.mu.Unlock()
-	c.faults.script = append(c.faults.script, shots...)
-	if t == nil {
-		return
-	}
+// When the test ends, Script removes the faults. It reports an error for each fault that has hit fewer
+// requests than it should have: a test whose faults do not happen proves nothing.
+func (c *Cluster) Script(t testing.TB, faults ...Fault) {
+	scripted := c.injector.add(faults, false)
 	t.Cleanup(func() {
 		t.Helper()
-		c.faults.mu.Lock()
-		defer c.faults.mu.Unlock()
-		c.faults.script = slices.DeleteFunc(c.faults.script, func(s *shot) bool { return slices.Contains(shots, s) })
-		for _, s := range shots {
+		c.injector.mu.Lock()
+		defer c.injector.mu.Unlock()
+		c.injector.script = slices.DeleteFunc(c.injector.script, func(s *scriptedFault) bool { return slices.Contains(scripted, s) })
+		for _, s := range scripted {
 			if want := max(s.fault.times, 1); s.hits < want {
-				t.Errorf("sfbackuptest: the fault %s has hit %d requests, not %d", s.fault, s.hits, want)
+				t.Errorf("sfbackuptest: the fault %s has hit %d requests, want %d", s.fault, s.hits, want)
 			}
 		}
 	})
 }
 
-// Schedule lets faults hit requests at random: each with the given probability,
-// by one of the faults that it matches. Which requests are hit by what depends
-// on the seed and on the order of the requests only, so that a run can be
-// repeated. Scripted faults come first.
+// Inject is [Cluster.Script] for programs other than tests. It replaces the faults that were injected
+// before, and nothing checks that the faults happen. Without faults it only removes the earlier ones.
+func (c *Cluster) Inject(faults ...Fault) { c.injector.add(faults, true) }
+
+// Schedule makes faults hit requests at random. Each request is hit with the given probability, by one of
+// the faults that match it. The choice depends only on the seed and on the order of the requests, so that
+// a run can be repeated. Faults of [Cluster.Script] and [Cluster.Inject] take precedence.
 //
-// It replaces the schedule before it, and without faults there is none.
+// Schedule replaces the previous schedule. Without faults it only removes it.
 func (c *Cluster) Schedule(seed uint64, rate float64, faults ...Fault) {
-	c.faults.mu.Lock()
-	defer c.faults.mu.Unlock()
-	c.faults.schedule = nil
+	c.injector.mu.Lock()
+	defer c.injector.mu.Unlock()
+	c.injector.schedule = nil
 	if len(faults) > 0 {
-		c.faults.schedule = &schedule{rate: rate, faults: slices.Clone(faults)}
-		c.faults.schedule.source.Seed(seed, 0)
+		c.injector.schedule = &schedule{rate: rate, faults: slices.Clone(faults)}
+		c.injector.schedule.source.Seed(seed, 0)
 	}
 }
 
-// faults is what goes wrong with the requests to a cluster, and what it takes
-// to know that.
-type faults struct {
+// injector chooses the faults that hit the requests to a cluster.
+type injector struct {
 	mu       sync.Mutex
-	script   []*shot
+	script   []*scriptedFault
 	schedule *schedule
-	pages    map[string]string // the query of the page that was last asked for, by walk
-	tokens   uint64            // how many were made up
+	pages    map[string]string // the query of the last page that was requested, by listKey
+	tokens   uint64            // how many tokens newToken has returned
 }
 
-// shot is a scripted fault.
-type shot struct {
-	fault Fault
-	hits  int
+// scriptedFault is a fault of Script or Inject.
+type scriptedFault struct {
+	fault    Fault
+	injected bool
+	hits     int
 }
 
-// spent reports whether a fault has hit all the requests that it may.
-func (s *shot) spent() bool { return s.fault.times > 0 && s.hits >= s.fault.times }
+// exhausted reports whether a fault has hit as many requests as it may.
+func (s *scriptedFault) exhausted() bool { return s.fault.times > 0 && s.hits >= s.fault.times }
 
 type schedule struct {
 	source rand.PCG
@@ -89,38 +73,53 @@ type schedule struct {
 	faults []Fault
 }
 
+// add adds faults to the script. Injected faults replace those that were injected before.
+func (in *injector) add(faults []Fault, injected bool) []*scriptedFault {
+	added := make([]*scriptedFault, len(faults))
+	for i, f := range faults {
+		added[i] = &scriptedFault{fault: f, injected: injected}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if injected {
+		in.script = slices.DeleteFunc(in.script, func(s *scriptedFault) bool { return s.injected })
+	}
+	in.script = append(in.script, added...)
+	return added
+}
+
 // next returns the fault that hits a request, or nil.
-func (line *faults) next(op Operation, r *http.Request) *Fault {
-	line.mu.Lock()
-	defer line.mu.Unlock()
-	f := line.choose(op, r)
-	if op.isList() && (f == nil || !f.servesPageBefore) {
-		line.turnPage(r)
+func (in *injector) next(op Operation, r *http.Request) *Fault {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	f := in.choose(op, r)
+	if op.isList() && (f == nil || !f.replaysPage) {
+		in.recordPage(r)
 	}
 	return f
 }
 
-func (line *faults) choose(op Operation, r *http.Request) *Fault {
+func (in *injector) choose(op Operation, r *http.Request) *Fault {
 	var chance float64
 	var choice uint64
-	if line.schedule != nil {
-		// Both are drawn for every request, so that what one is hit by does
-		// not depend on what hit another.
-		chance = float64(line.schedule.source.Uint64()>>11) / (1 << 53)
-		choice = line.schedule.source.Uint64()
+	if in.schedule != nil {
+		// Both are drawn for every request, so that the fault of one request
+		// does not depend on the faults of others.
+		chance = float64(in.schedule.source.Uint64()>>11) / (1 << 53)
+		choice = in.schedule.source.Uint64()
 	}
-	for _, s := range line.script {
-		if !s.spent() && s.fault.matches(line, op, r) {
+	for _, s := range in.script {
+		if !s.exhausted() && s.fault.matches(in, op, r) {
 			s.hits++
 			return &s.fault
 		}
 	}
-	if line.schedule == nil || chance >= line.schedule.rate {
+	if in.schedule == nil || chance >= in.schedule.rate {
 		return nil
 	}
 	var matching []*Fault
-	for i := range line.schedule.faults {
-		if f := &line.schedule.faults[i]; f.matches(line, op, r) {
+	for i := range in.schedule.faults {
+		if f := &in.schedule.faults[i]; f.matches(in, op, r) {
 			matching = append(matching, f)
 		}
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// fakeTB is a test that can be ended by hand.
+// fakeTB is a test that ends when its method end is called.
 type fakeTB struct {
+	testing.TB
 	cleanups []func()
 	errors   []string
 }
@@ -23,8 +24,6 @@ func (t *fakeTB) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 func (t *fakeTB) Errorf(format string, args ...any) {
 	t.errors = append(t.errors, fmt.Sprintf(format, args...))
 }
-
-func (*fakeTB) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 func (t *fakeTB) end() {
 	for _, f := range t.cleanups {
@@ -97,7 +96,7 @@ func TestScript(t *testing.T) {
 			want:    "501 501 501",
 		},
 		{
-			name:    "what is no operation",
+			name:    "no operation",
 			faults:  []sfbackuptest.Fault{answer(501)},
 			targets: []string{"/Nope"},
 			want:    "501",
@@ -108,9 +107,9 @@ func TestScript(t *testing.T) {
 			targets: []string{progress, progress},
 			want:    "501 501",
 			unused: []string{
-				"sfbackuptest: the fault Answer(501) has hit 2 requests, not 3",
-				"sfbackuptest: the fault Answer(502) has hit 0 requests, not 1",
-				"sfbackuptest: the fault Answer(503) has hit 0 requests, not 1",
+				"sfbackuptest: the fault Answer(501) has hit 2 requests, want 3",
+				"sfbackuptest: the fault Answer(502) has hit 0 requests, want 1",
+				"sfbackuptest: the fault Answer(503) has hit 0 requests, want 1",
 			},
 		},
 	} {
@@ -125,7 +124,7 @@ func TestScript(t *testing.T) {
 			if diff := cmp.Diff(tt.unused, tb.errors); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			// At its end a test takes its faults back.
+			// The faults are removed when the test ends.
 			if got := statuses(t, c, progress); got != "200" {
 				t.Errorf("after the test: %s", got)
 			}
@@ -133,7 +132,7 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// TestFaultsAreCopies: a method changes the fault that it returns and no other.
+// TestFaultsAreCopies: a method changes only the fault that it returns.
 func TestFaultsAreCopies(t *testing.T) {
 	t.Parallel()
 	base := sfbackuptest.Answer(503, "").When(func(*http.Request) bool { return true })
@@ -150,18 +149,33 @@ func TestFaultsAreCopies(t *testing.T) {
 	}
 }
 
-// TestScriptWithoutTest: what a program that is no test can do.
-func TestScriptWithoutTest(t *testing.T) {
+// TestInject: injected faults replace those that were injected before, but not those of a script.
+func TestInject(t *testing.T) {
 	t.Parallel()
+	const progress = first + "GetBackupProgress" + v
 	c := sfbackuptest.NewCluster()
-	c.Script(nil, sfbackuptest.Answer(503, ""))
-	if got := statuses(t, c, first+"GetBackupProgress"+v, first+"GetBackupProgress"+v); got != "503 200" {
+	c.Inject(sfbackuptest.Answer(501, ""))
+	if got := statuses(t, c, progress, progress); got != "501 200" {
+		t.Error(got)
+	}
+	c.Inject(sfbackuptest.Answer(501, "").Times(0))
+	c.Script(t, sfbackuptest.Answer(502, "").Times(2))
+	c.Inject(sfbackuptest.Answer(503, "").Times(2), sfbackuptest.Answer(504, ""))
+	if got := statuses(t, c, progress, progress, progress, progress, progress, progress); got != "502 502 503 503 504 200" {
+		t.Error(got)
+	}
+	c.Inject(sfbackuptest.Answer(501, "").Times(0))
+	if got := statuses(t, c, progress, progress); got != "501 501" {
+		t.Error(got)
+	}
+	c.Inject()
+	if got := statuses(t, c, progress); got != "200" {
 		t.Error(got)
 	}
 }
 
-// TestSchedule: the same seed hits the same requests, about as many as the rate
-// says, and none after the schedule was taken back.
+// TestSchedule: the same seed hits the same requests, about as many as the rate says, and none after
+// the schedule is removed.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	const n = 400
@@ -178,7 +192,7 @@ func TestSchedule(t *testing.T) {
 				count++
 			}
 			if status == http.StatusGatewayTimeout {
-				t.Error("a fault has hit an operation that is not its own")
+				t.Error("a fault has hit another operation")
 			}
 		}
 		c.Schedule(seed, rate)
@@ -200,7 +214,7 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("%d of %d requests were hit, want about a quarter", count, n)
 	}
 	if strings.Count(one, "503") < 2 {
-		t.Error("a schedule has counted how often its fault has hit")
+		t.Error("Times has limited the faults of a schedule")
 	}
 	if _, count := run(7, 0); count != 0 {
 		t.Errorf("%d hits at a rate of zero", count)
@@ -209,8 +223,7 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("%d hits at a rate of one", count)
 	}
 
-	// A request that no fault matches is not hit, and one that the script hits
-	// is not hit by the schedule.
+	// The schedule does not hit a request that no fault matches, or that the script hits.
 	c := sfbackuptest.NewCluster()
 	c.Schedule(1, 1, sfbackuptest.Answer(504, "").On(sfbackuptest.OpBackupPartition))
 	c.Script(t, sfbackuptest.Answer(501, "").On(sfbackuptest.OpBackupPartition))
@@ -219,7 +232,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestImpossibleFaults: what cannot be is a mistake of the test.
+// TestImpossibleFaults: an impossible fault is a mistake in the test.
 func TestImpossibleFaults(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(){

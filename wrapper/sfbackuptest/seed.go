@@ -8,16 +8,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// newSource returns the numbers that belong to one thing of the cluster. Each
-// thing has its own, named by what it is, so that its numbers depend neither
-// on the other things nor on the order in which concurrent requests arrive.
+// newSource returns a source of random numbers. Each part of the cluster has a source with its own name, so
+// that its numbers depend neither on the other parts nor on the order in which concurrent requests arrive.
 func newSource(seed uint64, name string) *rand.PCG {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name)) // a hash never fails to write
 	return rand.NewPCG(seed, h.Sum64())
 }
 
-// newUUID returns an identity that looks like every other random one.
+// newUUID returns a random UUID.
 func newUUID(source *rand.PCG) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], source.Uint64())

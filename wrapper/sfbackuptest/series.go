@@ -9,92 +9,125 @@ import (
 	"github.com/google/uuid"
 )
 
-// series is a part of a history that is computed: backups at regular times
-// whose identities derive from the seed, so that a million of them takes no
-// more memory than one.
-type series struct {
-	seed, key uint64 // of identities and LSNs
-	start     time.Time
-	every     time.Duration
-	first     int // its first backup, counted from the start
-	n         int // how many; not used by a schedule
+// Series describes the history of a partition that is backed up regularly. In a [Partition] its backups are
+// computed when they are needed, so that a long history takes no memory. [Chain] returns the same history
+// as a slice.
+//
+// The IDs and LSNs of the backups derive from the seed, see [WithSeed].
+type Series struct {
+	// Start is the time of the first backup. Every is the time between two
+	// backups, at least a second.
+	Start time.Time
+	Every time.Duration
 
-	chainLength int       // backups from one full one to the next; not positive: no limit
-	chain       uuid.UUID // the one that is continued, if used is not zero
-	used        int       // how many backups that one has already
+	// FullEvery is the number of backups from one full backup to the next;
+	// the others are incremental. The first backup is always full. Zero or
+	// less: only the first is full.
+	FullEvery int
+
+	// N is the number of backups.
+	N int
+}
+
+// Chain returns the backups of a [Series] with these fields, to be changed or combined with others. It
+// panics if n is negative.
+func Chain(start time.Time, every time.Duration, fullEvery, n int) []Backup {
+	s := Series{Start: start, Every: every, FullEvery: fullEvery, N: n}
+	backups := make([]Backup, n)
+	for i := range backups {
+		backups[i] = Backup{Type: s.typeAt(i), Time: s.timeAt(i)}
+	}
+	return backups
+}
+
+func (s *Series) timeAt(i int) time.Time { return s.Start.Add(time.Duration(i) * s.Every) }
+
+func (s *Series) typeAt(i int) BackupType {
+	if s.sinceFull(i) > 0 {
+		return BackupTypeIncremental
+	}
+	return BackupTypeFull
+}
+
+// sinceFull returns how many backups earlier than a backup the full backup of its chain is.
+func (s *Series) sinceFull(i int) int {
+	if s.FullEvery > 0 {
+		return i % s.FullEvery
+	}
+	return i
+}
+
+// series is a computed segment of a history: the backups of a [Series], from one on. They may continue
+// a chain from before.
+type series struct {
+	Series           // N is not used by a schedule
+	seed, key uint64 // of IDs and LSNs
+	first     int    // index of its first backup, counted from Start
+
+	chain uuid.UUID // the chain that it continues, if used is not zero
+	used  int       // how many backups that chain already has
 
 	dataLossVersion, configurationVersion int64
 	lsn                                   int64 // of the backup before the first
 }
 
-// The LSNs of two backups that follow each other are this far apart, give or
-// take.
+// The LSNs of two consecutive backups differ by about lsnStep.
 const (
 	lsnStep   = 164
 	lsnJitter = 0x3f
 )
 
-func (s *series) len() int { return s.n }
+func (s *series) len() int { return s.N }
 
-// timeAt returns the time of a backup, in whole seconds.
+// timeAt returns the time of a backup in whole seconds.
 func (s *series) timeAt(i int) time.Time {
-	return s.tick(i).Truncate(time.Second)
-}
-
-func (s *series) tick(i int) time.Time {
-	return s.start.Add(time.Duration(s.first+i) * s.every)
+	return s.Series.timeAt(s.first + i).Truncate(time.Second)
 }
 
 func (s *series) at(i int) record {
 	id, random := s.identity(i)
+	position := s.used + i // counted from the full backup of the chain that the series continues
 	b := Backup{
 		ID:                   id,
 		ChainID:              id,
-		Type:                 BackupTypeFull,
+		Type:                 s.typeAt(position),
 		Time:                 s.timeAt(i),
 		DataLossVersion:      s.dataLossVersion,
 		ConfigurationVersion: s.configurationVersion,
 		LSN:                  s.lsn + lsnStep*int64(i+1) + int64(random&lsnJitter),
 	}
-	position := s.used + i // counted from the full backup of the chain that is continued
-	if s.chainLength > 0 && position >= s.chainLength {
-		back := position % s.chainLength
-		if back > 0 {
-			b.Type = BackupTypeIncremental
-			b.ChainID, _ = s.identity(i - back)
-		}
-	} else if position > 0 {
-		b.Type = BackupTypeIncremental
-		if b.ChainID = s.chain; s.used == 0 {
-			b.ChainID, _ = s.identity(0)
-		}
+	if full := i - s.sinceFull(position); full < 0 {
+		b.ChainID = s.chain
+	} else if full < i {
+		b.ChainID, _ = s.identity(full)
 	}
 	return record{b}
 }
 
-// identity returns the identity of a backup and a number that goes with it.
+// identity returns the ID of a backup and a random number that belongs to it.
 func (s *series) identity(i int) (uuid.UUID, uint64) {
 	var source rand.PCG
-	source.Seed(s.seed, s.key+uint64(s.first+i)) //nolint:gosec // both are counted from zero
+	source.Seed(s.seed, s.key+uint64(s.first+i)) //nolint:gosec // neither is negative
 	return newUUID(&source), source.Uint64()
 }
 
-// until returns how many backups of a schedule are made by a time.
-func (s *series) until(now time.Time) int {
-	if now.Before(s.tick(0)) {
+// countUntil returns how many backups of a schedule are due at a time.
+func (s *series) countUntil(now time.Time) int {
+	first := s.Series.timeAt(s.first)
+	if now.Before(first) {
 		return 0
 	}
-	return int(now.Sub(s.tick(0))/s.every) + 1
+	return int(now.Sub(first)/s.Every) + 1
 }
 
-// head returns the first backups of a schedule.
+// head returns the first n backups of a schedule.
 func (s *series) head(n int) *series {
 	head := *s
-	head.n = n
+	head.N = n
 	return &head
 }
 
-// tail returns a schedule without its first backups, which continues them.
+// tail returns a schedule without its first n backups. It continues their chain.
 func (s *series) tail(n int) *series {
 	if n == 0 {
 		return s
@@ -103,44 +136,41 @@ func (s *series) tail(n int) *series {
 	tail.first += n
 	tail.lsn += lsnStep * int64(n)
 	tail.chain = s.at(n - 1).ChainID
-	tail.used += n
-	if s.chainLength > 0 {
-		tail.used %= s.chainLength
-	}
+	tail.used = s.sinceFull(s.used + n)
 	return &tail
 }
 
-// newSeries returns a series that begins at a time.
-func (p *partition) newSeries(place Storage, start time.Time, every time.Duration) *series {
+// newSeries returns the series of a partition in one storage.
+func (p *partition) newSeries(storage Storage, description Series) *series {
 	h := fnv.New64a()
 	_, _ = h.Write(p.id[:]) // a hash never fails to write
-	_, _ = h.Write([]byte(string(place.Kind) + " " + place.Path))
-	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(start.Unix()))) //nolint:gosec // any number will do
+	_, _ = h.Write([]byte(string(storage.Kind) + " " + storage.Path))
+	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(description.Start.Unix()))) //nolint:gosec // any number will do
+	description.Start = description.Start.UTC()
 	return &series{
+		Series:               description,
 		seed:                 p.seed,
 		key:                  h.Sum64(),
-		start:                start.UTC(),
-		every:                every,
 		dataLossVersion:      defaultDataLossVersion,
 		configurationVersion: defaultConfigurationVersion,
 	}
 }
 
-// continues lets a schedule continue what a store holds, from its first backup
-// on that is later than all of that.
-func (s *series) continues(h history, chainLength int, lsn int64) {
-	s.chainLength, s.used, s.lsn = chainLength, 0, lsn
+// continueAfter makes a schedule continue a history. It begins with the first scheduled time after the
+// last backup.
+func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
+	s.FullEvery, s.used, s.lsn = fullEvery, 0, lsn
 	last := h.last()
 	if last == nil {
 		return
 	}
-	if behind := last.Time.Add(time.Second).Sub(s.tick(0)); behind > 0 {
-		s.first += int((behind-1)/s.every) + 1
+	if late := last.Time.Add(time.Second).Sub(s.Series.timeAt(s.first)); late > 0 {
+		s.first += int((late-1)/s.Every) + 1
 	}
 	s.dataLossVersion, s.configurationVersion = last.DataLossVersion, last.ConfigurationVersion
 	s.lsn = max(lsn, last.LSN)
 	chain, incremental := h.chain()
-	if used := incremental + 1; chainLength <= 0 || used < chainLength {
+	if used := incremental + 1; fullEvery <= 0 || used < fullEvery {
 		s.chain, s.used = chain, used
 	}
 }

@@ -3,6 +3,7 @@ package sfbackuptest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -10,18 +11,18 @@ import (
 	"time"
 )
 
-// Server is a cluster's gateway behind a socket on this machine.
+// Server serves the gateway of a [Cluster] on a port of the loopback interface.
 type Server struct {
-	// URL is where the gateway listens, without a slash at the end:
+	// URL is the base URL of the gateway, without a slash at the end:
 	// http://127.0.0.1:36421.
 	URL string
 
-	// RootCAs has the authority that has signed the gateway's certificate. It
-	// is nil without TLS.
+	// RootCAs contains the authority that signed the gateway's certificate.
+	// Nil without TLS.
 	RootCAs *x509.CertPool
 
-	// ClientCertificate is one that the cluster accepts in the role of an
-	// administrator. It is nil without [WithClientCertificates].
+	// ClientCertificate is a certificate that the cluster accepts in the role
+	// of an administrator. Nil without [WithClientCertificates].
 	ClientCertificate *tls.Certificate
 
 	cluster   *Cluster
@@ -34,19 +35,17 @@ type Server struct {
 // ServerOption configures a [Server].
 type ServerOption interface{ applyToServer(*serverConfig) }
 
-// WithTLS makes a server of HTTPS, with a certificate for localhost by an
-// authority of its own.
+// WithTLS makes the server use HTTPS, with a certificate for localhost from its own authority.
 func WithTLS() ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.tls = true })
 }
 
-// WithClientCertificates makes a server of HTTPS that asks its clients for a
-// certificate, and its cluster a secured one. Who has none, or one that was not
-// issued by [Server.Issue] or accepted by [Cluster.AcceptCertificate], gets a
-// 403 and not an error of the handshake, as from a gateway.
+// WithClientCertificates makes the server use HTTPS and ask its clients for a certificate, and makes the
+// cluster a secured one. A client whose certificate the cluster does not accept (see [Server.Issue] and
+// [Cluster.AcceptCertificate]), or that has none, gets a 403 and not a handshake error, as from a gateway.
 //
-// Unlike a gateway it asks in the handshake and not after the request, because
-// package crypto/tls has no renegotiation for servers.
+// Unlike a gateway, the server asks during the handshake and not after the request, because package
+// crypto/tls has no renegotiation for servers.
 func WithClientCertificates() ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.tls, cfg.clientCertificates = true, true })
 }
@@ -57,43 +56,29 @@ type serverOption func(*serverConfig)
 
 func (o serverOption) applyToServer(cfg *serverConfig) { o(cfg) }
 
-// Start starts a server on a free port of the loopback interface. It is closed
-// at the end of the test; with a nil t, which is for programs that are no tests,
-// [Server.Close] has to be called, and failing to start is a panic.
-func (c *Cluster) Start(t TB, opts ...ServerOption) *Server {
+// NewServer starts a server for the cluster on a free port of the loopback interface. The caller must
+// call [Server.Close] when done. It returns an error if it cannot listen.
+func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 	var cfg serverConfig
 	for _, opt := range opts {
 		opt.applyToServer(&cfg)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // listening takes no time
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // listening does not block
 	if err != nil {
-		if t == nil {
-			panic("sfbackuptest: " + err.Error())
-		}
-		t.Helper()
-		t.Fatalf("sfbackuptest: %v", err)
+		return nil, fmt.Errorf("sfbackuptest: %w", err)
 	}
-	s := c.serve(listener, cfg)
-	if t != nil {
-		t.Cleanup(s.Close)
-	}
-	return s
-}
-
-// serve serves what comes to a listener.
-func (c *Cluster) serve(listener net.Listener, cfg serverConfig) *Server {
 	s := &Server{
-		cluster: c,
+		cluster: cluster,
 		served:  make(chan struct{}),
 		server: &http.Server{
-			Handler:   c,
-			ErrorLog:  log.New(io.Discard, "", 0), // of handshakes that tests let fail
+			Handler:   cluster,
+			ErrorLog:  log.New(io.Discard, "", 0), // of handshakes that fail on purpose
 			Protocols: new(http.Protocols),
 
 			ReadHeaderTimeout: time.Minute,
 		},
 	}
-	s.server.Protocols.SetHTTP1(true) // a gateway has no other
+	s.server.Protocols.SetHTTP1(true) // a gateway has no HTTP/2
 	transport := &http.Transport{}
 	if cfg.tls {
 		s.authority = newAuthority()
@@ -118,34 +103,38 @@ func (c *Cluster) serve(listener net.Listener, cfg serverConfig) *Server {
 	}
 	go func() {
 		defer close(s.served)
-		// Both return http.ErrServerClosed, sooner or later.
+		// Both return http.ErrServerClosed after Close.
 		if cfg.tls {
 			_ = s.server.ServeTLS(listener, "", "")
 		} else {
 			_ = s.server.Serve(listener)
 		}
 	}()
-	return s
+	return s, nil
 }
 
-// Client returns a client that trusts the server and shows
-// [Server.ClientCertificate]. It is always the same.
+// Client returns a client that trusts the server and presents [Server.ClientCertificate]. It always
+// returns the same client.
 func (s *Server) Client() *http.Client { return s.client }
 
-// Issue returns a client certificate that the cluster accepts in the given role,
-// or one that it does not know if the role is empty. It panics without [WithTLS].
+// Issue returns a client certificate that the cluster accepts in the given role. If the role is empty, the
+// cluster does not accept it. It panics without [WithTLS], and if there is no such role.
 func (s *Server) Issue(role Role) tls.Certificate {
 	if s.authority == nil {
-		panic("sfbackuptest: a server without TLS has no certificates")
+		panic("sfbackuptest: Issue: a server without TLS has no certificates")
 	}
 	certificate := s.authority.issue("sfbackuptest client")
-	s.cluster.AcceptCertificate(thumbprint(certificate.Leaf), role)
+	if name := thumbprint(certificate.Leaf); role == "" {
+		s.cluster.RevokeCertificate(name)
+	} else {
+		s.cluster.AcceptCertificate(name, role)
+	}
 	return certificate
 }
 
-// Close stops the server. Requests that are still served are broken off.
+// Close stops the server and breaks off the requests in flight. It may be called more than once.
 func (s *Server) Close() {
 	s.client.CloseIdleConnections()
-	_ = s.server.Close() // an error of the listener, which is closed all the same
+	_ = s.server.Close() // an error of closing the listener, which is closed anyway
 	<-s.served
 }

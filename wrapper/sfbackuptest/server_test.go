@@ -18,8 +18,19 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// TestStart: each kind of server, with the client that goes with it.
-func TestStart(t *testing.T) {
+// newServer starts a server and closes it when the test ends.
+func newServer(t *testing.T, cluster *sfbackuptest.Cluster, opts ...sfbackuptest.ServerOption) *sfbackuptest.Server {
+	t.Helper()
+	server, err := sfbackuptest.NewServer(cluster, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// TestNewServer: each kind of server, with its client.
+func TestNewServer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -32,7 +43,7 @@ func TestStart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := sfbackuptest.NewCluster().Start(t, tt.opts...)
+			server := newServer(t, sfbackuptest.NewCluster(), tt.opts...)
 			if !strings.HasPrefix(server.URL, tt.scheme) {
 				t.Errorf("URL %s", server.URL)
 			}
@@ -54,12 +65,14 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestClientCertificates: which certificate may do what.
+// TestClientCertificates: what each certificate allows.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
-	server := c.Start(t, sfbackuptest.WithClientCertificates())
+	server := newServer(t, c, sfbackuptest.WithClientCertificates())
 	user, stranger, later := server.Issue(sfbackuptest.RoleUser), server.Issue(""), server.Issue("")
+	revoked := server.Issue(sfbackuptest.RoleAdmin)
+	c.RevokeCertificate(fmt.Sprintf("%X", sha1Of(revoked.Certificate[0])))
 	thumbprint := fmt.Sprintf("% X", sha1Of(later.Certificate[0])) // with spaces, as tools print it
 	c.AcceptCertificate(thumbprint, sfbackuptest.RoleAdmin)
 
@@ -71,6 +84,7 @@ func TestClientCertificates(t *testing.T) {
 	}{
 		{"none", nil, get, post},
 		{"stranger", &stranger, get, post},
+		{"revoked", &revoked, get, post},
 		{"user", &user, "200 OK", "403 Forbidden"},
 		{"administrator", server.ClientCertificate, "200 OK", "202 Accepted"},
 		{"accepted later", &later, "200 OK", "409 Conflict"},
@@ -89,29 +103,37 @@ func TestClientCertificates(t *testing.T) {
 		}
 	}
 
-	// A client that does not know the authority does not get that far.
+	// A client that does not trust the authority fails in the handshake.
 	if o := attempt(t, http.DefaultTransport, http.MethodGet, server.URL); o.err == nil {
 		t.Errorf("without the authority: %+v", o)
 	}
 }
 
-// TestStartWithoutTest is what a program does that is no test.
-func TestStartWithoutTest(t *testing.T) {
+// TestCredentialMistakes: mistakes in a test cause panics.
+func TestCredentialMistakes(t *testing.T) {
 	t.Parallel()
-	server := sfbackuptest.NewCluster().Start(nil)
-	defer server.Close()
+	c := sfbackuptest.NewCluster()
+	server := newServer(t, c)
+	for want, do := range map[string]func(){
+		"without TLS":              func() { server.Issue(sfbackuptest.RoleAdmin) },
+		`there is no Role("")`:     func() { c.AcceptToken("t", "", time.Time{}) },
+		`there is no Role("user")`: func() { c.AcceptCertificate("00", "user") },
+	} {
+		func() {
+			defer func() {
+				if message, _ := recover().(string); !strings.Contains(message, want) {
+					t.Errorf("panic %q, want one with %q", message, want)
+				}
+			}()
+			do()
+		}()
+	}
 	if o := attempt(t, server.Client().Transport, http.MethodGet, server.URL+first+"GetBackupProgress"+v); o.body != "null" {
 		t.Errorf("%+v", o)
 	}
-	defer func() {
-		if message, _ := recover().(string); !strings.Contains(message, "without TLS") {
-			t.Errorf("panic %q", message)
-		}
-	}()
-	server.Issue(sfbackuptest.RoleAdmin)
 }
 
-// raw sends bytes to a server and returns the answer.
+// raw sends bytes to a server and returns the response.
 func raw(t *testing.T, server *sfbackuptest.Server, request string) answer {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -134,16 +156,15 @@ func raw(t *testing.T, server *sfbackuptest.Server, request string) answer {
 	return answer{resp, string(b)}
 }
 
-// TestLengthRequired: a POST that says nothing about its body does not pass the
-// kernel driver, whose answers are for people.
+// TestLengthRequired: the kernel driver rejects a POST without a length, with an HTML page.
 func TestLengthRequired(t *testing.T) {
 	t.Parallel()
 	request := "POST " + first + "Backup" + v + " HTTP/1.1\r\nHost: cluster\r\n"
 	for profile, want := range map[sfbackuptest.Profile]string{
-		sfbackuptest.ProfileCluster64:  "text/html; charset=us-ascii",
+		sfbackuptest.ProfileRuntime:    "text/html; charset=us-ascii",
 		sfbackuptest.ProfileDocumented: jsonText,
 	} {
-		server := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile)).Start(t)
+		server := newServer(t, sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile)))
 		a := raw(t, server, request+"\r\n")
 		if a.Status != "411 Length Required" || a.Header.Get("Content-Type") != want || !strings.Contains(a.body, "ength") {
 			t.Errorf("%s: %s %v %s", profile, a.Status, a.Header, a.body)
@@ -154,7 +175,7 @@ func TestLengthRequired(t *testing.T) {
 	}
 }
 
-// TestTokens403: the three kinds of 403, of which two are the same.
+// TestTokens403: unknown and expired tokens get the same 403, a role that is too low gets another.
 func TestTokens403(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -169,7 +190,7 @@ func TestTokens403(t *testing.T) {
 		{"other spelling", "bearer admin", stranger, stranger},
 		{"other scheme", "Basic admin", stranger, stranger},
 		{"expired", "Bearer old", stranger, stranger},
-		{"taken back", "Bearer gone", stranger, stranger},
+		{"revoked", "Bearer gone", stranger, stranger},
 		{"user", "Bearer user", "200 OK null", denied},
 		{"administrator", "Bearer admin", "200 OK null", "202 Accepted "},
 	} {
@@ -178,7 +199,7 @@ func TestTokens403(t *testing.T) {
 		c.AcceptToken("user", sfbackuptest.RoleUser, now.Add(time.Nanosecond))
 		c.AcceptToken("old", sfbackuptest.RoleAdmin, now)
 		c.AcceptToken("gone", sfbackuptest.RoleAdmin, time.Time{})
-		c.AcceptToken("gone", "", time.Time{})
+		c.RevokeToken("gone")
 		for _, step := range []struct{ method, action, want string }{
 			{http.MethodGet, "GetBackupProgress" + v, tt.get},
 			{http.MethodPost, "Backup" + v, tt.post},
@@ -192,14 +213,14 @@ func TestTokens403(t *testing.T) {
 				t.Errorf("%s: %s: %s, want %s", tt.name, step.method, got, step.want)
 			}
 		}
-		// What is not there is nobody's business but the clients'.
+		// An unknown client does not learn which paths exist.
 		if a := get(t, c, "/Nope"); a.StatusCode != http.StatusForbidden {
-			t.Errorf("a client that is not known learns that nothing is there: %s", a.Status)
+			t.Errorf("an unknown client learns that the path does not exist: %s", a.Status)
 		}
 	}
 }
 
-// TestTokenExpires by the cluster's clock, and a fresh one helps.
+// TestTokenExpires: a token expires by the cluster's clock, and can be accepted again.
 func TestTokenExpires(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -220,7 +241,7 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestRequests: what is noted of a request, over both seams.
+// TestRequests: what is recorded of a request, over the transport and over a socket.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	for _, socket := range []bool{false, true} {
@@ -228,11 +249,11 @@ func TestRequests(t *testing.T) {
 		c := sfbackuptest.NewCluster(sfbackuptest.WithClock(func() time.Time { return now }))
 		rt, url := c.Transport(), "http://cluster"
 		if socket {
-			// On a connection that it has used, net/http would repeat a GET.
-			rt, url = &http.Transport{DisableKeepAlives: true}, c.Start(t).URL
+			// net/http would retry a GET on a reused connection.
+			rt, url = &http.Transport{DisableKeepAlives: true}, newServer(t, c).URL
 		}
 		if len(c.Requests()) != 0 {
-			t.Error("there are requests before the first")
+			t.Error("there are requests before the first was sent")
 		}
 		const body = `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":"secret"}}`
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+strings.Replace(first, "$", "%24", 1)+"Backup"+v+"&BackupTimeout=5", strings.NewReader(body))
@@ -281,7 +302,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestManyRequests: the latest are kept.
+// TestManyRequests: only the last requests are kept.
 func TestManyRequests(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -298,7 +319,7 @@ func TestManyRequests(t *testing.T) {
 	}
 }
 
-// discard is a ResponseWriter for nobody.
+// discard is a ResponseWriter that discards the response.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
@@ -310,8 +331,7 @@ func sha1Of(b []byte) []byte {
 	return sum[:]
 }
 
-// TestBrokenRecorder: where there is no connection to break, the handler ends as
-// handlers do that break theirs.
+// TestBrokenRecorder: a fault panics with http.ErrAbortHandler also if there is no connection to break.
 func TestBrokenRecorder(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
@@ -324,11 +344,11 @@ func TestBrokenRecorder(t *testing.T) {
 	c.ServeHTTP(discard{http.Header{}}, mustRequest(t, http.MethodGet, "http://cluster/"))
 }
 
-// TestResetOverTLS: the connection below is reset, without a word of goodbye.
+// TestResetOverTLS: the underlying connection is reset, without a close_notify alert.
 func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster()
-	server := c.Start(t, sfbackuptest.WithTLS())
+	server := newServer(t, c, sfbackuptest.WithTLS())
 	c.Script(t, sfbackuptest.Reset())
 	if o := attempt(t, server.Client().Transport, http.MethodPost, server.URL+first+"Backup"+v); o.err == nil || errors.Is(o.err, io.EOF) {
 		t.Errorf("%+v", o)

@@ -8,15 +8,14 @@ import (
 
 const fabricScheme = "fabric:/"
 
-// The values of descriptions that say nothing.
+// The defaults of descriptions.
 const (
 	defaultDataLossVersion       = 131462452931584510
 	defaultConfigurationVersion  = 8589934592
 	defaultMaxIncrementalBackups = 5
 )
 
-// service is a service as described, with everything filled in. Only its policy
-// changes, and is guarded by the cluster's mutex.
+// service is a described service with all defaults. Only its policy changes; the cluster's mutex guards it.
 type service struct {
 	name            string // fabric:/App/Svc
 	application     string // fabric:/App
@@ -25,9 +24,9 @@ type service struct {
 	stateless       bool
 	noPolicy        bool
 	maxIncremental  int
-	partitions      []*partition // by identity
-	described       []*partition // the same, as described
-	own             *policy      // nil: that of the application
+	partitions      []*partition // ordered by ID
+	described       []*partition // the same, in the order of the description
+	own             *policy      // nil: the policy of the application applies
 }
 
 func newService(d Service) (*service, error) {

@@ -2,9 +2,8 @@ package sfbackuptest
 
 import "strings"
 
-// fileNameFormat is how the time of a backup names its files, the archive as
-// well as the metadata beside it. A list reads the time from there, which is
-// why it knows whole seconds only.
+// fileNameFormat is the format of the time in the names of a backup's files, the archive and its metadata.
+// A list takes the time from the name, so that its precision is a second.
 const fileNameFormat = "2006-01-02 15.04.05"
 
 const (
@@ -12,19 +11,18 @@ const (
 	metadataExtension = ".bkmetadata"
 )
 
-// folderName returns a name without its scheme as a store writes it: one
-// folder, whatever its depth.
+// folderName returns the folder for a name without its scheme. A name with several parts is one folder.
 func folderName(name string) string {
 	return strings.ReplaceAll(strings.Trim(strings.TrimPrefix(name, fabricScheme), "/"), "/", "$")
 }
 
-// location returns where a store keeps a backup, relative to its root. It has
-// backslashes in all stores, those of Azure included.
+// location returns the path of a backup, relative to the root of its storage. It has backslashes in all
+// kinds of storage, also in Azure.
 func (p *partition) location(r *record) string {
 	return p.folder() + `\` + r.fileName() + archiveExtension
 }
 
-// folder returns the partition's folder in a store.
+// folder returns the folder of the partition in a storage.
 func (p *partition) folder() string {
 	return p.service.folder + `\` + p.id.String()
 }

@@ -1,4 +1,4 @@
-// Package credentials has the flags of the examples for secured clusters.
+// Package credentials has the flags for secured clusters that the examples share.
 package credentials
 
 import (
@@ -13,22 +13,22 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// Flags are the values of the flags.
+// Flags has the values of the flags.
 type Flags struct{ cert, key, ca, thumbprint, tokenEnv string }
 
-// Register adds the flags to a set.
+// Register adds the flags to a flag set.
 func Register(set *flag.FlagSet) *Flags {
 	f := new(Flags)
 	set.StringVar(&f.cert, "cert", "", "the PEM `file` with the client certificate")
-	set.StringVar(&f.key, "key", "", "the PEM `file` with its private key; without it, that of -cert")
-	set.StringVar(&f.ca, "ca", "", "a PEM `file` with the authorities to trust instead of those of the system")
-	set.StringVar(&f.thumbprint, "thumbprint", "", "the `thumbprints` of the cluster's certificate, with commas between them")
-	set.StringVar(&f.tokenEnv, "token-env", "", "the environment `variable` with a token of Microsoft Entra ID")
+	set.StringVar(&f.key, "key", "", "the PEM `file` with its private key (default: the file of -cert)")
+	set.StringVar(&f.ca, "ca", "", "a PEM `file` with the authorities to trust, instead of those of the system")
+	set.StringVar(&f.thumbprint, "thumbprint", "", "the accepted `thumbprints` of the cluster's certificate, separated by commas")
+	set.StringVar(&f.tokenEnv, "token-env", "", "the environment `variable` with a Microsoft Entra ID token")
 	return f
 }
 
-// Options returns what the flags say. A token is taken from the environment, where it does not show in
-// a list of processes.
+// Options returns the options for the flags. The token comes from the environment, so that a list of
+// processes does not show it.
 func (f *Flags) Options() ([]sfbackup.Option, error) {
 	var opts []sfbackup.Option
 	switch {
@@ -46,7 +46,7 @@ func (f *Flags) Options() ([]sfbackup.Option, error) {
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("-ca: there is no certificate in %s", f.ca)
+			return nil, fmt.Errorf("-ca: %s contains no certificate", f.ca)
 		}
 		opts = append(opts, sfbackup.WithRootCAs(roots))
 	}

@@ -22,7 +22,11 @@ import (
 
 func TestFlags(t *testing.T) {
 	cluster := sfbackuptest.NewCluster()
-	server := cluster.Start(t, sfbackuptest.WithClientCertificates())
+	server, err := sfbackuptest.NewServer(cluster, sfbackuptest.WithClientCertificates())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
 	cluster.AcceptToken("t0ken", sfbackuptest.RoleAdmin, time.Time{})
 	t.Setenv("SFBACKUP_TEST_TOKEN", "t0ken")
 	t.Setenv("SFBACKUP_TEST_EMPTY", "")
@@ -59,7 +63,7 @@ func TestFlags(t *testing.T) {
 	ca := write("ca", &pem.Block{Type: "CERTIFICATE", Bytes: resp.TLS.VerifiedChains[0][1].Raw})
 	pin := fmt.Sprintf("%X", sha1.Sum(leaf.Raw))
 
-	for _, tt := range []struct{ args, want string }{ // "" is no error
+	for _, tt := range []struct{ args, want string }{ // want "": no error
 		{"-cert " + cert + " -key " + key + " -ca " + ca, ""},
 		{"-cert " + both + " -thumbprint " + strings.Repeat("00", 20) + "," + pin, ""},
 		{"-token-env SFBACKUP_TEST_TOKEN -ca " + ca, ""},
@@ -67,7 +71,7 @@ func TestFlags(t *testing.T) {
 		{"-key " + key, "-key needs -cert"},
 		{"-cert " + cert, "WithClientCertificateFiles"},
 		{"-ca " + filepath.Join(dir, "missing"), "-ca: open"},
-		{"-ca " + key, "-ca: there is no certificate in"},
+		{"-ca " + key, "-ca: " + key + " contains no certificate"},
 		{"-thumbprint x", "is not a thumbprint"},
 		{"-token-env SFBACKUP_TEST_EMPTY", "SFBACKUP_TEST_EMPTY is not set"},
 	} {

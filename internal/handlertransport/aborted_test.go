@@ -1,4 +1,4 @@
-package sfbackuptest
+package handlertransport_test
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// This file is about requests that the client does not end in good order.
+// This file tests requests that end early.
 
 var errCause = errors.New("the cause")
 
-// TestCancelBefore: a request whose context has ended is not sent.
+// TestCancelBefore: a request whose context is already canceled is not sent.
 func TestCancelBefore(t *testing.T) {
 	handled(t, func(http.ResponseWriter, *http.Request) {
 		t.Error("the request was sent")
@@ -31,7 +31,7 @@ func TestCancelBefore(t *testing.T) {
 	})
 }
 
-// TestCancelWaiting: while there is no answer yet.
+// TestCancelWaiting: the client cancels while it waits for the response.
 func TestCancelWaiting(t *testing.T) {
 	ended := false
 	handled(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -47,7 +47,8 @@ func TestCancelWaiting(t *testing.T) {
 	})
 }
 
-// TestCancelReading: the reader gets the cause, and the handler ends.
+// TestCancelReading: the client cancels while it reads the body. It gets the cause, and the handler
+// ends.
 func TestCancelReading(t *testing.T) {
 	ended := false
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +68,7 @@ func TestCancelReading(t *testing.T) {
 	})
 }
 
-// TestCancelSending: a request whose body has not come when it is cancelled.
+// TestCancelSending: the client cancels before its request body was sent completely.
 func TestCancelSending(t *testing.T) {
 	handled(t, func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err == nil {
@@ -87,7 +88,7 @@ func TestCancelSending(t *testing.T) {
 	})
 }
 
-// closeCounter is a body that ends with an error, if it has one.
+// closeCounter is a body that counts calls of Close. If err is set, it ends with that error.
 type closeCounter struct {
 	io.Reader
 	err    error
@@ -107,8 +108,8 @@ func (c *closeCounter) Close() error {
 	return nil
 }
 
-// TestBodyErrors: an error of the client's own body is the client's to see,
-// whether the handler waits for the body, cares about it or not.
+// TestBodyErrors: the client gets the error of its own request body, whether the handler breaks off or
+// responds.
 func TestBodyErrors(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
@@ -141,7 +142,7 @@ func TestBodyErrors(t *testing.T) {
 	}
 }
 
-// TestShortBody: a body that is shorter than its request says.
+// TestShortBody: the request body is shorter than its Content-Length.
 func TestShortBody(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{2, 1 << 16} {
@@ -155,15 +156,15 @@ func TestShortBody(t *testing.T) {
 				req.ContentLength = int64(size) + 1
 				_, err := rt.RoundTrip(req)
 				if err == nil || !strings.Contains(err.Error(), "ContentLength=") {
-					t.Errorf("%v, want one that talks of the length", err)
+					t.Errorf("%v, want one about the length", err)
 				}
 			})
 		})
 	}
 }
 
-// TestUnreadBody: a handler that answers without having read the request ends
-// its sending, and the body is closed once.
+// TestUnreadBody: a handler that responds without reading the request stops the sending, and the body
+// is closed once.
 func TestUnreadBody(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)

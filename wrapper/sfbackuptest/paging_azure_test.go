@@ -10,7 +10,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// azure is the documents' cluster with its backups in a container.
+// azure returns the documents' cluster with its backups in a container.
 func azure() *sfbackuptest.Cluster {
 	documented := sfbackuptest.NewCluster()
 	return sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
@@ -23,8 +23,7 @@ func azure() *sfbackuptest.Cluster {
 	}))
 }
 
-// TestContainerPages: the same rules as for a share, but for what is known to be
-// left.
+// TestContainerPages: the same rules as for a share, except for how the remaining files are counted.
 func TestContainerPages(t *testing.T) {
 	t.Parallel()
 	const firstDay = "&EndDateTimeFilter=2018-01-01T23:59:59Z"
@@ -37,7 +36,7 @@ func TestContainerPages(t *testing.T) {
 		{"nothing left for the filter", first + "GetBackups" + v + "&MaxResults=2" + firstDay, "3a056ac9 7903dc2a | 400 Bad Request"},
 		{"a page below its size", calc + "GetBackups" + v + "&MaxResults=3" + firstDay, "3a056ac9 7903dc2a 0ff4fdbe | d55a2d98"},
 		{"the same partition on two pages", calc + "GetBackups" + v + "&Latest=true&MaxResults=2", "be06a49c 0ff4fdbe | d55a2d98"},
-		{"less than nothing", calc + "GetBackups" + v + "&MaxResults=-1", "400 Bad Request"},
+		{"negative page", calc + "GetBackups" + v + "&MaxResults=-1", "400 Bad Request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +47,7 @@ func TestContainerPages(t *testing.T) {
 	}
 }
 
-// TestContainerTokens: the form of the token and what becomes of others.
+// TestContainerTokens: the form of a token, and the effect of other tokens.
 func TestContainerTokens(t *testing.T) {
 	t.Parallel()
 	c := azure()
@@ -62,11 +61,11 @@ func TestContainerTokens(t *testing.T) {
 	}
 	const folder = "CalcApp/CalcService/"
 	for _, tt := range []struct{ name, token, want string }{
-		{"as it came", token, "be06a49c 0ff4fdbe d55a2d98"},
+		{"unchanged", token, "be06a49c 0ff4fdbe d55a2d98"},
 		{"of the other location", strings.Replace(token, "Primary", "Secondary", 1), "be06a49c 0ff4fdbe d55a2d98"},
-		{"a blob that is gone", marker(folder + firstID.String() + "/2018-01-01 09.00.56.bkmetadata"), "7903dc2a be06a49c 0ff4fdbe d55a2d98"},
+		{"a blob that was deleted", marker(folder + firstID.String() + "/2018-01-01 09.00.56.bkmetadata"), "7903dc2a be06a49c 0ff4fdbe d55a2d98"},
 		{"the next folder", marker(folder + secondID.String() + "/2000-01-01 00.00.00.bkmetadata"), "0ff4fdbe d55a2d98"},
-		{"behind all", marker(folder + "f/2000-01-01 00.00.00.bkmetadata"), ""},
+		{"after all", marker(folder + "f/2000-01-01 00.00.00.bkmetadata"), ""},
 		{"before all", marker("A/2000-01-01 00.00.00.bkmetadata"), everything},
 		{"no location", storage + "+Somewhere+2!0!", "error"},
 		{"no marker", storage + "+Primary", "error"},
@@ -90,14 +89,13 @@ func TestContainerTokens(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
-	// A '+' that was not escaped is a space, and the rest of the list is lost.
+	// A '+' that was not escaped is a space, and the rest of the list is missing.
 	if l := getList(t, c, calc+"GetBackups"+v+"&ContinuationToken="+token); l.ids() != "" || l.token() != "null" {
 		t.Errorf("not escaped: %s", l.ids())
 	}
 }
 
-// TestNegativePageOfTwo: less than nothing is asked of a container after a share
-// has given all it has.
+// TestNegativePageOfTwo: a negative MaxResults fails for a container that is listed after a share.
 func TestNegativePageOfTwo(t *testing.T) {
 	t.Parallel()
 	const io = `{"Error":{"Code":2148734496,"Message":"Unable to enumerate metadata files from the container."}}`

@@ -13,8 +13,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// TestGenerated: the shape of a generated cluster.
-func TestGenerated(t *testing.T) {
+// TestLargeCluster: the shape of a large cluster.
+func TestLargeCluster(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		partitions int
@@ -23,7 +23,7 @@ func TestGenerated(t *testing.T) {
 		{1, []sfbackuptest.PartitionKind{sfbackuptest.PartitionKindSingleton, sfbackuptest.PartitionKindSingleton}},
 		{3, []sfbackuptest.PartitionKind{sfbackuptest.PartitionKindInt64Range, sfbackuptest.PartitionKindNamed}},
 	} {
-		services := sfbackuptest.Generated(12, tt.partitions, 7)
+		services := sfbackuptest.LargeCluster(12, tt.partitions, 7)
 		c := sfbackuptest.NewCluster(sfbackuptest.WithServices(services...))
 		if got := len(c.Partitions()); got != 12*tt.partitions {
 			t.Errorf("%d partitions", got)
@@ -44,11 +44,11 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// TestKeyRanges: the ranges of a service touch each other and cover int64.
+// TestKeyRanges: the ranges of a service are adjacent and cover int64.
 func TestKeyRanges(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 3, 10, 1000} {
-		partitions := sfbackuptest.Generated(1, n, 0)[0].Partitions
+		partitions := sfbackuptest.LargeCluster(1, n, 0)[0].Partitions
 		if partitions[0].LowKey != math.MinInt64 || partitions[n-1].HighKey != math.MaxInt64 {
 			t.Errorf("%d ranges from %d to %d", n, partitions[0].LowKey, partitions[n-1].HighKey)
 		}
@@ -60,8 +60,7 @@ func TestKeyRanges(t *testing.T) {
 	}
 }
 
-// TestSeries: what is computed is what Chain describes, but for the identities
-// and LSNs.
+// TestSeries: a Series has the same backups as Chain, apart from IDs and LSNs.
 func TestSeries(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -92,13 +91,13 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestSeriesGoesOn: a requested backup continues a computed chain.
-func TestSeriesGoesOn(t *testing.T) {
+// TestSeriesContinues: a requested backup continues the chain of a series.
+func TestSeriesContinues(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	c := sfbackuptest.NewCluster(
 		sfbackuptest.WithClock(func() time.Time { return now }),
-		sfbackuptest.WithServices(sfbackuptest.Generated(1, 1, 100)...))
+		sfbackuptest.WithServices(sfbackuptest.LargeCluster(1, 1, 100)...))
 	id := c.Partitions()[0]
 	before := c.Backups(id)
 	for range 3 {

@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// This file is the second part of continuation tokens for a file share. It names
-// the last file that was listed:
+// This file is the position in continuation tokens for a file share. It names the last file that was
+// listed:
 //
 //	<application>+<service>+<partition>+<yyyy-MM-dd HH.mm.ss>.bkmetadata
 
-// sharePosition returns an entry's place on a share.
+// sharePosition returns the position of an entry on a share.
 func (e *entry) sharePosition() string {
 	return strings.ReplaceAll(e.partition.folder(), `\`, tokenSeparator) +
 		tokenSeparator + e.backup.fileName() + metadataExtension
 }
 
-// resumeShare returns what comes after a position. The files of the folder that
-// it names are compared by the time in their names, so that the file itself
-// need not exist any more. Of several folders those with smaller names are left
-// out; a single one is listed even if the position names another.
+// resumeShare returns the rest of the folders after a position. The files of the folder that it names are
+// compared by the time in their names, so that the file itself may have been deleted. Folders with smaller
+// names are omitted if there are several; a single folder is listed even if the position names another.
 func resumeShare(folders []folder, position string) (rest []folder, ok bool) {
 	parts := strings.Split(position, tokenSeparator)
 	if len(parts) != 4 {

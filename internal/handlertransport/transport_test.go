@@ -1,4 +1,4 @@
-package sfbackuptest
+package handlertransport_test
 
 import (
 	"context"
@@ -9,20 +9,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// handled runs a test against a transport with a handler of its own, in a
-// bubble that fails if a goroutine is left behind.
+// handled runs a test with a transport to a handler, in a bubble that fails if a goroutine is left.
 func handled(t *testing.T, handler http.HandlerFunc, f func(t *testing.T, rt http.RoundTripper)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f(t, &transport{handler: handler, now: time.Now})
+		f(t, handlertransport.New(handler, time.Now))
 	})
 }
 
@@ -64,8 +66,8 @@ type seen struct {
 	Body             string
 }
 
-// TestLikeNetHTTP sends the same requests through a socket and through the
-// transport: handlers see the same, and clients get the same.
+// TestLikeNetHTTP sends the same requests over a socket and over the transport. Handlers and clients
+// must see the same.
 func TestLikeNetHTTP(t *testing.T) {
 	t.Parallel()
 	var got seen
@@ -176,7 +178,7 @@ func TestLikeNetHTTP(t *testing.T) {
 		}},
 		{"user agent", request("GET", "/", "", "User-Agent", "test/1")},
 		{"no user agent", request("GET", "/", "", "User-Agent", "")},
-		{"headers that are not the caller's to set", request("GET", "/", "", "Host", "x", "Content-Length", "9", "Transfer-Encoding", "chunked")},
+		{"headers that the caller cannot set", request("GET", "/", "", "Host", "x", "Content-Length", "9", "Transfer-Encoding", "chunked")},
 		{"default method", func(url string) *http.Request {
 			req := request("GET", "/", "")(url)
 			req.Method = ""
@@ -191,15 +193,14 @@ func TestLikeNetHTTP(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want := send(base, tt.make)
-			if diff := cmp.Diff(want, send(&transport{handler: handler, now: time.Now}, tt.make)); diff != "" {
+			if diff := cmp.Diff(want, send(handlertransport.New(handler, time.Now), tt.make)); diff != "" {
 				t.Errorf("(-net/http +transport)\n%s", diff)
 			}
 		})
 	}
 }
 
-// TestRequestUntouched: nothing of the client's request is shared with the
-// handler.
+// TestRequestUntouched: the handler's request shares no data with the client's request.
 func TestRequestUntouched(t *testing.T) {
 	handled(t, func(_ http.ResponseWriter, r *http.Request) {
 		r.Header.Set("X-Handler", "was here")
@@ -236,7 +237,7 @@ func TestStreaming(t *testing.T) {
 	})
 }
 
-// TestFlush: a handler can show its head before it has anything to say.
+// TestFlush: a handler can send its header before its body.
 func TestFlush(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints) // not a response
@@ -254,8 +255,7 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// TestCloseEarly: a client that has read enough ends the handler before Close
-// returns.
+// TestCloseEarly: when Close returns, the handler has ended, even if it had more to write.
 func TestCloseEarly(t *testing.T) {
 	ended := false
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
@@ -263,7 +263,7 @@ func TestCloseEarly(t *testing.T) {
 		for {
 			if _, err := io.WriteString(w, "again and again\n"); err != nil {
 				if r.Context().Err() == nil {
-					t.Error("nobody reads, but the request is not cancelled")
+					t.Error("the client has closed the body, but the request is not canceled")
 				}
 				return
 			}
@@ -280,7 +280,7 @@ func TestCloseEarly(t *testing.T) {
 	})
 }
 
-// TestEndedAtEOF: at the end of a body its handler has returned.
+// TestEndedAtEOF: when the client reads the end of the body, the handler has returned.
 func TestEndedAtEOF(t *testing.T) {
 	ended := false
 	handled(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -294,7 +294,7 @@ func TestEndedAtEOF(t *testing.T) {
 	})
 }
 
-// TestAbort: a handler that breaks the connection, before and after its head.
+// TestAbort: a handler that breaks the connection, before and after it sends its header.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	t.Run("before", func(t *testing.T) {
@@ -327,8 +327,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestShortAnswer: a handler that writes less than it has announced.
-func TestShortAnswer(t *testing.T) {
+// TestShortResponse: a handler that writes less than its Content-Length.
+func TestShortResponse(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "10")
 		_, _ = io.WriteString(w, "short")
@@ -341,21 +341,21 @@ func TestShortAnswer(t *testing.T) {
 	})
 }
 
-// wrapped is a ResponseWriter as middleware makes them.
+// wrapped is a ResponseWriter of middleware.
 type wrapped struct{ http.ResponseWriter }
 
 func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// TestReasonPhrase: through middleware, by either transport.
+// TestReasonPhrase: through middleware, over the transport and over a socket.
 func TestReasonPhrase(t *testing.T) {
 	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeStatusLine(wrapped{w}, r, http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST")
+		handlertransport.WriteStatusLine(wrapped{w}, r, http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST")
 	})
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	for name, rt := range map[string]http.RoundTripper{
-		"transport": &transport{handler: handler, now: time.Now},
+		"transport": handlertransport.New(handler, time.Now),
 		"server":    server.Client().Transport,
 	} {
 		resp := roundTrip(t, rt, newRequest(t.Context(), t, "POST", server.URL, strings.NewReader("{}")))
@@ -368,10 +368,10 @@ func TestReasonPhrase(t *testing.T) {
 	}
 }
 
-// TestRefused: requests that a client of net/http does not send either.
-func TestRefused(t *testing.T) {
+// TestRejected: requests that a client of net/http does not send either.
+func TestRejected(t *testing.T) {
 	t.Parallel()
-	rt := NewCluster().Transport()
+	rt := handlertransport.New(http.NotFoundHandler(), time.Now)
 	for name, change := range map[string]func(*http.Request){
 		"no URL":       func(r *http.Request) { r.URL = nil },
 		"no header":    func(r *http.Request) { r.Header = nil },
@@ -388,21 +388,35 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestClusterStreams: the first item of a list is there before the last is
-// written, and a client that stops reading ends the list.
-func TestClusterStreams(t *testing.T) {
+// TestBreakConnection: through middleware, over the transport, over a socket with and without TLS, and
+// without a connection.
+func TestBreakConnection(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := NewCluster(WithServices(Service{
-			Name:       "fabric:/Shop/Orders",
-			Partitions: []Partition{{Backups: Chain(time.Now(), time.Minute, 10, 1000)}},
-		}))
-		resp := roundTrip(t, c.Transport(), newRequest(t.Context(), t, "GET", "http://cluster/Services/Shop/Orders/$/GetBackups?api-version=6.4", nil))
-		b := make([]byte, 1<<20)
-		n, err := resp.Body.Read(b)
-		if items := strings.Count(string(b[:n]), "BackupId"); items != 1 || err != nil {
-			t.Errorf("%d items in the first read, %v", items, err)
-		}
-		resp.Body.Close()
+	broken := errors.New("the connection is broken")
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		handlertransport.BreakConnection(wrapped{w}, broken)
 	})
+	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
+	t.Cleanup(plain.Close)
+	t.Cleanup(secure.Close)
+	for _, tt := range []struct {
+		name, url string
+		rt        http.RoundTripper
+		want      error
+	}{
+		{"transport", "http://cluster", handlertransport.New(handler, time.Now), broken},
+		{"socket", plain.URL, plain.Client().Transport, syscall.ECONNRESET},
+		{"TLS", secure.URL, secure.Client().Transport, syscall.ECONNRESET},
+	} {
+		if _, err := tt.rt.RoundTrip(newRequest(t.Context(), t, "POST", tt.url, nil)); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+
+	defer func() {
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("panic %v", err)
+		}
+	}()
+	handler(httptest.NewRecorder(), newRequest(t.Context(), t, "GET", "http://cluster", nil))
 }

@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// This file is the second part of continuation tokens for a container of Azure
-// blob storage: which of its two locations was asked, and the marker with which
-// that goes on. What is in a marker is Azure's affair; this one names the next
-// blob.
+// This file is the position in continuation tokens for a container of Azure blob storage: which of its two
+// locations the request went to, and the marker where the list continues. The content of a marker is
+// opaque; that of this cluster names the next blob.
 //
 //	Primary+2!<length>!<base64, with '-' for '='>
 
@@ -19,9 +18,8 @@ const (
 	markerVersion     = "2!"
 )
 
-// marker returns where a list goes on behind the first files of a folder. It is
-// empty if there is nothing more.
-func (s *shelf) marker(i, files int) string {
+// marker returns the position after the first files of a folder. It is empty if no file is left.
+func (s *storageView) marker(i, files int) string {
 	f := s.folders[i]
 	if files == f.backups.len() {
 		if i == len(s.folders)-1 {
@@ -35,8 +33,8 @@ func (s *shelf) marker(i, files int) string {
 	return containerLocation + tokenSeparator + markerVersion + strconv.Itoa(len(text)) + "!" + text
 }
 
-// resumeContainer returns what comes from a marker on. The blob that it names
-// need not exist any more.
+// resumeContainer returns the rest of the folders from a marker on. The blob that the marker names may
+// have been deleted.
 func resumeContainer(folders []folder, position string) (rest []folder, ok bool) {
 	location, marker, _ := strings.Cut(position, tokenSeparator)
 	text, isMarker := strings.CutPrefix(marker, markerVersion)
@@ -45,16 +43,16 @@ func resumeContainer(folders []folder, position string) (rest []folder, ok bool)
 	if location != containerLocation && location != "Secondary" && location != "Null" || !isMarker || !hasLength || err != nil {
 		return nil, false
 	}
-	cut := strings.LastIndexByte(string(blob), '/')
-	if cut < 0 {
+	slash := strings.LastIndexByte(string(blob), '/')
+	if slash < 0 {
 		return nil, false
 	}
-	file, isMetadata := strings.CutSuffix(string(blob[cut+1:]), metadataExtension)
+	file, isMetadata := strings.CutSuffix(string(blob[slash+1:]), metadataExtension)
 	t, err := time.Parse(fileNameFormat, file)
 	if err != nil || !isMetadata {
 		return nil, false
 	}
-	name := strings.ReplaceAll(string(blob[:cut]), "/", `\`)
+	name := strings.ReplaceAll(string(blob[:slash]), "/", `\`)
 	for _, f := range folders {
 		switch strings.Compare(f.partition.folder(), name) {
 		case -1:
