@@ -1,5 +1,5 @@
-// Package contract checks requests and answers of the Service Fabric backup API against its OpenAPI
-// document: in front of a cluster, a gateway or a fake, or on a recording.
+// Package contract checks requests and responses of the Service Fabric backup API against its OpenAPI
+// document.
 //
 //	v, err := contract.New(openapi.Documented) // or openapi.Runtime
 //	...
@@ -9,24 +9,28 @@
 //
 // # Two documents
 //
-// openapi.Documented is what the documentation promises, openapi.Runtime what running clusters
-// really answer. An answer that is right under the second and wrong under the first is one of the
-// known deviations; one that is wrong under both is news.
+// openapi.Documented describes what the documentation promises, openapi.Runtime what running
+// clusters send. A response that is valid under Runtime only is a known deviation of clusters. A
+// response that is invalid under both has an unknown one.
 //
 // # What is checked
 //
-// Everything that the document says, and what validators commonly let pass: properties, query
-// parameters and statuses that are not documented, formats, numbers that no int64 holds, keys that
-// come twice, bytes after the end, content types, bodies where none belongs. Each of these is a
-// [Rule] that [Validator.Without] switches off.
+// The validator checks everything that the document states. It also checks what validators often do
+// not: undocumented properties, query parameters and statuses, formats, integers out of range,
+// duplicate keys, trailing data, content types, and bodies where none is documented. Every check has a
+// [Rule], and [Validator.Without] disables rules.
 //
-// All mistakes of an exchange are reported, as [*Violation] values joined in one error. A violation
-// is one line. It shows no secret and no body: what is found is shown where it is short and cannot
-// be secret, and described otherwise.
+// A check reports all violations of an exchange, as [*Violation] values joined in one error. A
+// violation is one line. It contains no body and no secret: it shows a value only if the value is short
+// and cannot be a secret, and otherwise says what kind of value it is.
 //
-// # Where
+// # Where to use it
 //
-// [Validator.CheckRequest] and [Validator.CheckResponse] check what is at hand;
-// [Validator.Transport] sits in a client, [Validator.Handler] before a server, [ForTest] in a test,
-// and [Validator.Recording] reads HAR files. [Validator.Coverage] tells what was exercised.
+//   - [ForTest] checks what a client sends and receives in a test, and fails the test.
+//   - [Validator.Transport] does the same in a program, and calls a function.
+//   - [Validator.Handler] checks a server, a gateway or a fake from the inside.
+//   - [Validator.CheckRequest] and [Validator.CheckResponse] check single messages.
+//   - [Validator.Recording] checks the exchanges of a HAR file.
+//
+// [Validator.Coverage] tells which parts of the document the exchanges used.
 package contract
