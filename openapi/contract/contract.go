@@ -37,8 +37,8 @@ func New(document []byte) (*Validator, error) {
 	return &Validator{operations: operations, coverage: newCoverage(doc, operations)}, nil
 }
 
-// Without returns a validator that does not report violations of the given rules, in addition to those
-// that v does not report. Both validators count into the same coverage.
+// Without returns a validator that reports what v reports, except for violations of the given rules. The
+// two validators share their coverage.
 func (v *Validator) Without(rules ...Rule) *Validator {
 	w := *v
 	w.disabled = maps.Clone(v.disabled)

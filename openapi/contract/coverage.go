@@ -15,16 +15,16 @@ import (
 
 // Coverage tells which parts of the document the checked exchanges used, and how often.
 type Coverage struct {
-	Items []CoverageItem
+	Items []CoverageItem // by kind, name and value
 }
 
-// A CoverageKind is a kind of part that a document has. Its values are stable.
+// A CoverageKind is the kind of a CoverageItem. Its values are stable.
 type CoverageKind string
 
 const (
 	CoverageOperation CoverageKind = "operation" // an operation
 	CoverageStatus    CoverageKind = "status"    // a response status of an operation
-	CoverageUnion     CoverageKind = "union"     // a kind of a schema with a discriminator
+	CoverageUnion     CoverageKind = "union"     // a kind of a union, which is a schema with a discriminator
 	CoverageEnum      CoverageKind = "enum"      // a value of a named enumeration
 )
 

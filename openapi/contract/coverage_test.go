@@ -82,6 +82,9 @@ func TestViolations(t *testing.T) {
 	if got := contract.Violations(err); len(got) != 2 || got[0] != v {
 		t.Errorf("got %v", got)
 	}
+	if got := contract.Violations(fmt.Errorf("b: %w", err)); len(got) != 2 {
+		t.Errorf("got %v from a wrapped error", got)
+	}
 	if got := v.Error(); got != "unknown operation: response: type: m" {
 		t.Errorf("got %s", got)
 	}

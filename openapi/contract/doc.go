@@ -9,9 +9,9 @@
 //
 // # Two documents
 //
-// openapi.Documented describes what the documentation promises, openapi.Runtime what running
-// clusters send. A response that is valid under Runtime only is a known deviation of clusters. A
-// response that is invalid under both has an unknown one.
+// openapi.Documented describes what the documentation promises, openapi.Runtime what running clusters
+// send. A response that is valid only under Runtime has a known deviation. A response that is invalid
+// under both has an unknown one.
 //
 // # What is checked
 //
@@ -20,17 +20,17 @@
 // duplicate keys, trailing data, content types, and bodies where none is documented. Every check has a
 // [Rule], and [Validator.Without] disables rules.
 //
-// A check reports all violations of an exchange, as [*Violation] values joined in one error. A
-// violation is one line. It contains no body and no secret: it shows a value only if the value is short
-// and cannot be a secret, and otherwise says what kind of value it is.
+// All violations of an exchange are reported, as [*Violation] values joined in one error. A violation is
+// one line. It contains no body and no secret: it shows the value that was found, or the beginning of a
+// long one, only where that cannot be a secret. Elsewhere it gives the type and size of the value.
 //
 // # Where to use it
 //
-//   - [ForTest] checks what a client sends and receives in a test, and fails the test.
-//   - [Validator.Transport] does the same in a program, and calls a function.
-//   - [Validator.Handler] checks a server, a gateway or a fake from the inside.
-//   - [Validator.CheckRequest] and [Validator.CheckResponse] check single messages.
-//   - [Validator.Recording] checks the exchanges of a HAR file.
+//   - [ForTest], in a test of a client: an exchange with violations fails the test.
+//   - [Validator.Transport], in a client outside tests: it calls a function for each such exchange.
+//   - [Validator.Handler], in front of a server, a gateway or a fake.
+//   - [Validator.CheckRequest] and [Validator.CheckResponse], for single messages.
+//   - [Validator.Recording], for the exchanges in a HAR file.
 //
 // [Validator.Coverage] tells which parts of the document the exchanges used.
 package contract

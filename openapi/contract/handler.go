@@ -9,10 +9,10 @@ import (
 
 // Handler returns a handler that passes each request to next and checks the exchange. It calls report
 // once for each exchange with violations, with all of them joined in one error, after next has returned.
-// It does not delay or change the response. If next panics or hijacks the connection, only the request is
-// checked.
-//
 // report must be safe for concurrent use.
+//
+// The request body is read to its end before next is called. The response is not delayed or changed. If
+// next panics or hijacks the connection, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// If reading fails, next reads the same part of the body and gets the same error.

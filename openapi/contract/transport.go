@@ -13,17 +13,18 @@ import (
 
 // Transport returns a transport that sends each request through next and checks the exchange. If next is
 // nil, it uses [http.DefaultTransport]. It calls report once for each exchange with violations, with all
-// of them joined in one error, as soon as the response body has been read to its end or closed.
+// of them joined in one error, as soon as the response body has been read to its end or closed. report
+// must be safe for concurrent use.
 //
-// It does not delay or change the response: the body streams to its reader. If the body is closed before
-// its end, only the request is checked. report must be safe for concurrent use.
+// The request body is read to its end before it is sent. The response is not delayed or changed: its body
+// streams to the reader. If the body is closed before its end, only the request is checked.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
 	return newTransport(v, next, func(req *http.Request, _ int, err error) { report(req, err) })
 }
 
-// ForTest returns a transport that fails the test for each exchange with violations. The failure has the
-// method, the path, the status and all violations. It is a [Validator.Transport] otherwise; read or close
-// every response body before the test ends, or its violations come too late.
+// ForTest returns a [Validator.Transport] that fails the test once for each exchange with violations, with
+// its method, path and status and all violations. The test must read or close every response body before
+// it ends, because a failure after its end panics.
 func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripper {
 	return newTransport(v, next, func(req *http.Request, status int, err error) {
 		t.Helper()

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Side is one of the two messages of an exchange. Its values are stable.
+// A Side is a side of an exchange, the request or the response. Its values are stable.
 type Side string
 
 const (
@@ -45,21 +45,19 @@ func (v *Violation) Error() string {
 	return fmt.Sprintf("%s: %s: %s: %s", operation, place, v.Rule, v.Message)
 }
 
-// Violations returns the violations in an error that this package returned or reported. Other errors
-// have none.
+// Violations returns the violations that an error joins or wraps, nil if there are none.
 func Violations(err error) []*Violation {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	switch err := err.(type) { //nolint:errorlint // it goes through the whole tree, errors.As only to the first
+	case *Violation:
+		return []*Violation{err}
+	case interface{ Unwrap() error }:
+		return Violations(err.Unwrap())
+	case interface{ Unwrap() []error }:
 		var all []*Violation
-		for _, e := range joined.Unwrap() {
+		for _, e := range err.Unwrap() {
 			all = append(all, Violations(e)...)
 		}
 		return all
-	}
-	if v, ok := errors.AsType[*Violation](err); ok {
-		return []*Violation{v}
 	}
 	return nil
 }
@@ -90,7 +88,7 @@ const (
 	RuleInt64            Rule = "int64"                  // not an integer, or out of range for int32 or int64
 	RuleURI              Rule = "uri"                    // not an absolute URI
 	RuleProperty         Rule = "undocumented-property"  // a property that is not in the document
-	RuleStatus           Rule = "undocumented-status"    // a success or redirect status that is not in the document
+	RuleStatus           Rule = "undocumented-status"    // a status that is not in the document
 	RuleParameter        Rule = "undocumented-parameter" // a query parameter that is not in the document
 	RuleRepeated         Rule = "repeated-parameter"     // a query parameter with several values
 	RuleDiscriminator    Rule = "discriminator"          // a kind that is not in the document
