@@ -21,6 +21,7 @@ type Coverage struct {
 // A CoverageKind is the kind of a CoverageItem. Its values are stable.
 type CoverageKind string
 
+// The kinds of coverage items.
 const (
 	CoverageOperation CoverageKind = "operation" // an operation
 	CoverageStatus    CoverageKind = "status"    // a response status of an operation
@@ -84,8 +85,8 @@ func (k coverageKey) compare(l coverageKey) int {
 		strings.Compare(k.name, l.name), strings.Compare(k.value, l.value))
 }
 
-// coverage counts the uses of the parts of a document. Its keys are fixed when it is made: what is not
-// in the document is not counted.
+// coverage counts the uses of the parts of a document. Its keys are fixed: values that are not in the document
+// are not counted.
 type coverage struct {
 	counts map[coverageKey]*atomic.Int64
 	// The schemas of each union, by the name of the union and by kind.

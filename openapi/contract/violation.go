@@ -11,6 +11,7 @@ import (
 // A Side is a side of an exchange, the request or the response. Its values are stable.
 type Side string
 
+// The sides of an exchange.
 const (
 	InRequest  Side = "request"
 	InResponse Side = "response"
@@ -47,7 +48,7 @@ func (v *Violation) Error() string {
 
 // Violations returns the violations that an error joins or wraps, nil if there are none.
 func Violations(err error) []*Violation {
-	switch err := err.(type) { //nolint:errorlint // it goes through the whole tree, errors.As only to the first
+	switch err := err.(type) { //nolint:errorlint // errors.As finds only the first violation
 	case *Violation:
 		return []*Violation{err}
 	case interface{ Unwrap() error }:
