@@ -41,10 +41,8 @@ func New(document []byte) (*Validator, error) {
 // two validators share their coverage.
 func (v *Validator) Without(rules ...Rule) *Validator {
 	w := *v
-	w.disabled = maps.Clone(v.disabled)
-	if w.disabled == nil {
-		w.disabled = map[Rule]bool{}
-	}
+	w.disabled = map[Rule]bool{}
+	maps.Copy(w.disabled, v.disabled)
 	for _, r := range rules {
 		w.disabled[r] = true
 	}
@@ -88,25 +86,15 @@ func readBody(body *io.ReadCloser) ([]byte, error) {
 	closeErr := (*body).Close()
 	*body = io.NopCloser(bytes.NewReader(data))
 	if err != nil {
-		*body = failingBody{bytes.NewReader(data), err}
+		*body = io.NopCloser(io.MultiReader(bytes.NewReader(data), errorReader{err}))
 	}
 	return data, errors.Join(err, closeErr)
 }
 
-// failingBody is a body that ends with an error.
-type failingBody struct {
-	*bytes.Reader
-	err error
-}
+// errorReader is a reader that returns an error.
+type errorReader struct{ err error }
 
-func (b failingBody) Read(p []byte) (int, error) {
-	if b.Len() == 0 {
-		return 0, b.err
-	}
-	return b.Reader.Read(p)
-}
-
-func (failingBody) Close() error { return nil }
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 // A check collects the violations of a request or of a response.
 type check struct {

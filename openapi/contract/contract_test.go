@@ -369,3 +369,23 @@ func TestNewRejectsInvalidDocuments(t *testing.T) {
 		}
 	}
 }
+
+// A document of another API may have array bounds, and no response for all errors.
+func TestOtherDocument(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, []byte(`{"openapi":"3.0.3","info":{"title":"t","version":"1"},"paths":{"/a":{"get":{"operationId":"GetA","responses":{
+		"200":{"description":"d","content":{"application/json":{"schema":{"type":"array","minItems":2,"maxItems":3,"items":{"type":"integer"}}}}},
+		"204":{"description":"d"}}}}}}`))
+	for response, want := range map[string]string{
+		ok("[1]"):                  "GetA: response: bounds: expected at least 2 items and at most 3 items, found an array of 1 item",
+		ok("[1,2.0]"):              "GetA: response /1: int64: expected an integer, found the number 2.0",
+		"404 Not Found\n\n":        "GetA: response status: undocumented-status: expected 200 or 204, found 404",
+		ok("[1,2,3]"):              "",
+		"204 No Content\nX: 1\n\n": "",
+	} {
+		req, resp := readExchange(t, withResponse("GET /a", response))
+		if got := strings.Join(lines(v.CheckResponse(req, resp)), "\n"); got != want {
+			t.Errorf("%q: got %s", response, got)
+		}
+	}
+}

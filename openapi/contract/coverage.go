@@ -68,27 +68,23 @@ func (c Coverage) String() string {
 // Coverage returns the coverage of all exchanges that v has checked so far.
 func (v *Validator) Coverage() Coverage {
 	var c Coverage
-	for _, key := range slices.SortedFunc(maps.Keys(v.coverage.counts), coverageKey.compare) {
-		c.Items = append(c.Items, CoverageItem{key.kind, key.name, key.value, v.coverage.counts[key].Load()})
+	for _, item := range slices.SortedFunc(maps.Keys(v.coverage.counts), CoverageItem.compare) {
+		item.Count = v.coverage.counts[item].Load()
+		c.Items = append(c.Items, item)
 	}
 	return c
 }
 
-type coverageKey struct {
-	kind        CoverageKind
-	name, value string
-}
-
-func (k coverageKey) compare(l coverageKey) int {
+func (i CoverageItem) compare(j CoverageItem) int {
 	return cmp.Or(
-		cmp.Compare(slices.Index(coverageKinds, k.kind), slices.Index(coverageKinds, l.kind)),
-		strings.Compare(k.name, l.name), strings.Compare(k.value, l.value))
+		cmp.Compare(slices.Index(coverageKinds, i.Kind), slices.Index(coverageKinds, j.Kind)),
+		strings.Compare(i.Name, j.Name), strings.Compare(i.Value, j.Value))
 }
 
 // coverage counts the uses of the parts of a document. Its keys are fixed: values that are not in the document
 // are not counted.
 type coverage struct {
-	counts map[coverageKey]*atomic.Int64
+	counts map[CoverageItem]*atomic.Int64 // the Count of the keys is 0
 	// The schemas of each union, by the name of the union and by kind.
 	members map[string]map[string]*openapi3.SchemaRef
 }
@@ -96,9 +92,9 @@ type coverage struct {
 const schemaPrefix = "#/components/schemas/"
 
 func newCoverage(doc *openapi3.T, operations []*operation) *coverage {
-	c := &coverage{counts: map[coverageKey]*atomic.Int64{}, members: map[string]map[string]*openapi3.SchemaRef{}}
+	c := &coverage{counts: map[CoverageItem]*atomic.Int64{}, members: map[string]map[string]*openapi3.SchemaRef{}}
 	add := func(kind CoverageKind, name, value string) {
-		c.counts[coverageKey{kind, name, value}] = new(atomic.Int64)
+		c.counts[CoverageItem{Kind: kind, Name: name, Value: value}] = new(atomic.Int64)
 	}
 	for _, o := range operations {
 		add(CoverageOperation, o.id, "")
@@ -131,7 +127,7 @@ func newCoverage(doc *openapi3.T, operations []*operation) *coverage {
 }
 
 func (c *coverage) count(kind CoverageKind, name, value string) {
-	if n := c.counts[coverageKey{kind, name, value}]; n != nil {
+	if n := c.counts[CoverageItem{Kind: kind, Name: name, Value: value}]; n != nil {
 		n.Add(1)
 	}
 }

@@ -22,13 +22,11 @@ func (c *check) describe(schema *openapi3.Schema, value any) string {
 	text, isString := value.(string)
 	switch {
 	case schema != nil && (schema.WriteOnly || schema.Format == "password"):
-		return c.summarize(value)
+	case isString && (c.side == InResponse ||
+		schema != nil && (len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.MatchString(text)):
+		return quote(text)
 	case !isString && schema != nil && (schema.Type.Is("integer") || schema.Type.Is("number")):
 		return summarize(value, true)
-	case !isString:
-		return c.summarize(value)
-	case c.side == InResponse, schema != nil && (len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.MatchString(text):
-		return quote(text)
 	}
 	return c.summarize(value)
 }
@@ -112,18 +110,16 @@ func unionKinds(union *openapi3.Schema) string {
 // bounds describes the bounds of a schema.
 func bounds(s *openapi3.Schema) string {
 	var parts []string
-	if s.MinLength > 0 {
-		parts = append(parts, "at least "+count(s.MinLength, "character"))
+	add := func(least uint64, most *uint64, noun string) {
+		if least > 0 {
+			parts = append(parts, "at least "+count(least, noun))
+		}
+		if most != nil {
+			parts = append(parts, "at most "+count(*most, noun))
+		}
 	}
-	if s.MaxLength != nil {
-		parts = append(parts, "at most "+count(*s.MaxLength, "character"))
-	}
-	if s.MinItems > 0 {
-		parts = append(parts, "at least "+count(s.MinItems, "item"))
-	}
-	if s.MaxItems != nil {
-		parts = append(parts, "at most "+count(*s.MaxItems, "item"))
-	}
+	add(s.MinLength, s.MaxLength, "character")
+	add(s.MinItems, s.MaxItems, "item")
 	if s.Min != nil {
 		parts = append(parts, "at least "+formatNumber(*s.Min))
 	}

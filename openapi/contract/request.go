@@ -76,15 +76,12 @@ func (c *check) parameter(p *openapi3.Parameter, text string) {
 		value = json.Number(text)
 	case schema.Type.Is("boolean"):
 		// The documentation's own examples write True, as .NET does.
-		switch {
-		case strings.EqualFold(text, "true"):
-			value = true
-		case strings.EqualFold(text, "false"):
-			value = false
-		default:
+		isTrue := strings.EqualFold(text, "true")
+		if !isTrue && !strings.EqualFold(text, "false") {
 			c.add(location, RuleType, "expected true or false, found %s", quote(text))
 			return
 		}
+		value = isTrue
 	}
 	// The version has its own rule, so that checks against a server of another version can disable that
 	// and nothing else.

@@ -122,33 +122,40 @@ func (m *match) better(n *match, method string) bool {
 	return n.differentCase && !m.differentCase
 }
 
-// match matches the path of the operation, ignoring case, with the end of a path.
+// match matches the path of the operation with the end of a path.
 func (o *operation) match(segments []string) *match {
 	for prefix := range segments {
-		parameters, differentCase, ok := map[string]string{}, false, true
-		rest := segments[prefix:]
-		for i, want := range o.segments {
-			if !strings.HasPrefix(want, "{") {
-				if len(rest) == 0 || !strings.EqualFold(rest[0], want) {
-					ok = false
-					break
-				}
-				differentCase = differentCase || rest[0] != want
-				rest = rest[1:]
-				continue
-			}
-			// The parameter takes all segments except one for each segment that follows it in the document.
-			n := len(rest) - (len(o.segments) - i - 1)
-			if n < 1 {
-				ok = false
-				break
-			}
-			parameters[strings.Trim(want, "{}")] = strings.Join(rest[:n], "/")
-			rest = rest[n:]
-		}
-		if ok && len(rest) == 0 {
-			return &match{o, parameters, prefix, differentCase}
+		if m := o.matchAll(segments[prefix:]); m != nil {
+			m.prefix = prefix
+			return m
 		}
 	}
 	return nil
+}
+
+// matchAll matches the path of the operation, ignoring case, with all of the given segments.
+func (o *operation) matchAll(segments []string) *match {
+	m := &match{operation: o, pathParameters: map[string]string{}}
+	for i, want := range o.segments {
+		// A parameter takes all segments except one for each segment that follows it in the document.
+		n := len(segments) - (len(o.segments) - i - 1)
+		if !strings.HasPrefix(want, "{") {
+			n = min(n, 1)
+		}
+		switch {
+		case n < 1:
+			return nil
+		case strings.HasPrefix(want, "{"):
+			m.pathParameters[strings.Trim(want, "{}")] = strings.Join(segments[:n], "/")
+		case !strings.EqualFold(segments[0], want):
+			return nil
+		default:
+			m.differentCase = m.differentCase || segments[0] != want
+		}
+		segments = segments[n:]
+	}
+	if len(segments) > 0 {
+		return nil
+	}
+	return m
 }

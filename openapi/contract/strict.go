@@ -154,7 +154,7 @@ func (c *check) strictNumber(schema *openapi3.Schema, number json.Number, locati
 		return
 	}
 	if !isInteger(number.String(), schema.Format) {
-		c.add(location, RuleInt64, "expected %s, found %s", integerName(schema.Format), c.describe(schema, number))
+		c.add(location, RuleInt64, "expected an %s, found %s", cmp.Or(schema.Format, "integer"), c.describe(schema, number))
 	}
 }
 
@@ -173,14 +173,6 @@ func isInteger(text, format string) bool {
 		_, err = strconv.ParseInt(text, 10, 64)
 	}
 	return err == nil
-}
-
-func integerName(format string) string {
-	switch format {
-	case "int32", "int64":
-		return "an " + format
-	}
-	return "an integer"
 }
 
 // result returns the enabled violations, sorted by location, at most one for each location and rule. A

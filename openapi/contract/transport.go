@@ -54,18 +54,10 @@ func newTransport(v *Validator, next http.RoundTripper, report reportFunc) *tran
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	outgoing := req
-	var body []byte
-	if req.Body != nil && req.Body != http.NoBody {
-		// A RoundTripper must not modify the request, and the body can be read only once.
-		data, err := io.ReadAll(req.Body)
-		_ = req.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		body = data
-		outgoing = req.Clone(req.Context())
-		outgoing.Body = io.NopCloser(bytes.NewReader(data))
+	outgoing := req.Clone(req.Context()) // a RoundTripper must not modify the request
+	body, err := readBody(&outgoing.Body)
+	if err != nil {
+		return nil, err
 	}
 	violations := t.validator.checkRequest(req, body)
 	resp, err := t.next.RoundTrip(outgoing)
