@@ -1,15 +1,16 @@
-// Command contracttest checks whether a cluster, a gateway or a fake keeps to the contract of the
-// backup API. It reads the progress of a partition and lists the backups of a partition and of a
-// service; with -backup it also starts a backup and waits for it. What differs from the document is
-// printed, and what of the document was exercised.
+// Command contracttest checks whether a cluster, a gateway or a fake conforms to the contract of the backup
+// API. It sends requests with a client whose transport checks each exchange against the document: it reads
+// the progress of a partition and of one that does not exist, and lists the backups of the partition and of
+// a service. With -backup it first starts a backup and waits for it. It prints all violations, and which
+// parts of the document the exchanges used.
 //
 //	go run ./examples/contracttest                                             # two clusters in memory
-//	go run ./examples/contracttest -endpoint URL -partition ID -service NAME   # any other
+//	go run ./examples/contracttest -endpoint URL -partition ID -service NAME   # a server
 //
-// A secured cluster takes -cert, or -token-env, and -ca or -thumbprint; -h explains them.
+// For a secured cluster, set -cert or -token-env, and -ca or -thumbprint; -h explains them.
 //
-// It exits with 0 when there is no violation, with 1 when there is one or nothing answers, and with 2
-// when it was called wrongly.
+// The exit code is 0 if there are no violations, 1 if there are violations or a request gets no usable
+// response, and 2 if the flags are invalid.
 package main
 
 import (
@@ -37,19 +38,19 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// A target is what is checked, and against what.
+// A target is a server to check, and the document to check it against.
 type target struct {
 	name      string
 	document  []byte
 	endpoint  string
 	partition uuid.UUID
 	service   sfbackup.ServiceName
-	backup    bool // start one
+	backup    bool // also start a backup
 	opts      []sfbackup.Option
 }
 
-// exercise sends a request of each kind through a validator and collects the violations. What the
-// server answers otherwise, an error that the document describes included, is none of its business.
+// exercise calls the operations through a validator and returns the violations. It does not return errors
+// that are responses of the server, because those are not violations by themselves.
 func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.Violation, error) {
 	v, err := contract.New(t.document)
 	if err != nil {
@@ -57,7 +58,7 @@ func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.V
 	}
 	var found []*contract.Violation
 	opts := append([]sfbackup.Option{
-		// The first answer counts, and not the one after a retry.
+		// Without retries, the report shows the first response to each request.
 		sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}),
 		sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 			return v.Transport(next, func(_ *http.Request, err error) {
@@ -74,7 +75,7 @@ func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.V
 		_, err := client.BackupAndWait(ctx, t.partition, nil, &sfbackup.WaitOptions{JoinRunning: true})
 		errs = append(errs, err)
 	}
-	// A partition that does not exist shows how errors are answered.
+	// A partition that does not exist causes an error response.
 	for _, partition := range []uuid.UUID{t.partition, uuid.New()} {
 		_, err = client.BackupProgress(ctx, partition)
 		errs = append(errs, err)
@@ -88,21 +89,21 @@ func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.V
 		}
 	}
 	for i, err := range errs {
-		if described(err) {
+		if isResponse(err) {
 			errs[i] = nil
 		}
 	}
 	return v, found, errors.Join(errs...)
 }
 
-// described reports whether an error is an answer of the server and not the lack of one.
-func described(err error) bool {
-	_, answered := errors.AsType[*sfbackup.APIError](err)
-	_, failed := errors.AsType[*sfbackup.BackupFailedError](err)
-	return answered || failed || errors.Is(err, sfbackup.ErrNoBackup)
+// isResponse reports whether err is a response of the server, as opposed to a failure to get one.
+func isResponse(err error) bool {
+	_, isAPIError := errors.AsType[*sfbackup.APIError](err)
+	_, backupFailed := errors.AsType[*sfbackup.BackupFailedError](err)
+	return isAPIError || backupFailed || errors.Is(err, sfbackup.ErrNoBackup)
 }
 
-// inMemory are two clusters in memory, each against the document that it is made after.
+// inMemory returns two clusters in memory, each with the document that it implements.
 func inMemory() []target {
 	var targets []target
 	documents := [][]byte{openapi.Documented, openapi.Runtime}
@@ -141,20 +142,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		coverage := v.Coverage()
 		all := len(coverage.Items)
-		fmt.Fprintf(stdout, "\nexercised %d of %d:\n\n%s\n", all-len(coverage.Missing()), all, coverage)
+		fmt.Fprintf(stdout, "\nused %d of %d parts of the document:\n\n%s\n", all-len(coverage.Missing()), all, coverage)
 	}
 	return code
 }
 
-// parse returns what to check; nil when there is nothing to do but to exit with the code.
+// parse returns the targets. If there are none, the program exits with the code.
 func parse(args []string, stderr io.Writer) (targets []target, code int) {
 	flags := flag.NewFlagSet("contracttest", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	endpoint := flags.String("endpoint", "", "the `URL` of what is checked; without it, two clusters in memory")
+	endpoint := flags.String("endpoint", "", "the `URL` of the server to check; without any flags, two clusters in memory")
 	id := flags.String("partition", "", "the `ID` of a partition")
 	service := flags.String("service", "", "the `NAME` of a service, fabric:/App/Svc")
 	backup := flags.Bool("backup", false, "also start a backup of the partition")
-	documented := flags.Bool("documented", false, "check against the documentation, not against what clusters answer")
+	documented := flags.Bool("documented", false, "check against the documentation instead of the responses of real clusters")
 	secured := credentials.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -167,7 +168,7 @@ func parse(args []string, stderr io.Writer) (targets []target, code int) {
 	partition, err := uuid.Parse(*id)
 	name, serviceErr := sfbackup.ParseServiceName(*service)
 	if flags.NArg() > 0 || *endpoint == "" || err != nil || serviceErr != nil {
-		fmt.Fprintln(stderr, "contracttest: give -endpoint, -partition and -service, or nothing at all")
+		fmt.Fprintln(stderr, "contracttest: set -endpoint, -partition and -service, or no flags at all")
 		return nil, 2
 	}
 	opts, err := secured.Options()

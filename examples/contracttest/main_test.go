@@ -19,7 +19,7 @@ func TestInMemory(t *testing.T) {
 	}
 	for _, want := range []string{
 		"a cluster in memory, Documented: 0 violations\n", "a cluster in memory, Runtime: 0 violations\n",
-		"exercised 14 of 44:\n",
+		"used 14 of 44 parts of the document:\n",
 		"operation  GetPartitionBackupProgress                                 4\n",
 		"status     GetPartitionBackupProgress  4xx                            1\n",
 	} {
@@ -38,7 +38,7 @@ func TestEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(secured.Close)
-	cluster := sfbackuptest.NewCluster() // as 6.4 answers
+	cluster := sfbackuptest.NewCluster() // responds as a 6.4 cluster
 	cluster.SetOutcome(cluster.Partitions()[0], sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	server := httptest.NewServer(cluster)
 	defer server.Close()
@@ -51,19 +51,19 @@ func TestEndpoint(t *testing.T) {
 		stdout     string
 		stderr     string
 	}{
-		{"what clusters answer", "-endpoint " + server.URL + rest, 0, server.URL + ": 0 violations\n", ""},
+		{"the runtime document", "-endpoint " + server.URL + rest, 0, server.URL + ": 0 violations\n", ""},
 		{
-			"what is documented", "-documented -backup -endpoint " + server.URL + rest, 1,
+			"the documentation", "-documented -backup -endpoint " + server.URL + rest, 1,
 			"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: type: expected a string, found the number 850\n", "",
 		},
-		{"nobody answers", "-endpoint " + closed.URL + rest, 1, ": 0 violations\n", "connection refused"},
+		{"no response", "-endpoint " + closed.URL + rest, 1, ": 0 violations\n", "connection refused"},
 		{"help", "-h", 0, "", "-partition ID"},
 		{"an unknown flag", "-nonsense", 2, "", "-partition ID"},
-		{"no partition", "-endpoint " + server.URL, 2, "", "or nothing at all"},
+		{"no partition", "-endpoint " + server.URL, 2, "", "or no flags at all"},
 		{"a token", "-token-env SFBACKUP_TEST_TOKEN -endpoint " + secured.URL + rest, 0, ": 0 violations\n", ""},
-		{"a token that is not there", "-token-env SFBACKUP_TEST_NONE -endpoint " + secured.URL + rest, 2, "", "SFBACKUP_TEST_NONE is not set"},
-		{"a pin", "-thumbprint " + strings.Repeat("00", 20) + " -endpoint " + server.URL + rest, 2, "", "need an endpoint that begins with"},
-		{"an endpoint that is none", "-endpoint localhost" + rest, 2, "", `has to begin with "http://"`},
+		{"a token that is not set", "-token-env SFBACKUP_TEST_NONE -endpoint " + secured.URL + rest, 2, "", "SFBACKUP_TEST_NONE is not set"},
+		{"a thumbprint without TLS", "-thumbprint " + strings.Repeat("00", 20) + " -endpoint " + server.URL + rest, 2, "", "need an endpoint that begins with"},
+		{"an invalid endpoint", "-endpoint localhost" + rest, 2, "", `has to begin with "http://"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -16,50 +16,51 @@ const (
 )
 
 var (
-	values = flag.Int("contract.values", defaultValues, "how many values TestAgreement compares; make contract-report takes 100000")
-	seed   = flag.Uint64("contract.seed", 1, "where the values of TestAgreement begin")
+	values = flag.Int("contract.values", defaultValues, "the number of values that TestAgreement compares; make contract-report uses 100000")
+	seed   = flag.Uint64("contract.seed", 1, "the seed of the values of TestAgreement")
 )
 
 // TestAgreement compares the validator with the oracle on random values of the document's schemas, half
-// of them with up to three random changes. They have to say the same about each.
+// of them with up to three random changes. Both must accept or both must reject each value.
 func TestAgreement(t *testing.T) {
 	t.Parallel()
 	n := *values
-	if testing.Short() || raceDetector() {
+	if testing.Short() || raceEnabled() {
 		n = min(n, fewValues)
 	}
-	var judges []*judge
+	var comparers []*comparer
 	for _, name := range sortedProfiles {
-		judges = append(judges, newJudge(t, name))
+		comparers = append(comparers, newComparer(t, name))
 	}
-	broken, failures := 0, 0
+	invalid, failures := 0, 0
 	for i := range n {
-		// Every value has a source of its own: a failure is repeated by its number alone.
+		// Every value has its own source, so that its index alone reproduces a failure.
 		src := rand.New(rand.NewPCG(*seed, uint64(i)))
-		j := judges[i%len(judges)]
-		x, where := randomExchange(src, j.oracle)
-		found, oracle := j.judge(&x, where)
+		c := comparers[i%len(comparers)]
+		x, side := randomExchange(src, c.oracle)
+		found, oracle := c.compare(&x, side)
 		if oracle != nil {
-			broken++
+			invalid++
 		}
 		if (oracle != nil) != (len(found) > 0) {
-			t.Errorf("%s: value %d of -contract.seed %d: the oracle says %v, the validator %v\n\t%s", j.profile, i, *seed, oracle, found, &x)
+			t.Errorf("%s: value %d of -contract.seed %d: the oracle reports %v, the validator %v\n\t%s", c.profile, i, *seed, oracle, found, &x)
 			if failures++; failures == 20 {
-				t.Fatal("and so on")
+				t.Fatal("stopping after 20 failures")
 			}
 		}
 	}
-	t.Logf("%d values, %d right and %d broken; %d disagreements", n, n-broken, broken, failures)
-	if share := broken * 100 / n; share < 25 || share > 75 {
-		t.Errorf("%d %% of the values are broken, which tests little", share)
+	t.Logf("%d values, %d valid and %d invalid; %d disagreements", n, n-invalid, invalid, failures)
+	if share := invalid * 100 / n; share < 25 || share > 75 {
+		t.Errorf("%d%% of the values are invalid; want 25%% to 75%%", share)
 	}
 }
 
-// randomExchange returns an exchange with a random body, and the side that has it.
-func randomExchange(src *rand.Rand, o *oracle) (exchange, string) {
+// randomExchange returns an exchange with a random body, and the side that has this body.
+func randomExchange(src *rand.Rand, o *oracle) (exchange, contract.Side) {
 	bodies := []struct {
-		operation, schema, where string
-		status                   int
+		operation, schema string
+		side              contract.Side
+		status            int
 	}{
 		{"BackupPartition", "BackupPartitionDescription", contract.InRequest, http.StatusAccepted},
 		{"GetPartitionBackupProgress", "BackupProgressInfo", contract.InResponse, http.StatusOK},
@@ -78,22 +79,22 @@ func randomExchange(src *rand.Rand, o *oracle) (exchange, string) {
 	}
 	x := newExchange(b.operation, b.schema)
 	x.status = b.status
-	if b.where == contract.InRequest {
+	if b.side == contract.InRequest {
 		x.requestType, x.requestBody = "application/json", body
 	} else {
 		x.contentType, x.body = jsonType, body
 	}
-	return x, b.where
+	return x, b.side
 }
 
-// randomEdit changes a tree in one place.
+// randomEdit changes a tree at one position.
 func randomEdit(src *rand.Rand, o *oracle, root *node) {
-	all := places(root)
+	all := positions(root)
 	p := all[src.IntN(len(all))]
 	other := all[src.IntN(len(all))].node
 	schemas := []string{"BackupInfo", "BackupStorageDescription", "PartitionInformation", "BackupEpoch", "Lsn", "BackupState", "FailureError"}
 	switch src.IntN(8) {
-	case 0: // what stands elsewhere in the tree, or in another one
+	case 0: // a copy of another part of the tree
 		*p.node = *mustParse(other.json())
 	case 1:
 		*p.node = *o.random(src, "#/components/schemas/"+schemas[src.IntN(len(schemas))])
@@ -109,7 +110,7 @@ func randomEdit(src *rand.Rand, o *oracle, root *node) {
 			i := src.IntN(len(p.node.members))
 			p.node.members = slices.Delete(p.node.members, i, i+1)
 		}
-	case 5: // again, or under a name from another object
+	case 5: // a duplicate, or a member of another object
 		for _, m := range all[src.IntN(len(all))].node.members {
 			if p.node.kind == '{' && src.IntN(3) == 0 {
 				p.node.members = append(p.node.members, member{m.name, mustParse(m.value.json())})
@@ -127,7 +128,7 @@ func randomEdit(src *rand.Rand, o *oracle, root *node) {
 	}
 }
 
-// randomTextEdit changes one character of a text.
+// randomTextEdit inserts, deletes or replaces one character.
 func randomTextEdit(src *rand.Rand, text string) string {
 	runes := []rune(text)
 	i := src.IntN(len(runes) + 1)
@@ -142,7 +143,7 @@ func randomTextEdit(src *rand.Rand, text string) string {
 	return string(runes)
 }
 
-// randomBytes changes one byte of a body.
+// randomBytes inserts, deletes or replaces one byte.
 func randomBytes(src *rand.Rand, body []byte) []byte {
 	i := src.IntN(len(body))
 	c := []byte("{}[],:\"'\\0n \n\x00\xff\xc3")[src.IntN(16)]

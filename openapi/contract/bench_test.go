@@ -17,7 +17,7 @@ import (
 	"github.com/servicefabric-go/backup/openapi"
 )
 
-// pageOfBackups returns a page of so many backups as a cluster writes it.
+// pageOfBackups returns a page of n backups as a cluster sends it.
 func pageOfBackups(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"ContinuationToken":null,"Items":[`)
@@ -38,12 +38,12 @@ func pageOfBackups(n int) []byte {
 	return b.Bytes()
 }
 
-// pageChecks returns the two ways to check a page: by this package, and by nothing but kin-openapi, with
-// the route found beforehand.
+// pageChecks returns two functions that check a page: with this package, and with kin-openapi alone, for
+// which the route is already resolved.
 func pageChecks(b *testing.B, page []byte) (byContract, byKin func() error) {
 	b.Helper()
 	v := newValidator(b, openapi.Runtime)
-	x := newExchange("GetPartitionBackupList", "page").answered(http.StatusOK, jsonType, nil)
+	x := newExchange("GetPartitionBackupList", "page").withResponse(http.StatusOK, jsonType, nil)
 	byContract = func() error {
 		resp := x.response()
 		resp.Body = io.NopCloser(bytes.NewReader(page))
@@ -71,9 +71,9 @@ func pageChecks(b *testing.B, page []byte) (byContract, byKin func() error) {
 	return byContract, byKin
 }
 
-// BenchmarkPage checks a page of 10,000 backups beside bare kin-openapi. The figures of
-// BenchmarkPage/ratio are those of this package divided by those of kin-openapi; it takes turns, so
-// that both have the same of whatever else the machine does.
+// BenchmarkPage checks a page of 10,000 backups with this package and with kin-openapi alone.
+// BenchmarkPage/ratio reports the cost of this package divided by the cost of kin-openapi. It alternates
+// between the two, so that other load on the machine affects both alike.
 func BenchmarkPage(b *testing.B) {
 	page := pageOfBackups(10_000)
 	byContract, byKin := pageChecks(b, page)
@@ -82,15 +82,15 @@ func BenchmarkPage(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	for _, way := range []struct {
+	for _, bb := range []struct {
 		name  string
 		check func() error
 	}{{"contract", byContract}, {"kin-openapi", byKin}} {
-		b.Run(way.name, func(b *testing.B) {
+		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(page)))
 			for b.Loop() {
-				if err := way.check(); err != nil {
+				if err := bb.check(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -102,7 +102,7 @@ func BenchmarkPage(b *testing.B) {
 			theirs.add(byKin)
 			ours.add(byContract)
 		}
-		b.ReportMetric(0, "ns/op") // of both together, which means nothing
+		b.ReportMetric(0, "ns/op") // hides the time of both together
 		b.ReportMetric(float64(ours.time)/float64(theirs.time), "time-ratio")
 		b.ReportMetric(float64(ours.bytes)/float64(theirs.bytes), "bytes-ratio")
 		b.ReportMetric(float64(ours.allocs)/float64(theirs.allocs), "allocs-ratio")
@@ -116,7 +116,7 @@ type cost struct {
 
 func (c *cost) add(check func() error) {
 	var before, after runtime.MemStats
-	runtime.GC() // what the other left behind
+	runtime.GC() // the garbage of the other check
 	runtime.ReadMemStats(&before)
 	begin := time.Now()
 	_ = check()

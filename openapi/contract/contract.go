@@ -2,7 +2,6 @@ package contract
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +15,13 @@ import (
 // A Validator checks exchanges against one document. It is safe for concurrent use.
 type Validator struct {
 	operations []*operation
-	off        map[Rule]bool
-	covered    *coverage
+	disabled   map[Rule]bool
+	coverage   *coverage
 }
 
 // New returns a validator for an OpenAPI 3.0 document in YAML or JSON: openapi.Documented,
-// openapi.Runtime, or one of your own that describes the same kind of API.
+// openapi.Runtime, or another document that describes the same kind of API. Every operation needs an
+// operationId.
 func New(document []byte) (*Validator, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
@@ -34,51 +34,50 @@ func New(document []byte) (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
-	return &Validator{operations: operations, covered: newCoverage(doc, operations)}, nil
+	return &Validator{operations: operations, coverage: newCoverage(doc, operations)}, nil
 }
 
-// Without returns a validator that does not report violations of the given rules. It counts its
-// coverage together with v.
+// Without returns a validator that reports what v reports, except for violations of the given rules. The
+// two validators share their coverage.
 func (v *Validator) Without(rules ...Rule) *Validator {
 	w := *v
-	w.off = maps.Clone(v.off)
-	if w.off == nil {
-		w.off = map[Rule]bool{}
-	}
+	w.disabled = map[Rule]bool{}
+	maps.Copy(w.disabled, v.disabled)
 	for _, r := range rules {
-		w.off[r] = true
+		w.disabled[r] = true
 	}
 	return &w
 }
 
-// CheckRequest checks a request, one that a client sends or one that a server received. The error
-// joins all violations, see [Violations]. The body is read and can be read again afterwards.
+// CheckRequest checks a request that a client sends or that a server received. The error joins all
+// violations; [Violations] returns them. CheckRequest reads the body and replaces it, so that it can be
+// read again.
 func (v *Validator) CheckRequest(req *http.Request) error {
 	body, err := readBody(&req.Body)
 	if err != nil {
-		return fmt.Errorf("contract: the request body: %w", err)
+		return fmt.Errorf("contract: reading the request body: %w", err)
 	}
-	return joined(v.checkRequest(req, body))
+	return joinViolations(v.checkRequest(req, body))
 }
 
-// CheckResponse checks the answer to a request, without checking the request again. The error joins
-// all violations, see [Violations]. The body of the answer is read, and can be read again
-// afterwards.
+// CheckResponse checks the response to a request. It does not check the request. The error joins all
+// violations; [Violations] returns them. CheckResponse reads the body of the response and replaces it,
+// so that it can be read again.
 //
-// The answer to a request that fits no operation cannot be checked; the violation says so.
+// If the request matches no operation, the response cannot be checked, and the error says so.
 func (v *Validator) CheckResponse(req *http.Request, resp *http.Response) error {
 	body, err := readBody(&resp.Body)
 	if err != nil {
-		return fmt.Errorf("contract: the response body: %w", err)
+		return fmt.Errorf("contract: reading the response body: %w", err)
 	}
 	route := v.route(req)
 	if route.operation == nil {
-		return joined(route.violations)
+		return joinViolations(route.violations)
 	}
-	return joined(v.checkResponse(route.operation, req, resp, body))
+	return joinViolations(v.checkResponse(route.operation, req, resp, body))
 }
 
-// readBody reads a body to its end and puts it back, also as far as it could be read.
+// readBody reads a body to its end and replaces it with one that reads the same, its error included.
 func readBody(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil || *body == http.NoBody {
 		return nil, nil
@@ -87,46 +86,27 @@ func readBody(body *io.ReadCloser) ([]byte, error) {
 	closeErr := (*body).Close()
 	*body = io.NopCloser(bytes.NewReader(data))
 	if err != nil {
-		*body = brokenBody{bytes.NewReader(data), err}
+		*body = io.NopCloser(io.MultiReader(bytes.NewReader(data), errorReader{err}))
 	}
 	return data, errors.Join(err, closeErr)
 }
 
-// brokenBody is a body that ends with an error.
-type brokenBody struct {
-	*bytes.Reader
-	err error
-}
+// errorReader is a reader that returns an error.
+type errorReader struct{ err error }
 
-func (b brokenBody) Read(p []byte) (int, error) {
-	if b.Len() == 0 {
-		return 0, b.err
-	}
-	return b.Reader.Read(p)
-}
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
-func (brokenBody) Close() error { return nil }
-
-// A check collects the violations of one side of an exchange.
+// A check collects the violations of a request or of a response.
 type check struct {
-	operation string
-	where     string
-	off       map[Rule]bool
-	covered   *coverage
-	list      []*Violation
+	operation  string
+	side       Side
+	disabled   map[Rule]bool
+	coverage   *coverage
+	violations []*Violation
 }
 
-func (c *check) add(at string, rule Rule, format string, args ...any) {
-	c.list = append(c.list, &Violation{
-		Operation: c.operation, Where: c.where, Pointer: at, Rule: rule, Message: fmt.Sprintf(format, args...),
+func (c *check) add(location string, rule Rule, format string, args ...any) {
+	c.violations = append(c.violations, &Violation{
+		Operation: c.operation, Where: c.side, Location: location, Rule: rule, Message: fmt.Sprintf(format, args...),
 	})
-}
-
-// gunzip returns what a compressed body holds.
-func gunzip(body []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
 }

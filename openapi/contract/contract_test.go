@@ -17,7 +17,7 @@ const (
 	progressOf  = "GET " + onPartition + "GetBackupProgress?api-version=6.4"
 	listOf      = "GET " + onPartition + "GetBackups?api-version=6.4"
 	accepted    = "202 Accepted\nContent-Length: 0\n\n"
-	done        = "200 OK\nContent-Type: application/json\n\n" + `{"BackupState":"Success"}`
+	succeeded   = "200 OK\nContent-Type: application/json\n\n" + `{"BackupState":"Success"}`
 	empty       = "200 OK\nContent-Type: application/json; charset=utf-8\n\n" + `{"Items":[]}`
 )
 
@@ -26,18 +26,18 @@ func post(body string) string {
 	return fmt.Sprintf("POST %sBackup?api-version=6.4 HTTP/1.1\nHost: h\nContent-Type: application/json\nContent-Length: %d\n\n%s", onPartition, len(body), body)
 }
 
-// answered completes a request line, or a request, and puts an answer behind it.
-func answered(request, answer string) string {
+// withResponse appends a response to a request, or to the first line of one.
+func withResponse(request, response string) string {
 	if !strings.Contains(request, "\n") {
 		request += " HTTP/1.1\nHost: h\n\n"
 	}
-	return request + "HTTP/1.1 " + answer
+	return request + "HTTP/1.1 " + response
 }
 
-// ok is a success with a JSON body.
+// ok returns a response 200 with a JSON body.
 func ok(body string) string { return "200 OK\nContent-Type: application/json\n\n" + body }
 
-// lines returns the violations of an error, one line each.
+// lines returns the violations in an error, one line each.
 func lines(err error) []string {
 	var list []string
 	for _, v := range contract.Violations(err) {
@@ -46,7 +46,7 @@ func lines(err error) []string {
 	return list
 }
 
-// Each rule, by an exchange that breaks it: every mistake is named, once, and nothing else is.
+// Each rule is broken by an exchange. Every violation is reported once, and nothing else is reported.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	both := []string{"Documented", "Runtime"}
@@ -59,197 +59,197 @@ func TestRules(t *testing.T) {
 		exchange string
 		want     []string
 	}{
-		// Where a request goes to
-		{"a service with slashes", both, answered("GET /Services/App/Sub/Svc/$/GetBackups?api-version=6.4", empty), nil},
-		{"a service with tildes", both, answered("GET /Services/App~Sub~Svc/$/GetBackups?api-version=6.4", empty), nil},
-		{"a service with an escaped slash", both, answered("GET /Services/App%2FSvc/$/GetBackups?api-version=6.4", empty), nil},
-		{"an escaped dollar", both, answered("GET /Services/App/Svc/%24/GetBackups?api-version=6.4", empty), nil},
-		{"behind a gateway's path", both, answered("GET /sf/cluster1/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
-		{"an absolute URL", both, answered("GET http://h:19080/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		// The path and the method
+		{"a service with slashes", both, withResponse("GET /Services/App/Sub/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"a service with tildes", both, withResponse("GET /Services/App~Sub~Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"a service with an escaped slash", both, withResponse("GET /Services/App%2FSvc/$/GetBackups?api-version=6.4", empty), nil},
+		{"an escaped dollar", both, withResponse("GET /Services/App/Svc/%24/GetBackups?api-version=6.4", empty), nil},
+		{"under the path of a gateway", both, withResponse("GET /sf/cluster1/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
+		{"an absolute URL", both, withResponse("GET http://h:19080/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
 		{
-			"another path", both, answered("GET /Nodes?api-version=6.4", "200 OK\n\n"),
-			[]string{"no operation: request path: operation: no operation of the document has this path"},
+			"another path", both, withResponse("GET /Nodes?api-version=6.4", "200 OK\n\n"),
+			[]string{"unknown operation: request path: operation: expected the path of a documented operation, found another path"},
 		},
 		{
-			"a path that ends early", both, answered("GET /Services/$/GetBackups?api-version=6.4", "200 OK\n\n"),
-			[]string{"no operation: request path: operation: no operation of the document has this path"},
+			"a path without a service", both, withResponse("GET /Services/$/GetBackups?api-version=6.4", "200 OK\n\n"),
+			[]string{"unknown operation: request path: operation: expected the path of a documented operation, found another path"},
 		},
 		{
-			"another case", both, answered("GET /partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/getbackups?api-version=6.4", empty),
-			[]string{"GetPartitionBackupList: request path: path-case: expected /Partitions/{partitionId}/$/GetBackups, found the same in another case"},
+			"different capitalization", both, withResponse("GET /partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/getbackups?api-version=6.4", empty),
+			[]string{"GetPartitionBackupList: request path: path-case: expected /Partitions/{partitionId}/$/GetBackups, found different capitalization"},
 		},
 		{
-			"a slash at the end", both, answered("GET /Services/App/Svc/$/GetBackups/?api-version=6.4", empty),
-			[]string{"GetServiceBackupList: request path: trailing-slash: expected /Services/{serviceId}/$/GetBackups, found a slash after it"},
+			"a trailing slash", both, withResponse("GET /Services/App/Svc/$/GetBackups/?api-version=6.4", empty),
+			[]string{"GetServiceBackupList: request path: trailing-slash: expected /Services/{serviceId}/$/GetBackups, found a trailing slash"},
 		},
 		{
-			"another method", both, answered("PUT "+onPartition+"Backup?api-version=6.4", accepted),
+			"another method", both, withResponse("PUT "+onPartition+"Backup?api-version=6.4", accepted),
 			[]string{`BackupPartition: request path: method: expected POST, found "PUT"`},
 		},
 		{
-			"a service without a name", both, answered("GET /Services/App//Svc/$/GetBackups?api-version=6.4", empty),
-			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected ^[^/~]+([/~][^/~]+)*$, found a string of 8 bytes`},
+			"an empty segment in a service", both, withResponse("GET /Services/App//Svc/$/GetBackups?api-version=6.4", empty),
+			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected a string that matches ^[^/~]+([/~][^/~]+)*$, found a string of 8 bytes`},
 		},
 		{
-			"a partition that is none", both, answered("GET /Partitions/P0/$/GetBackups?api-version=6.4", empty),
-			[]string{"GetPartitionBackupList: request path.partitionId: uuid: expected a UUID, found a string of 2 bytes"},
+			"an invalid partition id", both, withResponse("GET /Partitions/P0/$/GetBackups?api-version=6.4", empty),
+			[]string{"GetPartitionBackupList: request path.partitionId: uuid: expected a UUID in canonical form, found a string of 2 bytes"},
 		},
 
 		// Parameters
 		{
-			"no version", both, answered("GET "+onPartition+"GetBackups", empty),
+			"no version", both, withResponse("GET "+onPartition+"GetBackups", empty),
 			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found none"},
 		},
 		{
-			"another version", both, answered("GET "+onPartition+"GetBackups?api-version=6.2-preview", empty),
+			"another version", both, withResponse("GET "+onPartition+"GetBackups?api-version=6.2-preview", empty),
 			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found \"6.2-preview\""},
 		},
 		{
-			"an unknown parameter, one in another case, one twice", both, answered(listOf+"&PageSize=2&Timeout=5&Latest=true&Latest=False", empty),
+			"an unknown parameter, one with different capitalization, one repeated", both, withResponse(listOf+"&PageSize=2&Timeout=5&Latest=true&Latest=False", empty),
 			[]string{
 				"GetPartitionBackupList: request query.Latest: repeated-parameter: expected one value, found 2",
-				"GetPartitionBackupList: request query.PageSize: undocumented-parameter: expected no parameter of this name",
-				"GetPartitionBackupList: request query.Timeout: undocumented-parameter: expected the name timeout",
+				"GetPartitionBackupList: request query.PageSize: undocumented-parameter: expected no parameter with this name, found one",
+				"GetPartitionBackupList: request query.Timeout: undocumented-parameter: expected the name timeout, found different capitalization",
 			},
 		},
 		{
-			"parameters of other types", both, answered(listOf+"&MaxResults=two&Latest=1&StartDateTimeFilter=2018-01-01T00:00:00", empty),
+			"parameters with the wrong type", both, withResponse(listOf+"&MaxResults=two&Latest=1&StartDateTimeFilter=2018-01-01T00:00:00", empty),
 			[]string{
 				`GetPartitionBackupList: request query.Latest: type: expected true or false, found "1"`,
-				`GetPartitionBackupList: request query.MaxResults: int64: expected a whole number, found "two"`,
-				"GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected a date and time with its zone, found a string of 19 bytes",
+				`GetPartitionBackupList: request query.MaxResults: int64: expected an integer, found "two"`,
+				"GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected an RFC 3339 date-time with a time zone, found a string of 19 bytes",
 			},
 		},
 		{
 			"parameters out of bounds",
 			[]string{"Documented"},
-			answered(listOf+"&MaxResults=-1&timeout=0", empty),
+			withResponse(listOf+"&MaxResults=-1&timeout=0", empty),
 			[]string{
 				"GetPartitionBackupList: request query.MaxResults: bounds: expected at least 0, found the number -1",
 				"GetPartitionBackupList: request query.timeout: bounds: expected at least 1 and at most 4294967295, found the number 0",
 			},
 		},
-		{"what the document allows", []string{"Documented"}, answered(listOf+"&MaxResults=2147483648&timeout=4294967295", empty), nil},
+		{"parameters beyond int32, as the document allows", []string{"Documented"}, withResponse(listOf+"&MaxResults=2147483648&timeout=4294967295", empty), nil},
 		{
-			"and clusters do not",
+			"parameters beyond int32, which clusters reject",
 			[]string{"Runtime"},
-			answered(listOf+"&MaxResults=2147483648&timeout=4294967295", empty),
+			withResponse(listOf+"&MaxResults=2147483648&timeout=4294967295", empty),
 			[]string{
 				"GetPartitionBackupList: request query.MaxResults: int64: expected an int32, found the number 2147483648",
 				"GetPartitionBackupList: request query.timeout: int64: expected an int32, found the number 4294967295",
 			},
 		},
 		{
-			"a query that is none", both, answered(listOf+"&a=%zz", empty),
-			[]string{"GetPartitionBackupList: request query: undocumented-parameter: the query is not encoded as a form"},
+			"an invalid query", both, withResponse(listOf+"&a=%zz", empty),
+			[]string{"GetPartitionBackupList: request query: undocumented-parameter: expected a URL-encoded query, found invalid encoding"},
 		},
 
 		// Request bodies
-		{"no body", both, answered("POST "+onPartition+"Backup?api-version=6.4", accepted), nil},
+		{"no request body", both, withResponse("POST "+onPartition+"Backup?api-version=6.4", accepted), nil},
 		{
-			"a body where none belongs", both,
-			answered("GET "+onPartition+"GetBackups?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", empty),
+			"a request body that is not documented", both,
+			withResponse("GET "+onPartition+"GetBackups?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", empty),
 			[]string{"GetPartitionBackupList: request: undocumented-body: expected no body, found 2 bytes"},
 		},
 		{
-			"a body without a type", both,
-			answered("POST "+onPartition+"Backup?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", accepted),
+			"a request body without a content type", both,
+			withResponse("POST "+onPartition+"Backup?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", accepted),
 			[]string{"BackupPartition: request header.Content-Type: content-type: expected application/json, found none"},
 		},
 		{
-			"an unknown storage", both, answered(post(`{"BackupStorage":{"StorageKind":"Tape","Key":"s3cret"}}`), accepted),
+			"an unknown storage kind", both, withResponse(post(`{"BackupStorage":{"StorageKind":"Tape","Key":"s3cret"}}`), accepted),
 			[]string{`BackupPartition: request /BackupStorage/StorageKind: discriminator: expected one of AzureBlobStore, DsmsAzureBlobStore, FileShare, ManagedIdentityAzureBlobStore, found "Tape"`},
 		},
 		{
-			"a storage without a kind", both, answered(post(`{"BackupStorage":{"Path":"s3cret"}}`), accepted),
-			[]string{"BackupPartition: request /BackupStorage/StorageKind: required: expected the property, found none"},
+			"a storage without a kind", both, withResponse(post(`{"BackupStorage":{"Path":"s3cret"}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/StorageKind: required: expected the required property, found none"},
 		},
 		{
-			"a storage with everything wrong", both,
-			answered(post(`{"Storage":1,"BackupStorage":{"StorageKind":"AzureBlobStore","connectionString":"s3cret","ContainerName":"","FriendlyName":null}}`), accepted),
+			"a storage with several violations", both,
+			withResponse(post(`{"Storage":1,"BackupStorage":{"StorageKind":"AzureBlobStore","connectionString":"s3cret","ContainerName":"","FriendlyName":null}}`), accepted),
 			[]string{
-				"BackupPartition: request /BackupStorage/ConnectionString: required: expected the property, found none",
-				"BackupPartition: request /BackupStorage/ContainerName: bounds: expected at least 1 characters, found a string of 0 bytes",
+				"BackupPartition: request /BackupStorage/ConnectionString: required: expected the required property, found none",
+				"BackupPartition: request /BackupStorage/ContainerName: bounds: expected at least 1 character, found a string of 0 bytes",
 				"BackupPartition: request /BackupStorage/FriendlyName: null: expected a value, found null",
-				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property of this name, found a string of 6 bytes",
-				"BackupPartition: request /Storage: undocumented-property: expected no property of this name, found a number",
+				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property with this name, found a string of 6 bytes",
+				"BackupPartition: request /Storage: undocumented-property: expected no property with this name, found a number",
 			},
 		},
 		{
-			"a property that only clusters know",
+			"a property that is not documented, but known to clusters",
 			[]string{"Documented"},
-			answered(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","ManagedIdentityClientId":"i","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
-			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityClientId: undocumented-property: expected no property of this name, found a string of 1 bytes"},
+			withResponse(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","ManagedIdentityClientId":"i","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityClientId: undocumented-property: expected no property with this name, found a string of 1 byte"},
 		},
 		{
-			"an enumeration's value", both,
-			answered(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=s3cret==","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
+			"an unknown value of an enumeration", both,
+			withResponse(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=s3cret==","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
 			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityType: enum: expected one of Invalid, VMSS, Cluster, found a string of 19 bytes"},
 		},
 
-		// Answers as a whole
+		// Responses as a whole
 		{
-			"a status that is not documented", both, answered(post("{}"), "200 OK\nContent-Length: 0\n\n"),
-			[]string{"BackupPartition: response status: undocumented-status: expected 202 or a failure, found 200"},
+			"an undocumented status", both, withResponse(post("{}"), "200 OK\nContent-Length: 0\n\n"),
+			[]string{"BackupPartition: response status: undocumented-status: expected 202 or an error status, found 200"},
 		},
 		{
-			"a body where none is documented", both, answered(post("{}"), "202 Accepted\nContent-Type: application/json\n\n{}"),
+			"a response body that is not documented", both, withResponse(post("{}"), "202 Accepted\nContent-Type: application/json\n\n{}"),
 			[]string{"BackupPartition: response: undocumented-body: expected no body, found 2 bytes"},
 		},
 		{
-			"no body", both, answered(progressOf, "200 OK\nContent-Length: 0\n\n"),
+			"no response body", both, withResponse(progressOf, "200 OK\nContent-Length: 0\n\n"),
 			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
 		},
 		{
-			"no body of an error",
+			"an error without a body",
 			[]string{"Documented"},
-			answered(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"),
+			withResponse(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"),
 			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
 		},
-		{"no body of an error, as clusters answer", []string{"Runtime"}, answered(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"), nil},
+		{"an error without a body, as clusters respond", []string{"Runtime"}, withResponse(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"), nil},
 		{
-			"another type", both, answered(progressOf, "200 OK\nContent-Type: text/html\n\n<html>"),
+			"another content type", both, withResponse(progressOf, "200 OK\nContent-Type: text/html\n\n<html>"),
 			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found "text/html"`},
 		},
 		{
-			"no type, and wrong in more than that", both, answered(progressOf, "200 OK\n\n"+`{"BackupState":"Lost"}`),
+			"no content type and an invalid body", both, withResponse(progressOf, "200 OK\n\n"+`{"BackupState":"Lost"}`),
 			[]string{
 				`GetPartitionBackupProgress: response /BackupState: enum: expected one of Invalid, Accepted, BackupInProgress, Success, Failure, Timeout, found "Lost"`,
 				"GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found none",
 			},
 		},
 		{
-			"a type that is none", both, answered(progressOf, "200 OK\nContent-Type: ;;\n\n<html>"),
+			"an invalid content type", both, withResponse(progressOf, "200 OK\nContent-Type: ;;\n\n<html>"),
 			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found ";;"`},
 		},
 		{
-			"bytes after the value", both, answered(progressOf, ok(`{"BackupState":"Success"} {}`)),
-			[]string{"GetPartitionBackupProgress: response: trailing-bytes: expected the end after 25 bytes, found more"},
+			"trailing data", both, withResponse(progressOf, ok(`{"BackupState":"Success"} {}`)),
+			[]string{"GetPartitionBackupProgress: response: trailing-bytes: expected the end of the body after byte 25, found more data"},
 		},
 		{
-			"half a value", both, answered(progressOf, ok(`{"BackupState":"Succ`)),
-			[]string{"GetPartitionBackupProgress: response: json: expected JSON, found a mistake after 14 bytes"},
+			"truncated JSON", both, withResponse(progressOf, ok(`{"BackupState":"Succ`)),
+			[]string{"GetPartitionBackupProgress: response: json: expected valid JSON, found a syntax error after byte 14"},
 		},
 		{
-			"keys that come twice", both, answered(listOf, ok(`{"Items":[{"BackupType":"Full","BackupType":"Full"}],"Items":[{"BackupType":"Full"}]}`)),
+			"duplicate keys", both, withResponse(listOf, ok(`{"Items":[{"BackupType":"Full","BackupType":"Full"}],"Items":[{"BackupType":"Full"}]}`)),
 			[]string{
-				"GetPartitionBackupList: response /Items/0/BackupType: duplicate-key: expected the key once, found it again",
-				"GetPartitionBackupList: response /Items: duplicate-key: expected the key once, found it again",
+				"GetPartitionBackupList: response /Items/0/BackupType: duplicate-key: expected the key once, found a duplicate",
+				"GetPartitionBackupList: response /Items: duplicate-key: expected the key once, found a duplicate",
 			},
 		},
 
-		// Values in answers
+		// Values in responses
 		{
 			"null",
 			[]string{"Documented"},
-			answered(progressOf, ok(`null`)),
+			withResponse(progressOf, ok(`null`)),
 			[]string{"GetPartitionBackupProgress: response: null: expected a value, found null"},
 		},
-		{"null, as clusters answer", []string{"Runtime"}, answered(progressOf, ok(`null`)), nil},
+		{"null, as clusters respond", []string{"Runtime"}, withResponse(progressOf, ok(`null`)), nil},
 		{
-			"what a 6.4 cluster answers",
+			"a progress of a 6.4 cluster",
 			[]string{"Documented"},
-			answered(progressOf, ok(`{"BackupState":"Accepted","TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":"00000000-0000-0000-0000-000000000000","BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0,"FailureError":null}`)),
+			withResponse(progressOf, ok(`{"BackupState":"Accepted","TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":"00000000-0000-0000-0000-000000000000","BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0,"FailureError":null}`)),
 			[]string{
 				"GetPartitionBackupProgress: response /BackupLocation: null: expected a value, found null",
 				"GetPartitionBackupProgress: response /EpochOfLastBackupRecord: null: expected a value, found null",
@@ -258,59 +258,59 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"formats", both,
-			answered(listOf, ok(`{"Items":[{"BackupId":"{3a056ac9-7206-43c3-8424-6f6103003eba}","CreationTimeUtc":"2018-02-30T00:00:00Z","LsnOfLastBackupRecord":"9223372036854775808",
+			withResponse(listOf, ok(`{"Items":[{"BackupId":"{3a056ac9-7206-43c3-8424-6f6103003eba}","CreationTimeUtc":"2018-02-30T00:00:00Z","LsnOfLastBackupRecord":"9223372036854775808",
 				"EpochOfLastBackupRecord":{"DataLossVersion":"1e3"},"PartitionInformation":{"ServicePartitionKind":"Int64Range","LowKey":5}}]}`)),
 			[]string{
-				`GetPartitionBackupList: response /Items/0/BackupId: uuid: expected a UUID, found "{3a056ac9-7206-43c3-8424-6f6103003eba}"`,
-				`GetPartitionBackupList: response /Items/0/CreationTimeUtc: date-time: expected a date and time with its zone, found "2018-02-30T00:00:00Z"`,
+				`GetPartitionBackupList: response /Items/0/BackupId: uuid: expected a UUID in canonical form, found "{3a056ac9-7206-43c3-8424-6f6103003eba}"`,
+				`GetPartitionBackupList: response /Items/0/CreationTimeUtc: date-time: expected an RFC 3339 date-time with a time zone, found "2018-02-30T00:00:00Z"`,
 				`GetPartitionBackupList: response /Items/0/EpochOfLastBackupRecord/DataLossVersion: int64: expected an int64, found "1e3"`,
 				`GetPartitionBackupList: response /Items/0/LsnOfLastBackupRecord: int64: expected an int64, found "9223372036854775808"`,
 				"GetPartitionBackupList: response /Items/0/PartitionInformation/LowKey: type: expected a string, found the number 5",
 			},
 		},
 		{
-			"a number that no int64 holds",
+			"a number out of range",
 			[]string{"Runtime"},
-			answered(progressOf, ok(`{"LsnOfLastBackupRecord":9223372036854775808}`)),
+			withResponse(progressOf, ok(`{"LsnOfLastBackupRecord":9223372036854775808}`)),
 			[]string{"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: int64: expected an int64, found the number 9223372036854775808"},
 		},
 		{
-			"neither a number nor its text",
+			"neither a number nor a string",
 			[]string{"Runtime"},
-			answered(progressOf, ok(`{"LsnOfLastBackupRecord":{}}`)),
-			[]string{"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: one-of: expected one of 2 documented forms, found an object"},
+			withResponse(progressOf, ok(`{"LsnOfLastBackupRecord":{}}`)),
+			[]string{"GetPartitionBackupProgress: response /LsnOfLastBackupRecord: one-of: expected a value that matches one of 2 schemas, found an object"},
 		},
 		{
-			"kinds of partitions", both,
-			answered(listOf, ok(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring"}},{"PartitionInformation":{}},{"PartitionInformation":{"ServicePartitionKind":7}},{"PartitionInformation":"P0"},{"PartitionInformation":{"ServicePartitionKind":"Named","LowKey":"1"}}]}`)),
+			"partition kinds", both,
+			withResponse(listOf, ok(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring"}},{"PartitionInformation":{}},{"PartitionInformation":{"ServicePartitionKind":7}},{"PartitionInformation":"P0"},{"PartitionInformation":{"ServicePartitionKind":"Named","LowKey":"1"}}]}`)),
 			[]string{
 				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found "Ring"`,
-				"GetPartitionBackupList: response /Items/1/PartitionInformation/ServicePartitionKind: required: expected the property, found none",
+				"GetPartitionBackupList: response /Items/1/PartitionInformation/ServicePartitionKind: required: expected the required property, found none",
 				"GetPartitionBackupList: response /Items/2/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found the number 7",
 				"GetPartitionBackupList: response /Items/3/PartitionInformation: type: expected an object, found \"P0\"",
-				"GetPartitionBackupList: response /Items/4/PartitionInformation/LowKey: undocumented-property: expected no property of this name, found a string of 1 bytes",
+				"GetPartitionBackupList: response /Items/4/PartitionInformation/LowKey: undocumented-property: expected no property with this name, found a string of 1 byte",
 			},
 		},
 		{
-			"an error as the backup service writes it",
+			"an error of the backup service",
 			[]string{"Documented"},
-			answered(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"m"}}`),
+			withResponse(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"m"}}`),
 			[]string{`GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found "text/plain; charset=utf-8"`},
 		},
 		{
-			"errors as clusters answer",
+			"an error with a numeric code, as clusters respond",
 			[]string{"Runtime"},
-			answered(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":2148734263,"Message":"m"}}`), nil,
+			withResponse(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":2148734263,"Message":"m"}}`), nil,
 		},
-		{"an error of Web API", []string{"Runtime"}, answered(progressOf, "500 Internal Server Error\nContent-Type: application/json\n\n"+`{"Message":"An error has occurred."}`), nil},
-		{"an error for people", []string{"Runtime"}, answered(progressOf, "503 Service Unavailable\nContent-Type: text/html\n\n<html>"), nil},
+		{"an error of Web API", []string{"Runtime"}, withResponse(progressOf, "500 Internal Server Error\nContent-Type: application/json\n\n"+`{"Message":"An error has occurred."}`), nil},
+		{"an error as HTML", []string{"Runtime"}, withResponse(progressOf, "503 Service Unavailable\nContent-Type: text/html\n\n<html>"), nil},
 		{
 			"an error without a code",
 			[]string{"Documented"},
-			answered(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Message":"m"},"Time":1}`),
+			withResponse(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Message":"m"},"Time":1}`),
 			[]string{
-				"GetPartitionBackupProgress: response /Error/Code: required: expected the property, found none",
-				"GetPartitionBackupProgress: response /Time: undocumented-property: expected no property of this name, found the number 1",
+				"GetPartitionBackupProgress: response /Error/Code: required: expected the required property, found none",
+				"GetPartitionBackupProgress: response /Time: undocumented-property: expected no property with this name, found the number 1",
 			},
 		},
 	} {
@@ -329,7 +329,7 @@ func TestRules(t *testing.T) {
 				}
 				for _, line := range got {
 					if strings.Contains(line, "s3cret") || strings.Contains(line, "\n") {
-						t.Errorf("shown: %s", line)
+						t.Errorf("a secret or a line break in %q", line)
 					}
 				}
 			})
@@ -337,11 +337,11 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// Rules are switched off one by one.
+// Each rule can be disabled.
 func TestWithout(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
-	exchange := answered(listOf+"&PageSize=2", ok(`{"Count":1,"Items":[{"BackupId":"?"}]}`))
+	exchange := withResponse(listOf+"&PageSize=2", ok(`{"Count":1,"Items":[{"BackupId":"?"}]}`))
 	count := func(v *contract.Validator) int {
 		req, resp := readExchange(t, exchange)
 		return len(lines(v.CheckRequest(req))) + len(lines(v.CheckResponse(req, resp)))
@@ -353,7 +353,7 @@ func TestWithout(t *testing.T) {
 		t.Errorf("%d violations without two rules", got)
 	}
 	if got := count(v.Without(contract.RuleParameter).Without(contract.RuleProperty, contract.RuleUUID)); got != 0 {
-		// The pattern beside the format says the same, and goes with it.
+		// The schema has a pattern beside the format. Its violation is not reported either.
 		t.Errorf("%d violations without three rules", got)
 	}
 	if got := count(v); got != 3 {
@@ -361,11 +361,31 @@ func TestWithout(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoDocument(t *testing.T) {
+func TestNewRejectsInvalidDocuments(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{"", "{", "openapi: 3.0.3", "openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {'200': {description: d}}}}}"} {
 		if _, err := contract.New([]byte(document)); err == nil || !strings.HasPrefix(err.Error(), "contract: ") {
 			t.Errorf("%q: got %v", document, err)
+		}
+	}
+}
+
+// A document of another API may have array bounds, and no response for all errors.
+func TestOtherDocument(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, []byte(`{"openapi":"3.0.3","info":{"title":"t","version":"1"},"paths":{"/a":{"get":{"operationId":"GetA","responses":{
+		"200":{"description":"d","content":{"application/json":{"schema":{"type":"array","minItems":2,"maxItems":3,"items":{"type":"integer"}}}}},
+		"204":{"description":"d"}}}}}}`))
+	for response, want := range map[string]string{
+		ok("[1]"):                  "GetA: response: bounds: expected at least 2 items and at most 3 items, found an array of 1 item",
+		ok("[1,2.0]"):              "GetA: response /1: int64: expected an integer, found the number 2.0",
+		"404 Not Found\n\n":        "GetA: response status: undocumented-status: expected 200 or 204, found 404",
+		ok("[1,2,3]"):              "",
+		"204 No Content\nX: 1\n\n": "",
+	} {
+		req, resp := readExchange(t, withResponse("GET /a", response))
+		if got := strings.Join(lines(v.CheckResponse(req, resp)), "\n"); got != want {
+			t.Errorf("%q: got %s", response, got)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -11,25 +13,38 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Coverage is what the exchanges that a validator has seen made use of, and what not.
+// Coverage tells which parts of the document the checked exchanges used, and how often.
 type Coverage struct {
-	Items []CoverageItem
+	Items []CoverageItem // by kind, name and value
 }
 
-// A CoverageItem is something in the document that an exchange can make use of.
+// A CoverageKind is the kind of a CoverageItem. Its values are stable.
+type CoverageKind string
+
+// The kinds of coverage items.
+const (
+	CoverageOperation CoverageKind = "operation" // an operation
+	CoverageStatus    CoverageKind = "status"    // a response status of an operation
+	CoverageUnion     CoverageKind = "union"     // a kind of a union, which is a schema with a discriminator
+	CoverageEnum      CoverageKind = "enum"      // a value of a named enumeration
+)
+
+// coverageKinds are the kinds in the order of Coverage.Items.
+var coverageKinds = []CoverageKind{CoverageOperation, CoverageStatus, CoverageUnion, CoverageEnum}
+
+// A CoverageItem is one part of the document.
 type CoverageItem struct {
-	// Kind is "operation", "status", "union" or "enum".
-	Kind string
+	Kind CoverageKind
 	// Name is the operationId, or the name of the schema.
 	Name string
-	// Value is the status ("200", or "4xx" where the document describes all failures together), the
-	// kind of the union, or the value of the enumeration; empty for an operation.
+	// Value is the status, the kind in the union, or the value of the enumeration. It is empty for an
+	// operation. A status is "200", or "4xx" and "5xx" where the document has one response for all errors.
 	Value string
-	// Count is how often it was seen.
+	// Count is the number of times that exchanges used the part.
 	Count int64
 }
 
-// Missing returns what was never seen.
+// Missing returns the items that no exchange used.
 func (c Coverage) Missing() []CoverageItem {
 	return slices.DeleteFunc(slices.Clone(c.Items), func(i CoverageItem) bool { return i.Count > 0 })
 }
@@ -50,62 +65,46 @@ func (c Coverage) String() string {
 	return b.String()
 }
 
-// Coverage returns what was exercised so far.
+// Coverage returns the coverage of all exchanges that v has checked so far.
 func (v *Validator) Coverage() Coverage {
 	var c Coverage
-	for _, key := range slices.SortedFunc(maps.Keys(v.covered.counts), coverageKey.compare) {
-		c.Items = append(c.Items, CoverageItem{kindNames[key.kind], key.name, key.value, v.covered.counts[key].Load()})
+	for _, item := range slices.SortedFunc(maps.Keys(v.coverage.counts), CoverageItem.compare) {
+		item.Count = v.coverage.counts[item].Load()
+		c.Items = append(c.Items, item)
 	}
 	return c
 }
 
-type coverageKind int
-
-const (
-	coverOperation coverageKind = iota
-	coverStatus
-	coverUnion
-	coverEnum
-)
-
-var kindNames = map[coverageKind]string{
-	coverOperation: "operation", coverStatus: "status", coverUnion: "union", coverEnum: "enum",
+func (i CoverageItem) compare(j CoverageItem) int {
+	return cmp.Or(
+		cmp.Compare(slices.Index(coverageKinds, i.Kind), slices.Index(coverageKinds, j.Kind)),
+		strings.Compare(i.Name, j.Name), strings.Compare(i.Value, j.Value))
 }
 
-type coverageKey struct {
-	kind        coverageKind
-	name, value string
-}
-
-func (k coverageKey) compare(l coverageKey) int {
-	return slices.Compare(
-		[]string{fmt.Sprint(int(k.kind)), k.name, k.value},
-		[]string{fmt.Sprint(int(l.kind)), l.name, l.value})
-}
-
-// coverage counts. Its keys are fixed when it is made: what a document does not have is not counted.
+// coverage counts the uses of the parts of a document. Its keys are fixed: values that are not in the document
+// are not counted.
 type coverage struct {
-	counts map[coverageKey]*atomic.Int64
-	// The schemas by which values are counted, under their names in the document.
-	members map[string]map[string]*openapi3.SchemaRef // of unions, by kind
+	counts map[CoverageItem]*atomic.Int64 // the Count of the keys is 0
+	// The schemas of each union, by the name of the union and by kind.
+	members map[string]map[string]*openapi3.SchemaRef
 }
 
 const schemaPrefix = "#/components/schemas/"
 
 func newCoverage(doc *openapi3.T, operations []*operation) *coverage {
-	c := &coverage{counts: map[coverageKey]*atomic.Int64{}, members: map[string]map[string]*openapi3.SchemaRef{}}
-	expect := func(kind coverageKind, name, value string) {
-		c.counts[coverageKey{kind, name, value}] = new(atomic.Int64)
+	c := &coverage{counts: map[CoverageItem]*atomic.Int64{}, members: map[string]map[string]*openapi3.SchemaRef{}}
+	add := func(kind CoverageKind, name, value string) {
+		c.counts[CoverageItem{Kind: kind, Name: name, Value: value}] = new(atomic.Int64)
 	}
 	for _, o := range operations {
-		expect(coverOperation, o.id, "")
+		add(CoverageOperation, o.id, "")
 		for status := range o.responses.Map() {
 			if status == "default" {
-				expect(coverStatus, o.id, "4xx")
-				expect(coverStatus, o.id, "5xx")
+				add(CoverageStatus, o.id, "4xx")
+				add(CoverageStatus, o.id, "5xx")
 				continue
 			}
-			expect(coverStatus, o.id, status)
+			add(CoverageStatus, o.id, status)
 		}
 	}
 	if doc.Components == nil {
@@ -113,45 +112,44 @@ func newCoverage(doc *openapi3.T, operations []*operation) *coverage {
 	}
 	for name, ref := range doc.Components.Schemas {
 		for _, value := range ref.Value.Enum {
-			expect(coverEnum, name, fmt.Sprint(value))
+			add(CoverageEnum, name, fmt.Sprint(value))
 		}
 		if ref.Value.Discriminator == nil {
 			continue
 		}
 		c.members[name] = map[string]*openapi3.SchemaRef{}
 		for kind, target := range ref.Value.Discriminator.Mapping {
-			expect(coverUnion, name, kind)
+			add(CoverageUnion, name, kind)
 			c.members[name][kind] = doc.Components.Schemas[strings.TrimPrefix(target.Ref, schemaPrefix)]
 		}
 	}
 	return c
 }
 
-func (c *coverage) count(kind coverageKind, name, value string) {
-	if n := c.counts[coverageKey{kind, name, value}]; n != nil {
+func (c *coverage) count(kind CoverageKind, name, value string) {
+	if n := c.counts[CoverageItem{Kind: kind, Name: name, Value: value}]; n != nil {
 		n.Add(1)
 	}
 }
 
-func (c *coverage) operation(id string) { c.count(coverOperation, id, "") }
-
-func (c *coverage) status(o *operation, status int) {
-	c.count(coverStatus, o.id, fmt.Sprint(status))
-	c.count(coverStatus, o.id, fmt.Sprint(status/100)+"xx")
+func (c *coverage) countStatus(o *operation, status int) {
+	c.count(CoverageStatus, o.id, strconv.Itoa(status))
+	c.count(CoverageStatus, o.id, strconv.Itoa(status/100)+"xx")
 }
 
-// enum counts a value of an enumeration that has a name in the document.
-func (c *coverage) enum(ref *openapi3.SchemaRef, value string) {
+// countEnum counts a value of an enumeration that has a name in the document.
+func (c *coverage) countEnum(ref *openapi3.SchemaRef, value string) {
 	if len(ref.Value.Enum) > 0 {
-		c.count(coverEnum, strings.TrimPrefix(ref.Ref, schemaPrefix), value)
+		c.count(CoverageEnum, strings.TrimPrefix(ref.Ref, schemaPrefix), value)
 	}
 }
 
-// member returns the schema of the kind that a value of a union has, nil if it has none.
-func (c *coverage) member(union *openapi3.SchemaRef, value any) *openapi3.SchemaRef {
+// unionMember counts the kind of a value of a union, and returns the schema of that kind. It returns nil
+// if the kind is missing or not documented.
+func (c *coverage) unionMember(union *openapi3.SchemaRef, value any) *openapi3.SchemaRef {
 	object, _ := value.(map[string]any)
 	kind, _ := object[union.Value.Discriminator.PropertyName].(string)
 	name := strings.TrimPrefix(union.Ref, schemaPrefix)
-	c.count(coverUnion, name, kind)
+	c.count(CoverageUnion, name, kind)
 	return c.members[name][kind]
 }

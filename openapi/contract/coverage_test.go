@@ -14,7 +14,7 @@ import (
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
 
-// What was exercised is counted, and what was not is named.
+// Items that exchanges use are counted, and the others are missing.
 func TestCoverage(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
@@ -23,10 +23,10 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("%d items, %d missing", all, missing)
 	}
 	for _, exchange := range []string{
-		answered(post(`{"BackupStorage":{"StorageKind":"FileShare","Path":"p"}}`), accepted),
-		answered(progressOf, done),
-		answered(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Code":"E"}}`),
-		answered(listOf, ok(`{"Items":[{"BackupType":"Full","PartitionInformation":{"ServicePartitionKind":"Named","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}}]}`)),
+		withResponse(post(`{"BackupStorage":{"StorageKind":"FileShare","Path":"p"}}`), accepted),
+		withResponse(progressOf, succeeded),
+		withResponse(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"Error":{"Code":"E"}}`),
+		withResponse(listOf, ok(`{"Items":[{"BackupType":"Full","PartitionInformation":{"ServicePartitionKind":"Named","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}}]}`)),
 	} {
 		req, resp := readExchange(t, exchange)
 		if err := errors.Join(v.CheckRequest(req), v.Without(contract.RuleUUID).CheckResponse(req, resp)); err != nil {
@@ -68,36 +68,39 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 	if len(v.Coverage().Missing()) != all-len(want) {
-		t.Error("what was seen is missing")
+		t.Error("Missing has items that exchanges used")
 	}
 }
 
 func TestViolations(t *testing.T) {
 	t.Parallel()
 	if contract.Violations(nil) != nil || contract.Violations(errors.New("x")) != nil {
-		t.Error("violations of other errors")
+		t.Error("other errors have violations")
 	}
 	v := &contract.Violation{Rule: contract.RuleType, Where: contract.InResponse, Message: "m"}
 	err := errors.Join(fmt.Errorf("a: %w", v), errors.Join(v, errors.New("x")))
 	if got := contract.Violations(err); len(got) != 2 || got[0] != v {
 		t.Errorf("got %v", got)
 	}
-	if got := v.Error(); got != "no operation: response: type: m" {
+	if got := contract.Violations(fmt.Errorf("b: %w", err)); len(got) != 2 {
+		t.Errorf("got %v from a wrapped error", got)
+	}
+	if got := v.Error(); got != "unknown operation: response: type: m" {
 		t.Errorf("got %s", got)
 	}
 }
 
-// A compressed answer that nobody asked for is named, and checked all the same.
-func TestCompressedAnswer(t *testing.T) {
+// A compressed response that the request does not accept is reported, and its body is checked.
+func TestCompressedResponse(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
-	req, resp := readExchange(t, answered(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: gzip\n\n"))
+	req, resp := readExchange(t, withResponse(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: gzip\n\n"))
 	resp.Body = io.NopCloser(bytes.NewReader(gzipped(t, `{"BackupState":"Lost"}`)))
 	got := lines(v.CheckResponse(req, resp))
-	if len(got) != 2 || !strings.Contains(got[0], "/BackupState: enum") || got[1] != `GetPartitionBackupProgress: response header.Content-Encoding: content-encoding: expected none, found "gzip"` {
+	if len(got) != 2 || !strings.Contains(got[0], "/BackupState: enum") || got[1] != `GetPartitionBackupProgress: response header.Content-Encoding: content-encoding: expected an encoding that the request accepts, found "gzip"` {
 		t.Errorf("got %q", got)
 	}
-	_, resp = readExchange(t, answered(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: br\n\nx"))
+	_, resp = readExchange(t, withResponse(progressOf, "200 OK\nContent-Type: application/json\nContent-Encoding: br\n\nx"))
 	if got := lines(v.CheckResponse(req, resp)); len(got) != 1 {
 		t.Errorf("got %q", got)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode reads a JSON value as kin-openapi wants it: maps, slices, strings, booleans and
-// json.Number. A key that comes twice and bytes after the value are violations, and the value is
-// there all the same; otherwise ok is false.
+// decode reads a JSON value into the types that kin-openapi expects: maps, slices, strings, booleans and
+// json.Number. Duplicate keys and trailing data are violations, but the value is still returned. If the
+// body is not valid JSON, ok is false.
 func (c *check) decode(body []byte) (value any, ok bool) {
 	d := decoder{
 		check: c,
@@ -19,12 +19,12 @@ func (c *check) decode(body []byte) (value any, ok bool) {
 	}
 	value, err := d.value()
 	if err != nil {
-		c.add("", RuleJSON, "expected JSON, found a mistake after %d bytes", d.dec.InputOffset())
+		c.add("", RuleJSON, "expected valid JSON, found a syntax error after byte %d", d.dec.InputOffset())
 		return nil, false
 	}
 	end := d.dec.InputOffset()
 	if _, err := d.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		c.add("", RuleTrailing, "expected the end after %d bytes, found more", end)
+		c.add("", RuleTrailing, "expected the end of the body after byte %d, found more data", end)
 	}
 	return value, true
 }
@@ -63,14 +63,14 @@ func (d *decoder) object() (any, error) {
 			return nil, err
 		}
 		key := name.String()
-		if _, twice := object[key]; twice {
-			d.check.add(string(d.dec.StackPointer()), RuleDuplicate, "expected the key once, found it again")
+		if _, duplicate := object[key]; duplicate {
+			d.check.add(string(d.dec.StackPointer()), RuleDuplicate, "expected the key once, found a duplicate")
 		}
 		if object[key], err = d.value(); err != nil {
 			return nil, err
 		}
 	}
-	_, err := d.dec.ReadToken() // the end, or what is wrong
+	_, err := d.dec.ReadToken() // the closing brace, or the syntax error
 	return object, err
 }
 

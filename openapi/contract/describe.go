@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -12,73 +13,77 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// shortName is what a value of an enumeration looks like. Anything else that stands for one in a
-// request could be a secret in the wrong place.
-var shortName = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
+// enumName matches strings that look like a value of an enumeration. Any other string that a request has
+// in place of one could be a misplaced secret.
+var enumName = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
 
 // describe describes a value that was found, without showing a secret.
 func (c *check) describe(schema *openapi3.Schema, value any) string {
-	text, ok := value.(string)
+	text, isString := value.(string)
 	switch {
 	case schema != nil && (schema.WriteOnly || schema.Format == "password"):
-		return c.shape(value)
-	case !ok && schema != nil && (schema.Type.Is("integer") || schema.Type.Is("number")):
-		return kindOf(value)
-	case !ok:
-		return c.shape(value)
-	case c.where == InResponse, schema != nil && (len(schema.Enum) > 0 || schema.Discriminator != nil) && shortName.MatchString(text):
-		return show(text)
+	case isString && (c.side == InResponse ||
+		schema != nil && (len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.MatchString(text)):
+		return quote(text)
+	case !isString && schema != nil && (schema.Type.Is("integer") || schema.Type.Is("number")):
+		return summarize(value, true)
 	}
-	return c.shape(value)
+	return c.summarize(value)
 }
 
-// shape is kindOf for a value that may be a secret, as everything may be that a request has in a place
-// of its own choice: a number could be a password without its quotes.
-func (c *check) shape(value any) string {
-	if c.where == InResponse {
-		return kindOf(value)
-	}
-	switch value.(type) {
-	case json.Number, float64:
-		return "a number"
-	}
-	return kindOf(value)
-}
+// summarize describes a value that may be a secret. A number in a request may be one too: a password
+// without its quotes.
+func (c *check) summarize(value any) string { return summarize(value, c.side == InResponse) }
 
-// kindOf says what kind of JSON a value is; numbers and booleans show themselves.
-func kindOf(value any) string {
+// summarize describes a JSON value by its type and size. It shows booleans, and numbers on request.
+func summarize(value any, showNumber bool) string {
 	switch value := value.(type) {
 	case nil:
 		return "null"
 	case bool:
 		return strconv.FormatBool(value)
 	case json.Number:
-		if len(value) > 40 {
-			return fmt.Sprintf("a number of %d digits", len(value))
+		switch {
+		case !showNumber:
+			return "a number"
+		case len(value) > 40:
+			return "a number of " + count(len(value), "character")
 		}
 		return "the number " + value.String()
-	case float64: // as kin-openapi has it
-		return "the number " + number(value)
+	case float64: // kin-openapi converts some numbers
+		if !showNumber {
+			return "a number"
+		}
+		return "the number " + formatNumber(value)
 	case string:
-		return fmt.Sprintf("a string of %d bytes", len(value))
+		return "a string of " + count(len(value), "byte")
 	case []any:
-		return fmt.Sprintf("an array of %d", len(value))
+		return "an array of " + count(len(value), "item")
 	default:
 		return "an object"
 	}
 }
 
-// show quotes a text, or the beginning of a long one.
-func show(text string) string {
-	const most = 60
-	if len(text) > most {
-		return strconv.QuoteToASCII(text[:most]) + "…"
+// count returns a number with its noun: "1 byte", "2 bytes".
+func count[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// quote quotes a text, or the beginning of a long one.
+func quote(text string) string {
+	const limit = 60
+	if len(text) > limit {
+		return strconv.QuoteToASCII(text[:limit]) + "…"
 	}
 	return strconv.QuoteToASCII(text)
 }
 
-func article(types []string) string {
-	switch name := strings.Join(types, " or "); name {
+// typeName returns the types that a schema allows, with an article.
+func typeName(schema *openapi3.Schema) string {
+	switch name := strings.Join(schema.Type.Slice(), " or "); name {
 	case "":
 		return "a value"
 	case "array", "integer", "object":
@@ -88,42 +93,43 @@ func article(types []string) string {
 	}
 }
 
-func oneOf(values []any) string {
+// enumValues lists the values of an enumeration.
+func enumValues(schema *openapi3.Schema) string {
 	var names []string
-	for _, v := range values {
+	for _, v := range schema.Enum {
 		names = append(names, fmt.Sprint(v))
 	}
 	return strings.Join(names, ", ")
 }
 
-func kinds(union *openapi3.Schema) string {
-	var names []string
-	for name := range union.Discriminator.Mapping {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
+// unionKinds lists the kinds of a union.
+func unionKinds(union *openapi3.Schema) string {
+	return strings.Join(slices.Sorted(maps.Keys(union.Discriminator.Mapping)), ", ")
 }
 
-// bounds says what a schema allows.
+// bounds describes the bounds of a schema.
 func bounds(s *openapi3.Schema) string {
 	var parts []string
-	if s.MinLength > 0 {
-		parts = append(parts, fmt.Sprintf("at least %d characters", s.MinLength))
+	add := func(least uint64, most *uint64, noun string) {
+		if least > 0 {
+			parts = append(parts, "at least "+count(least, noun))
+		}
+		if most != nil {
+			parts = append(parts, "at most "+count(*most, noun))
+		}
 	}
-	if s.MaxLength != nil {
-		parts = append(parts, fmt.Sprintf("at most %d characters", *s.MaxLength))
-	}
+	add(s.MinLength, s.MaxLength, "character")
+	add(s.MinItems, s.MaxItems, "item")
 	if s.Min != nil {
-		parts = append(parts, "at least "+number(*s.Min))
+		parts = append(parts, "at least "+formatNumber(*s.Min))
 	}
 	if s.Max != nil {
-		parts = append(parts, "at most "+number(*s.Max))
+		parts = append(parts, "at most "+formatNumber(*s.Max))
 	}
 	return strings.Join(parts, " and ")
 }
 
-func number(f float64) string {
+func formatNumber(f float64) string {
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		return strconv.FormatInt(int64(f), 10)
 	}

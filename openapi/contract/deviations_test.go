@@ -18,9 +18,9 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
-// A deviation is a request to a 6.4 cluster that shows one of the differences that the overlay lists.
+// A deviation is a request to a 6.4 cluster that shows one of the deviations that the overlay lists.
 type deviation struct {
 	name    string
 	opts    []sfbackuptest.Option
@@ -37,50 +37,50 @@ const (
 )
 
 var deviations = []deviation{
-	{name: "a progress that was never requested is null", request: deviationProgress},
-	{name: "a progress has all its fields, unset ones null or zero, and its LSN is a number", before: deviationBackup, request: deviationProgress},
-	{name: "the LSN of a successful backup is a number, too", before: deviationBackup, request: deviationProgress, after: time.Minute},
+	{name: "a progress without any backup is null", request: deviationProgress},
+	{name: "a progress has all fields, unset ones null or zero, and a numeric LSN", before: deviationBackup, request: deviationProgress},
+	{name: "a successful backup has a numeric LSN too", before: deviationBackup, request: deviationProgress, after: time.Minute},
 	{
-		name: "a failure has all its fields", before: deviationBackup, request: deviationProgress, after: time.Minute,
+		name: "a failed backup has all fields", before: deviationBackup, request: deviationProgress, after: time.Minute,
 		prepare: func(c *sfbackuptest.Cluster) {
 			c.SetOutcome(c.Partitions()[0], sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_TIMEOUT"})
 		},
 	},
-	{name: "the token of the last page is null", request: deviationList},
+	{name: "the continuation token of the last page is null", request: deviationList},
 	{
-		name: "a manifest version that is not known is null", request: "GET /Services/App/Svc/$/GetBackups?api-version=6.4&MaxResults=1",
+		name: "an unknown manifest version is null", request: "GET /Services/App/Svc/$/GetBackups?api-version=6.4&MaxResults=1",
 		opts: []sfbackuptest.Option{sfbackuptest.WithServices(sfbackuptest.Service{
 			Name:       "fabric:/App/Svc",
 			Partitions: []sfbackuptest.Partition{{Backups: sfbackuptest.Chain(time.Unix(0, 0), time.Hour, 1, 2)}},
 		})},
 	},
 	{
-		name: "6.2 names the fields of an epoch otherwise", request: deviationList + "&MaxResults=1",
+		name: "6.2 has other names for the fields of an epoch", request: deviationList + "&MaxResults=1",
 		opts: []sfbackuptest.Option{sfbackuptest.WithQuirk(sfbackuptest.QuirkEpochNames62, true)},
 	},
 	{name: "errors of the backup service are text/plain", before: deviationBackup, request: deviationBackup},
-	{name: "a code without a name is a number", request: "GET /Partitions/P0/$/GetBackups?api-version=6.4"},
-	{name: "errors of Web API have a form of their own", request: deviationProgress + "&timeout=0"},
+	{name: "an error code without a name is a number", request: "GET /Partitions/P0/$/GetBackups?api-version=6.4"},
+	{name: "errors of Web API have another schema", request: deviationProgress + "&timeout=0"},
 	{
 		name: "errors of the reverse proxy have no body", request: deviationProgress,
 		opts: []sfbackuptest.Option{sfbackuptest.WithQuirk(sfbackuptest.QuirkNoBackupService, true)},
 	},
 	{
-		name: "a refused certificate has no body", request: deviationProgress,
+		name: "the response to a rejected certificate has no body", request: deviationProgress,
 		prepare: func(c *sfbackuptest.Cluster) { c.Inject(sfbackuptest.RefuseCredentials()) },
 	},
 	{
-		name: "http.sys answers with HTML", request: deviationProgress,
+		name: "http.sys responds with HTML", request: deviationProgress,
 		prepare: func(c *sfbackuptest.Cluster) { c.Inject(sfbackuptest.HTMLError(http.StatusServiceUnavailable)) },
 	},
 	{
-		name:    "newer servers know the client id of a managed identity",
+		name:    "newer servers accept the client id of a managed identity",
 		request: "POST " + onPartition + `Backup?api-version=6.4 {"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","ManagedIdentityClientId":"i","BlobServiceUri":"https://b","ContainerName":"c"}}`,
 	},
 }
 
-// Whatever a 6.4 cluster answers is right under Runtime. Under Documented each known deviation is
-// reported, once and under its rule: the golden file lists them as the overlay does.
+// All responses of a 6.4 cluster are valid under Runtime. Under Documented, each known deviation is
+// reported once, with its rule. The golden file lists the deviations like the overlay.
 func TestDeviations(t *testing.T) {
 	t.Parallel()
 	documented, runtime := newValidator(t, openapi.Documented), newValidator(t, openapi.Runtime)
@@ -115,15 +115,15 @@ func TestDeviations(t *testing.T) {
 				}
 				return
 			}
-			// What is sent on purpose to get an error is not the cluster's deviation.
-			meant := []contract.Rule{contract.RuleUUID, contract.RulePattern, contract.RuleBounds}
-			if err := runtime.Without(meant...).CheckRequest(newRequest()); err != nil {
+			// An invalid request that is sent to get an error is not a deviation of the cluster.
+			intended := []contract.Rule{contract.RuleUUID, contract.RulePattern, contract.RuleBounds}
+			if err := runtime.Without(intended...).CheckRequest(newRequest()); err != nil {
 				t.Errorf("%s, Runtime: %v", d.name, err)
 			}
 			if err := runtime.CheckResponse(newRequest(), resp); err != nil {
 				t.Errorf("%s, Runtime: %v", d.name, err)
 			}
-			found := append(lines(documented.Without(meant...).CheckRequest(newRequest())), lines(documented.CheckResponse(newRequest(), resp))...)
+			found := append(lines(documented.Without(intended...).CheckRequest(newRequest())), lines(documented.CheckResponse(newRequest(), resp))...)
 			if len(found) == 0 || len(slices.Compact(slices.Clone(found))) != len(found) {
 				t.Errorf("%s, Documented: %q", d.name, found)
 			}
@@ -149,6 +149,6 @@ func TestDeviations(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), golden.String()); diff != "" {
-		t.Errorf("%s differs; if that is right, run this test with -update\n%s", file, diff)
+		t.Errorf("%s differs (-want +got); if the change is intended, run this test with -update\n%s", file, diff)
 	}
 }

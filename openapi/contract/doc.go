@@ -1,5 +1,5 @@
-// Package contract checks requests and answers of the Service Fabric backup API against its OpenAPI
-// document: in front of a cluster, a gateway or a fake, or on a recording.
+// Package contract checks requests and responses of the Service Fabric backup API against its OpenAPI
+// document.
 //
 //	v, err := contract.New(openapi.Documented) // or openapi.Runtime
 //	...
@@ -9,24 +9,28 @@
 //
 // # Two documents
 //
-// openapi.Documented is what the documentation promises, openapi.Runtime what running clusters
-// really answer. An answer that is right under the second and wrong under the first is one of the
-// known deviations; one that is wrong under both is news.
+// openapi.Documented describes what the documentation promises, openapi.Runtime what running clusters
+// send. A response that is valid only under Runtime has a known deviation. A response that is invalid
+// under both has an unknown one.
 //
 // # What is checked
 //
-// Everything that the document says, and what validators commonly let pass: properties, query
-// parameters and statuses that are not documented, formats, numbers that no int64 holds, keys that
-// come twice, bytes after the end, content types, bodies where none belongs. Each of these is a
-// [Rule] that [Validator.Without] switches off.
+// The validator checks everything that the document states. It also checks what validators often do
+// not: undocumented properties, query parameters and statuses, formats, integers out of range,
+// duplicate keys, trailing data, content types, and bodies where none is documented. Every check has a
+// [Rule], and [Validator.Without] disables rules.
 //
-// All mistakes of an exchange are reported, as [*Violation] values joined in one error. A violation
-// is one line. It shows no secret and no body: what is found is shown where it is short and cannot
-// be secret, and described otherwise.
+// All violations of an exchange are reported, as [*Violation] values joined in one error. A violation is
+// one line. It contains no body and no secret: it shows the value that was found, or the beginning of a
+// long one, only where that cannot be a secret. Elsewhere it gives the type and size of the value.
 //
-// # Where
+// # Where to use it
 //
-// [Validator.CheckRequest] and [Validator.CheckResponse] check what is at hand;
-// [Validator.Transport] sits in a client, [Validator.Handler] before a server, [ForTest] in a test,
-// and [Validator.Recording] reads HAR files. [Validator.Coverage] tells what was exercised.
+//   - [ForTest], in a test of a client: an exchange with violations fails the test.
+//   - [Validator.Transport], in a client outside tests: it calls a function for each such exchange.
+//   - [Validator.Handler], in front of a server, a gateway or a fake.
+//   - [Validator.CheckRequest] and [Validator.CheckResponse], for single messages.
+//   - [Validator.Recording], for the exchanges in a HAR file.
+//
+// [Validator.Coverage] tells which parts of the document the exchanges used.
 package contract

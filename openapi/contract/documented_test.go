@@ -23,7 +23,7 @@ func newValidator(t testing.TB, document []byte) *contract.Validator {
 	return v
 }
 
-// readExchange reads a request and its answer, as the transcripts have them.
+// readExchange reads a request and its response in the format of the transcripts.
 func readExchange(t testing.TB, text string) (*http.Request, *http.Response) {
 	t.Helper()
 	r := bufio.NewReader(strings.NewReader(text))
@@ -43,7 +43,7 @@ func readExchange(t testing.TB, text string) (*http.Request, *http.Response) {
 	return req, resp
 }
 
-// The documented examples are right under both documents, and their bodies can be read afterwards.
+// The documented examples are valid under both documents, and their bodies can still be read.
 func TestDocumentedExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../testdata/documented/*.http")
@@ -69,7 +69,7 @@ func TestDocumentedExamples(t *testing.T) {
 				sent, _ := io.ReadAll(req.Body)
 				received, _ := io.ReadAll(resp.Body)
 				if !bytes.HasSuffix(data, received) || !bytes.Contains(data, sent) || len(sent)+len(received) == 0 {
-					t.Error("the bodies are not what they were")
+					t.Error("the bodies have changed")
 				}
 			})
 		}

@@ -14,17 +14,17 @@ import (
 	"github.com/servicefabric-go/backup/openapi"
 )
 
-// The two documents, under the names that the tests report.
+// The two documents by their names in the tests.
 var (
 	profiles       = map[string][]byte{"Documented": openapi.Documented, "Runtime": openapi.Runtime}
 	sortedProfiles = []string{"Documented", "Runtime"}
 )
 
-// An exchange is a request and its answer in parts that can be changed one by one.
+// An exchange is a request and its response, in parts that can be changed one at a time.
 type exchange struct {
-	name      string
-	operation string
-	right     []string // the profiles under which it is right
+	name       string
+	operation  string
+	validUnder []string // the profiles under which it is valid
 
 	method, path string // the path is not escaped
 	query        []parameter
@@ -76,10 +76,10 @@ const (
 	textType   = "text/plain; charset=utf-8"
 )
 
-// newExchange returns a request of an operation with no more than it needs, not answered yet.
+// newExchange returns a minimal request of an operation, with an empty response body.
 func newExchange(operation, name string) exchange {
 	x := exchange{
-		name: name, operation: operation, right: sortedProfiles, method: http.MethodGet,
+		name: name, operation: operation, validUnder: sortedProfiles, method: http.MethodGet,
 		query: []parameter{{"api-version", "6.4"}}, status: http.StatusOK, contentType: jsonType,
 	}
 	switch operation {
@@ -96,20 +96,20 @@ func newExchange(operation, name string) exchange {
 	return x
 }
 
-func (x exchange) answered(status int, contentType string, body []byte) exchange {
+func (x exchange) withResponse(status int, contentType string, body []byte) exchange {
 	x.status, x.contentType, x.body = status, contentType, body
 	return x
 }
 
-// validExchanges returns what mutations start from: the documentation's examples, answers of a 6.4
-// cluster, and what the schemas of the document allow, each choice of them at least once.
+// validExchanges returns the exchanges to mutate: the documentation's examples, responses of a 6.4 cluster,
+// and generated ones, with each alternative in the schemas at least once.
 func validExchanges(t testing.TB) []exchange {
 	t.Helper()
-	return append(append(recordedExchanges(t), errorExchanges()...), generatedExchanges(t)...)
+	return append(append(exampleExchanges(t), errorExchanges()...), generatedExchanges(t)...)
 }
 
-// recordedExchanges returns the documented and the reconstructed ones.
-func recordedExchanges(t testing.TB) []exchange {
+// exampleExchanges returns the documented and the reconstructed examples.
+func exampleExchanges(t testing.TB) []exchange {
 	t.Helper()
 	files, err := filepath.Glob("../testdata/documented/*.http")
 	if err != nil || len(files) != 14 {
@@ -120,7 +120,7 @@ func recordedExchanges(t testing.TB) []exchange {
 		text := string(readFile(t, file))
 		req, resp := readExchange(t, text)
 		x := exchange{
-			name: filepath.Base(file), right: sortedProfiles, method: req.Method, path: req.URL.Path,
+			name: filepath.Base(file), validUnder: sortedProfiles, method: req.Method, path: req.URL.Path,
 			requestType: req.Header.Get("Content-Type"), status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"),
 		}
 		for pair := range strings.SplitSeq(req.URL.RawQuery, "&") {
@@ -148,12 +148,12 @@ func recordedExchanges(t testing.TB) []exchange {
 			t.Fatalf("%s: %v", file, err)
 		}
 		for _, file := range files {
-			x := newExchange(name, filepath.Base(file)).answered(http.StatusOK, jsonType, readFile(t, file))
+			x := newExchange(name, filepath.Base(file)).withResponse(http.StatusOK, jsonType, readFile(t, file))
 			if strings.HasPrefix(x.name, "error_") {
 				x.status, x.contentType = http.StatusConflict, textType
 			}
 			if name != "GetPartitionBackupList" {
-				x.right = []string{"Runtime"}
+				x.validUnder = []string{"Runtime"}
 			}
 			all = append(all, x)
 		}
@@ -170,7 +170,7 @@ func readFile(t testing.TB, file string) []byte {
 	return data
 }
 
-// kebab writes GetPartitionBackupList as get-partition-backup-list.
+// kebab converts GetPartitionBackupList to get-partition-backup-list.
 func kebab(name string) string {
 	var b strings.Builder
 	for i, r := range name {
@@ -182,12 +182,12 @@ func kebab(name string) string {
 	return strings.ToLower(b.String())
 }
 
-// errorExchanges returns every form of an error.
+// errorExchanges returns an exchange for each form of an error response.
 func errorExchanges() []exchange {
 	const fabricError = `{"Error":{"Code":"FABRIC_E_TIMEOUT","Message":"Timeout for the request happened"}}`
-	documented := newExchange("GetPartitionBackupList", "error").answered(504, jsonType, []byte(fabricError))
+	documented := newExchange("GetPartitionBackupList", "error").withResponse(504, jsonType, []byte(fabricError))
 	all := []exchange{documented}
-	for name, answer := range map[string]struct {
+	for name, response := range map[string]struct {
 		status            int
 		contentType, body string
 	}{
@@ -198,18 +198,18 @@ func errorExchanges() []exchange {
 		"error as a page":         {503, "text/html", `<html><h1>Service Unavailable</h1></html>`},
 		"error without a body":    {404, "", ""},
 	} {
-		x := documented.answered(answer.status, answer.contentType, []byte(answer.body))
-		x.name, x.right = name, []string{"Runtime"}
+		x := documented.withResponse(response.status, response.contentType, []byte(response.body))
+		x.name, x.validUnder = name, []string{"Runtime"}
 		all = append(all, x)
 	}
-	// Every operation has them, and the status tells nothing about the body.
+	// Every operation has error responses, and the status does not determine the body.
 	for _, operation := range []string{"BackupPartition", "GetPartitionBackupProgress", "GetServiceBackupList"} {
-		all = append(all, newExchange(operation, operation+" error").answered(400, jsonType, []byte(fabricError)))
+		all = append(all, newExchange(operation, operation+" error").withResponse(400, jsonType, []byte(fabricError)))
 	}
 	return all
 }
 
-// generatedExchanges returns answers and requests with every choice of the schemas.
+// generatedExchanges returns requests and responses with every alternative in the schemas.
 func generatedExchanges(t testing.TB) []exchange {
 	t.Helper()
 	var all []exchange
@@ -217,7 +217,7 @@ func generatedExchanges(t testing.TB) []exchange {
 		o := newOracle(t, profiles[profile])
 		add := func(x exchange) {
 			x.name = profile + " " + x.name
-			x.right = []string{profile}
+			x.validUnder = []string{profile}
 			all = append(all, x)
 		}
 		for i, body := range o.variants("#/components/schemas/BackupPartitionDescription") {
@@ -225,14 +225,14 @@ func generatedExchanges(t testing.TB) []exchange {
 			x.requestType, x.requestBody = "application/json", body.json()
 			add(x)
 		}
-		answers := map[string]string{"GetPartitionBackupProgress": "BackupProgressInfo", "GetPartitionBackupList": "PagedBackupInfoList"}
-		for operation, schema := range answers {
+		schemas := map[string]string{"GetPartitionBackupProgress": "BackupProgressInfo", "GetPartitionBackupList": "PagedBackupInfoList"}
+		for operation, schema := range schemas {
 			for i, body := range o.variants("#/components/schemas/" + schema) {
-				add(newExchange(operation, fmt.Sprint(schema, " ", i)).answered(http.StatusOK, "application/json", body.json()))
+				add(newExchange(operation, fmt.Sprint(schema, " ", i)).withResponse(http.StatusOK, "application/json", body.json()))
 			}
 		}
 		for i, body := range o.variants("#/components/schemas/FabricError") {
-			add(newExchange("GetServiceBackupList", fmt.Sprint("FabricError ", i)).answered(404, "application/json", body.json()))
+			add(newExchange("GetServiceBackupList", fmt.Sprint("FabricError ", i)).withResponse(404, "application/json", body.json()))
 		}
 		for _, x := range parameterExchanges(profile) {
 			add(x)
@@ -241,7 +241,7 @@ func generatedExchanges(t testing.TB) []exchange {
 	return all
 }
 
-// parameterExchanges returns requests with every parameter, at the ends of what it may be.
+// parameterExchanges returns requests with every parameter, at the limits of its values.
 func parameterExchanges(profile string) []exchange {
 	values := map[string][]string{
 		"timeout": {"1", "2147483"}, "BackupTimeout": {"1", "35791"}, "MaxResults": {"0", "2147483647"},
@@ -278,9 +278,9 @@ func parameterExchanges(profile string) []exchange {
 			}
 		}
 	}
-	// The forms of a service id that the document allows.
+	// The document allows these forms of a service id.
 	for _, id := range []string{"A", "CalcApp~CalcService", "A/B/C/D", "Größe/Dienst 1", "a/$/b"} {
-		x := newExchange("GetServiceBackupList", "the service "+id).answered(http.StatusOK, jsonType, []byte("{}"))
+		x := newExchange("GetServiceBackupList", "the service "+id).withResponse(http.StatusOK, jsonType, []byte("{}"))
 		x.path = "/Services/" + id + "/$/GetBackups"
 		all = append(all, x)
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// samples are strings of the forms that the document describes by a format or a pattern, the plainest
-// first. A pattern that is not here stops the tests: whoever writes it has to give samples.
+// samples are valid strings for each format and pattern in the document, the simplest first. The tests
+// panic if the document has a format or a pattern without samples.
 var samples = map[string][]string{
 	"uuid": {
 		"1daae3f5-7fd6-42e9-b1ba-8c05f873994d", "00000000-0000-0000-0000-000000000000",
@@ -29,7 +29,7 @@ var samples = map[string][]string{
 }
 
 // forms returns the samples for a schema of a string.
-func forms(schema map[string]any) []string {
+func stringSamples(schema map[string]any) []string {
 	format, _ := schema["format"].(string)
 	pattern, _ := schema["pattern"].(string)
 	switch {
@@ -49,9 +49,9 @@ func forms(schema map[string]any) []string {
 	return append(slices.Clip(samples["string"]), samples["string or empty"]...)
 }
 
-// variants returns values of the schema at a pointer in which every choice is made at least once: every
-// kind of a union, every value of an enumeration, every property there and not there, null where it
-// may stand, and every sample. The first has all properties.
+// variants returns values of the schema at a pointer that cover every alternative at least once: every kind
+// of a union, every value of an enumeration, every property present and absent, null where it is allowed,
+// and every sample. The first value has all properties.
 func (o *oracle) variants(ref string) []*node {
 	schema, ref := o.resolve(ref)
 	var all []*node
@@ -99,7 +99,7 @@ func (o *oracle) variants(ref string) []*node {
 			all = append(all, raw(text))
 		}
 	case schema["type"] == "string":
-		for _, text := range forms(schema) {
+		for _, text := range stringSamples(schema) {
 			all = append(all, scalar(text))
 		}
 	default:
@@ -111,8 +111,7 @@ func (o *oracle) variants(ref string) []*node {
 	return all
 }
 
-// A source makes the choices of a generator: a random one, or one of rapid's, which makes its
-// failures small.
+// A source makes the choices of a generator. It is a random source, or rapid, which shrinks failures.
 type source interface{ IntN(n int) int }
 
 // random returns a value of the schema at a pointer.
@@ -136,7 +135,7 @@ func (o *oracle) random(src source, ref string) *node {
 				object.members = append(object.members, member{name, o.random(src, ref+"/properties/"+name)})
 			}
 		}
-		for i := range object.members { // in any order
+		for i := range object.members { // shuffle
 			j := src.IntN(i + 1)
 			object.members[i], object.members[j] = object.members[j], object.members[i]
 		}
@@ -177,11 +176,11 @@ func randomString(src source, schema map[string]any) string {
 			return randomText(src) + "."
 		}
 	}
-	texts := forms(schema)
+	texts := stringSamples(schema)
 	return texts[src.IntN(len(texts))]
 }
 
-// randomText returns up to 40 characters, most of them plain.
+// randomText returns less than 40 characters, most of them ASCII.
 func randomText(src source) string {
 	alphabet := []rune("abcXYZ019 -_./\\:#+%~\"'<&{}[],\x00\x1f\x7f\u00e9\u2028\uffff\U0001F5DD")
 	text := make([]rune, src.IntN(40))

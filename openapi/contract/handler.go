@@ -7,54 +7,55 @@ import (
 	"net/http"
 )
 
-// Handler returns a handler that checks what passes through it to next and back. It calls report
-// once for each exchange that has a violation, after the answer was sent, with all of them. Nothing
-// is held back or changed. An answer whose handler takes over the connection is not checked.
+// Handler returns a handler that passes each request to next and checks the exchange. It calls report
+// once for each exchange with violations, with all of them joined in one error, after next has returned.
+// report must be safe for concurrent use.
 //
-// The function report has to be safe for concurrent use.
+// The request body is read to its end before next is called. The response is not delayed or changed. If
+// next panics or hijacks the connection, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		// If the client broke off, the handler sees it as it would without this one.
+		// If reading fails, next reads the same part of the body and gets the same error.
 		body, err := readBody(&req.Body)
-		// The handler may change the request, and reads its body.
+		// next may change the request.
 		received := req.Clone(req.Context())
 		violations := v.checkRequest(received, body)
-		recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
-		answered := false
+		recorder := &responseRecorder{ResponseWriter: w, status: http.StatusOK}
+		completed := false
 		defer func() {
-			// A handler that panics breaks off its answer, of which there is nothing to check then.
-			if o := v.route(received).operation; o != nil && answered && !recorder.hijacked && err == nil {
+			// A handler that panics aborts its response, so there is no complete response to check.
+			if o := v.route(received).operation; o != nil && completed && !recorder.hijacked && err == nil {
 				resp := &http.Response{StatusCode: recorder.status, Header: recorder.sentHeader()}
 				violations = append(violations, v.checkResponse(o, received, resp, recorder.body.Bytes())...)
 			}
-			if err := joined(violations); err != nil {
+			if err := joinViolations(violations); err != nil {
 				report(received, err)
 			}
 		}()
 		next.ServeHTTP(recorder, req)
-		answered = true
+		completed = true
 	})
 }
 
-// recorder keeps what is written through it. It has no Unwrap method: what would write past it could
-// not be checked.
-type recorder struct {
+// responseRecorder keeps a copy of the response that is written through it. It has no Unwrap method,
+// because writes that bypass it could not be checked.
+type responseRecorder struct {
 	http.ResponseWriter
 	status   int
-	header   http.Header // as set when it was sent; nil: not sent yet
-	flushed  bool        // before the body began
+	header   http.Header // as it was sent; nil before that
+	flushed  bool        // before the first byte of the body
 	body     bytes.Buffer
 	hijacked bool
 }
 
-func (r *recorder) WriteHeader(status int) {
+func (r *responseRecorder) WriteHeader(status int) {
 	if r.header == nil && status >= http.StatusOK {
 		r.status, r.header = status, r.Header().Clone()
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(p []byte) (int, error) {
+func (r *responseRecorder) Write(p []byte) (int, error) {
 	if r.header == nil {
 		r.WriteHeader(http.StatusOK)
 	}
@@ -63,8 +64,8 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FlushError is what [http.ResponseController] looks for.
-func (r *recorder) FlushError() error {
+// FlushError is the method that [http.ResponseController] calls.
+func (r *responseRecorder) FlushError() error {
 	if r.header == nil {
 		r.WriteHeader(http.StatusOK)
 	}
@@ -73,18 +74,18 @@ func (r *recorder) FlushError() error {
 }
 
 // Flush implements [http.Flusher].
-func (r *recorder) Flush() { _ = r.FlushError() }
+func (r *responseRecorder) Flush() { _ = r.FlushError() }
 
 // Hijack implements [http.Hijacker].
-func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (r *responseRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	r.hijacked = r.hijacked || err == nil
 	return conn, rw, err
 }
 
-// sentHeader returns the header that the client got, with the content type that net/http finds out
-// by itself.
-func (r *recorder) sentHeader() http.Header {
+// sentHeader returns the header that the client received, with the Content-Type that net/http detects if
+// the handler sets none.
+func (r *responseRecorder) sentHeader() http.Header {
 	if r.header == nil {
 		return r.Header()
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
 
-// requestOperators change what comes before the body of a request.
+// requestOperators change the method, the path or the query of a request.
 var requestOperators = onRequests([]operator{
 	{"parameter of another type", []contract.Rule{
 		contract.RuleInt64, contract.RuleType, contract.RuleDateTime, contract.RuleBounds,
@@ -29,7 +29,7 @@ var requestOperators = onRequests([]operator{
 			"-2147483648", "-2147483649", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1" + strings.Repeat("0", 400),
 		}
 	})},
-	{"parameter unknown", []contract.Rule{contract.RuleParameter}, func(x subject, emit func(mutant)) {
+	{"unknown parameter", []contract.Rule{contract.RuleParameter}, func(x original, emit func(mutant)) {
 		names := []string{"Unknown", "_cacheToken", "api_version", ""}
 		for _, name := range []string{"timeout", "BackupTimeout", "MaxResults", "Latest", "ContinuationToken", "StartDateTimeFilter"} {
 			names = append(names, strings.ToUpper(name), strings.ToLower(name[:1])+name[1:], " "+name, name+"[]")
@@ -40,13 +40,13 @@ var requestOperators = onRequests([]operator{
 			}
 		}
 	}},
-	{"parameter twice", []contract.Rule{contract.RuleRepeated}, func(x subject, emit func(mutant)) {
+	{"repeated parameter", []contract.Rule{contract.RuleRepeated}, func(x original, emit func(mutant)) {
 		for _, p := range x.query {
 			emit(x.withQuery("query."+p.name, append(slices.Clip(x.query), p)))
 			emit(x.withQuery("query."+p.name, append([]parameter{p}, x.query...)))
 		}
 	}},
-	{"parameter missing", []contract.Rule{contract.RuleAPIVersion}, func(x subject, emit func(mutant)) {
+	{"missing parameter", []contract.Rule{contract.RuleAPIVersion}, func(x original, emit func(mutant)) {
 		for i, p := range x.query {
 			emit(x.withQuery("query."+p.name, slices.Delete(slices.Clone(x.query), i, i+1)))
 		}
@@ -57,22 +57,22 @@ var requestOperators = onRequests([]operator{
 		}
 		return []string{"", "6", "6.0", "6.2-preview", "6.3", "6.40", "6.4 ", "06.4", "6,4", "7.0", "10.1", "v6.4"}
 	})},
-	{"another id in the path", []contract.Rule{contract.RuleUUID, contract.RulePattern}, func(x subject, emit func(mutant)) {
+	{"another id in the path", []contract.Rule{contract.RuleUUID, contract.RulePattern}, func(x original, emit func(mutant)) {
 		begin := strings.Index(x.path[1:], "/") + 2
 		end := strings.LastIndex(x.path, "/$/")
 		id := x.path[begin:end]
 		for _, other := range []string{
 			id + "x", id[1:], "{" + id + "}", " " + id, id + " ", "~" + id, id + "~", id + "/x", "x/" + id, strings.ToUpper(id), id + "//x", "$",
 		} {
-			m := mutant{exchange: *x.exchange, where: contract.InRequest, at: "path.partitionId"}
+			m := mutant{exchange: *x.exchange, side: contract.InRequest, location: "path.partitionId"}
 			if strings.HasPrefix(x.path, "/Services/") {
-				m.at = "path.serviceId"
+				m.location = "path.serviceId"
 			}
 			m.path = x.path[:begin] + other + x.path[end:]
 			emit(m)
 		}
 	}},
-	{"path in another case", []contract.Rule{contract.RulePathCase}, func(x subject, emit func(mutant)) {
+	{"path with different capitalization", []contract.Rule{contract.RulePathCase}, func(x original, emit func(mutant)) {
 		for _, pair := range [][2]string{
 			{"/Partitions/", "/partitions/"},
 			{"/Services/", "/SERVICES/"},
@@ -84,11 +84,11 @@ var requestOperators = onRequests([]operator{
 			emit(x.withPath(strings.Replace(x.path, pair[0], pair[1], 1)))
 		}
 	}},
-	{"slash after the path", []contract.Rule{contract.RuleTrailingSlash}, func(x subject, emit func(mutant)) {
+	{"trailing slash", []contract.Rule{contract.RuleTrailingSlash}, func(x original, emit func(mutant)) {
 		emit(x.withPath(x.path + "/"))
 		emit(x.withPath(x.path + "//"))
 	}},
-	{"another path", []contract.Rule{contract.RuleOperation, contract.RuleUUID, contract.RulePattern}, func(x subject, emit func(mutant)) {
+	{"another path", []contract.Rule{contract.RuleOperation, contract.RuleUUID, contract.RulePattern}, func(x original, emit func(mutant)) {
 		for _, pair := range [][2]string{
 			{"/$/", "/"},
 			{"/$/", "/$"},
@@ -102,12 +102,12 @@ var requestOperators = onRequests([]operator{
 			{"/$/GetBackups", "/$/GetBackups/0"},
 		} {
 			m := x.withPath(strings.Replace(x.path, pair[0], pair[1], 1))
-			m.far = true
+			m.anywhere = true
 			emit(m)
 		}
 		emit(x.withPath("/gateway" + x.path))
 	}},
-	{"another method", []contract.Rule{contract.RuleMethod}, func(x subject, emit func(mutant)) {
+	{"another method", []contract.Rule{contract.RuleMethod}, func(x original, emit func(mutant)) {
 		for _, method := range []string{
 			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodOptions, http.MethodPatch, "get", "post",
 		} {
@@ -118,11 +118,11 @@ var requestOperators = onRequests([]operator{
 	}},
 })
 
-// onRequests lets operators change a request only once, whatever the answers to it are.
+// onRequests makes operators change each request only once, even if several exchanges have it.
 func onRequests(list []operator) []operator {
 	for i, op := range list {
-		list[i].apply = func(x subject, emit func(mutant)) {
-			if x.fresh(x.method, x.path, x.query) {
+		list[i].apply = func(x original, emit func(mutant)) {
+			if x.firstTime(x.method, x.path, x.query) {
 				op.apply(x, emit)
 			}
 		}
@@ -130,21 +130,21 @@ func onRequests(list []operator) []operator {
 	return list
 }
 
-func (x exchange) withQuery(at string, query []parameter) mutant {
-	m := mutant{exchange: x, where: contract.InRequest, at: at}
+func (x exchange) withQuery(location string, query []parameter) mutant {
+	m := mutant{exchange: x, side: contract.InRequest, location: location}
 	m.query = query
 	return m
 }
 
 func (x exchange) withPath(path string) mutant {
-	m := mutant{exchange: x, where: contract.InRequest, at: "path"}
+	m := mutant{exchange: x, side: contract.InRequest, location: "path"}
 	m.path = path
 	return m
 }
 
-// onParameters makes an operator that gives parameters of the query other values.
-func onParameters(others func(parameter) []string) func(subject, func(mutant)) {
-	return func(x subject, emit func(mutant)) {
+// onParameters returns the change of an operator that gives query parameters other values.
+func onParameters(others func(parameter) []string) func(original, func(mutant)) {
+	return func(x original, emit func(mutant)) {
 		for i, p := range x.query {
 			for _, other := range others(p) {
 				query := slices.Clone(x.query)

@@ -9,32 +9,31 @@ import (
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
 
-// An operator changes an exchange at one single point, at every point where it can. It does not know
-// whether the change breaks the document; the oracle does.
+// An operator makes mutants of an exchange, each with one change. It does not know whether a mutant is valid;
+// the oracle does.
 type operator struct {
 	name  string
-	rules []contract.Rule // that may be reported for it
-	apply func(x subject, emit func(mutant))
+	rules []contract.Rule // one of which must be reported for an invalid mutant
+	apply func(x original, emit func(mutant))
 }
 
-// A subject is an exchange to be changed. Generated exchanges have most of their parts in common, and
-// what was changed once need not be again: fresh reports whether the operator meets a part for the
-// first time.
-type subject struct {
+// An original is an exchange to be changed. Generated exchanges have most of their parts in common, and a
+// part is changed only once: firstTime reports whether the operator has not seen the part before.
+type original struct {
 	*exchange
-	fresh func(part ...any) bool
+	firstTime func(part ...any) bool
 }
 
 // A mutant is an exchange with one change.
 type mutant struct {
 	exchange
-	where string // contract.InRequest or contract.InResponse
-	at    string // the place of the change, as a Violation has it
-	far   bool   // the change gives other places another meaning
+	side     contract.Side // contract.InRequest or contract.InResponse
+	location string        // of the change, as in a Violation
+	anywhere bool          // violations may be at any location
 }
 
-// Rules that several operators may be reported under. A union without a discriminator may have no
-// member left that fits, whatever is wrong.
+// The rules that several operators have in common. RuleOneOf is among them because any change may leave a
+// union without a discriminator with no matching member.
 var (
 	otherText = []contract.Rule{
 		contract.RulePattern, contract.RuleBounds, contract.RuleEnum, contract.RuleDiscriminator, contract.RuleUUID,
@@ -46,12 +45,12 @@ var (
 )
 
 var operators = []operator{
-	{"property missing", []contract.Rule{contract.RuleRequired, contract.RuleOneOf}, onBody(func(p place, emit func(string)) {
+	{"missing property", []contract.Rule{contract.RuleRequired, contract.RuleOneOf}, onBody(func(p position, emit func(string)) {
 		if p.parent != nil && p.parent.kind == '{' {
 			p.drop(emit)
 		}
 	})},
-	{"property undocumented", []contract.Rule{contract.RuleProperty}, onBody(func(p place, emit func(string)) {
+	{"undocumented property", []contract.Rule{contract.RuleProperty}, onBody(func(p position, emit func(string)) {
 		if p.node.kind != '{' {
 			return
 		}
@@ -65,34 +64,34 @@ var operators = []operator{
 			}
 		}
 	})},
-	{"property twice", []contract.Rule{contract.RuleDuplicate}, onBody(func(p place, emit func(string)) {
+	{"duplicate property", []contract.Rule{contract.RuleDuplicate}, onBody(func(p position, emit func(string)) {
 		for _, m := range p.node.members {
 			p.add(m.name, m.value, emit)
 		}
 	})},
 	{"another type", []contract.Rule{
 		contract.RuleType, contract.RuleOneOf, contract.RuleInt64, contract.RuleRequired, contract.RuleDiscriminator,
-	}, onBody(func(p place, emit func(string)) {
+	}, onBody(func(p position, emit func(string)) {
 		for _, text := range []string{"17", "1.5", "true", `"17"`, "[]", "[{}]", "{}"} {
 			if n := raw(text); n.kind != p.node.kind {
 				p.replace(n, emit)
 			}
 		}
 	})},
-	{"null", []contract.Rule{contract.RuleNull, contract.RuleOneOf}, onBody(func(p place, emit func(string)) {
+	{"null", []contract.Rule{contract.RuleNull, contract.RuleOneOf}, onBody(func(p position, emit func(string)) {
 		if p.node.kind != 'n' {
 			p.replace(raw("null"), emit)
 		}
 	})},
-	{"bad uuid", []contract.Rule{contract.RuleUUID}, onText(regexp.MustCompile(`^[0-9A-Fa-f-]{36}$`),
+	{"invalid UUID", []contract.Rule{contract.RuleUUID}, onText(regexp.MustCompile(`^[0-9A-Fa-f-]{36}$`),
 		"", "1daae3f5-7fd6-42e9-b1ba-8c05f873994", "1daae3f5-7fd6-42e9-b1ba-8c05f873994dd", "1daae3f57fd642e9b1ba8c05f873994d",
 		"{1daae3f5-7fd6-42e9-b1ba-8c05f873994d}", "urn:uuid:1daae3f5-7fd6-42e9-b1ba-8c05f873994d",
 		"1daae3f5-7fd6-42e9-b1ba-8c05f873994g", "1daae3f5-7fd642e9-b1ba-8c05-f873994d", " 1daae3f5-7fd6-42e9-b1ba-8c05f873994d",
 		"1daae3f5-7fd6-42e9-b1ba-8c05f873994d\n", "1daae3f5_7fd6_42e9_b1ba_8c05f873994d")},
-	{"bad date", []contract.Rule{contract.RuleDateTime}, onText(regexp.MustCompile(`^\d{4}-\d\d-\d\dT`), badDates...)},
+	{"invalid date-time", []contract.Rule{contract.RuleDateTime}, onText(regexp.MustCompile(`^\d{4}-\d\d-\d\dT`), badDates...)},
 	{"number beyond int64", []contract.Rule{
 		contract.RuleInt64, contract.RulePattern, contract.RuleType, contract.RuleOneOf, contract.RuleBounds,
-	}, onBody(func(p place, emit func(string)) {
+	}, onBody(func(p position, emit func(string)) {
 		text, isText := p.node.string()
 		if p.node.kind == '0' || isText && decimal.MatchString(text) {
 			for _, number := range []string{
@@ -107,32 +106,32 @@ var operators = []operator{
 			}
 		}
 	})},
-	{"value outside the enum", otherText, onBody(func(p place, emit func(string)) {
+	{"value not in the enum", otherText, onBody(func(p position, emit func(string)) {
 		if text, ok := p.node.string(); ok && regexp.MustCompile(`^[A-Za-z]\w*$`).MatchString(text) {
 			for _, other := range []string{text + "s", strings.ToLower(text), strings.ToUpper(text), " " + text, "Invalid", "", "4"} {
 				p.replace(scalar(other), emit)
 			}
 		}
 	})},
-	{"another text", otherText, onBody(func(p place, emit func(string)) {
+	{"another text", otherText, onBody(func(p position, emit func(string)) {
 		if text, ok := p.node.string(); ok {
 			for _, other := range []string{"", "x", "fabric:/", "fabric:" + text, " " + text, text + "\n", "http://[::1", "/relative"} {
 				p.replace(scalar(other), emit)
 			}
 		}
 	})},
-	{"half a character", []contract.Rule{contract.RuleJSON}, func(x subject, emit func(mutant)) {
-		onBody(func(p place, emit func(string)) {
+	{"lone surrogate", []contract.Rule{contract.RuleJSON}, func(x original, emit func(mutant)) {
+		onBody(func(p position, emit func(string)) {
 			if p.node.kind == '"' {
 				p.replace(raw(`"\ud800"`), emit)
 			}
 		})(x, func(m mutant) {
-			m.far = true // the reader stops there
+			m.anywhere = true // the decoder stops there
 			emit(m)
 		})
 	}},
 	{"another discriminator", append(otherBody, contract.RuleDiscriminator), onDiscriminator},
-	{"not JSON", []contract.Rule{contract.RuleJSON, contract.RuleBody, contract.RuleTrailing}, onBytes(func(body []byte, emit func([]byte)) {
+	{"not JSON", []contract.Rule{contract.RuleJSON, contract.RuleMissingBody, contract.RuleTrailing}, onBytes(func(body []byte, emit func([]byte)) {
 		for i := range 16 {
 			emit(body[:len(body)*i/16])
 		}
@@ -144,48 +143,48 @@ var operators = []operator{
 		emit([]byte(" "))
 		emit([]byte("<html>"))
 	})},
-	{"bytes after the end", []contract.Rule{contract.RuleTrailing, contract.RuleJSON, contract.RuleNoBody}, onBytes(func(body []byte, emit func([]byte)) {
+	{"trailing data", []contract.Rule{contract.RuleTrailing, contract.RuleJSON, contract.RuleUndocumentedBody}, onBytes(func(body []byte, emit func([]byte)) {
 		for _, more := range []string{"x", "{}", "}", ",", "null", "\x00", "\ufeff", "\u00a0", " \r\n\t"} {
 			emit(append(slices.Clip(body), more...))
 		}
 	})},
-	{"another status", append(otherBody, contract.RuleStatus, contract.RuleBody, contract.RuleNoBody, contract.RuleContentType), func(x subject, emit func(mutant)) {
-		if !x.message() {
+	{"another status", append(otherBody, contract.RuleStatus, contract.RuleMissingBody, contract.RuleUndocumentedBody, contract.RuleContentType), func(x original, emit func(mutant)) {
+		if !x.newMessage() {
 			return
 		}
 		for _, status := range []int{200, 201, 202, 203, 204, 206, 301, 304, 307, 400, 404, 409, 418, 500, 503, 599} {
 			if status != x.status {
-				m := mutant{exchange: *x.exchange, where: contract.InResponse, at: "status", far: true}
+				m := mutant{exchange: *x.exchange, side: contract.InResponse, location: "status", anywhere: true}
 				m.status = status
 				emit(m)
 			}
 		}
 	}},
-	{"another content type", append(otherBody, contract.RuleContentType, contract.RuleJSON), func(x subject, emit func(mutant)) {
-		if !x.message() {
+	{"another content type", append(otherBody, contract.RuleContentType, contract.RuleJSON), func(x original, emit func(mutant)) {
+		if !x.newMessage() {
 			return
 		}
 		for _, other := range []string{
 			"", "text/html", "text/plain", "application/xml", "application/problem+json", "text/json", "json", "*/*",
 			"application/json;", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json, text/plain",
 		} {
-			// What is right under one content type of an error may be wrong under another one.
-			m := mutant{exchange: *x.exchange, where: contract.InResponse, at: "header.Content-Type", far: x.status >= 400}
+			// A body that is valid under one content type of an error may be invalid under another.
+			m := mutant{exchange: *x.exchange, side: contract.InResponse, location: "header.Content-Type", anywhere: x.status >= 400}
 			m.contentType = other
 			emit(m)
-			m = mutant{exchange: *x.exchange, where: contract.InRequest, at: "header.Content-Type"}
+			m = mutant{exchange: *x.exchange, side: contract.InRequest, location: "header.Content-Type"}
 			m.requestType = other
 			emit(m)
 		}
 	}},
-	{"a body where none is", []contract.Rule{contract.RuleNoBody, contract.RuleContentType}, func(x subject, emit func(mutant)) {
-		if !x.message() {
+	{"an undocumented body", []contract.Rule{contract.RuleUndocumentedBody, contract.RuleContentType}, func(x original, emit func(mutant)) {
+		if !x.newMessage() {
 			return
 		}
-		for _, where := range []string{contract.InRequest, contract.InResponse} {
-			// A body where one may be lacks its content type, which is another place.
-			m := mutant{exchange: *x.exchange, where: where, far: true}
-			if len(m.side()) == 0 {
+		for _, side := range []contract.Side{contract.InRequest, contract.InResponse} {
+			// If the document allows a body, the violation is the missing content type, at another location.
+			m := mutant{exchange: *x.exchange, side: side, anywhere: true}
+			if len(m.changedBody()) == 0 {
 				m.setBody([]byte("{}"))
 				emit(m)
 			}
@@ -193,7 +192,7 @@ var operators = []operator{
 	}},
 }
 
-// badDates are no dates, or dates without a zone; some are right in spite of their looks.
+// badDates are mostly invalid date-times. Some only look invalid; the oracle decides.
 var badDates = []string{
 	"", "yesterday", "2018-01-01", "2018-01-01T09:00:55", "2018-01-01 09:00:55Z", "2018-02-29T09:00:55Z", "2018-13-01T09:00:55Z",
 	"2018-01-32T09:00:55Z", "2018-01-01T24:00:00Z", "2018-01-01T09:60:00Z", "2018-01-01T09:00:61Z", "2018-01-01T9:00:55Z",
@@ -203,21 +202,21 @@ var badDates = []string{
 	"2016-12-31T23:59:60Z", "2016-12-31T12:59:60Z", "2018-01-01t09:00:55z", "2020-02-29T09:00:55-00:00",
 }
 
-// onBody makes an operator of one that changes JSON bodies, place by place.
-func onBody(change func(p place, emit func(at string))) func(subject, func(mutant)) {
-	return func(x subject, emit func(mutant)) {
-		for _, where := range []string{contract.InRequest, contract.InResponse} {
-			body := (&mutant{exchange: *x.exchange, where: where}).side()
+// onBody returns the change of an operator that changes JSON bodies, one position at a time.
+func onBody(change func(p position, emit func(location string))) func(original, func(mutant)) {
+	return func(x original, emit func(mutant)) {
+		for _, side := range []contract.Side{contract.InRequest, contract.InResponse} {
+			body := (&mutant{exchange: *x.exchange, side: side}).changedBody()
 			if len(body) == 0 || body[0] == '<' {
 				continue
 			}
 			root := mustParse(body)
-			for _, p := range places(root) {
-				if !x.fresh(x.operation, where, x.status, x.contentType, p.at, p.kind(), string(p.node.json())) {
+			for _, p := range positions(root) {
+				if !x.firstTime(x.operation, side, x.status, x.contentType, p.location, p.kind(), string(p.node.json())) {
 					continue
 				}
-				change(p, func(at string) {
-					m := mutant{exchange: *x.exchange, where: where, at: at}
+				change(p, func(location string) {
+					m := mutant{exchange: *x.exchange, side: side, location: location}
 					m.setBody(root.json())
 					emit(m)
 				})
@@ -226,8 +225,8 @@ func onBody(change func(p place, emit func(at string))) func(subject, func(mutan
 	}
 }
 
-// kind returns the discriminator beside a property, which decides what the property means.
-func (p place) kind() string {
+// kind returns the discriminator beside a property. It determines the schema of the property.
+func (p position) kind() string {
 	if p.parent != nil {
 		for _, m := range p.parent.members {
 			if strings.HasSuffix(m.name, "Kind") {
@@ -238,26 +237,26 @@ func (p place) kind() string {
 	return ""
 }
 
-// side returns the body that the change is about.
-func (m *mutant) side() []byte {
-	if m.where == contract.InRequest {
+// changedBody returns the body on the side of the change.
+func (m *mutant) changedBody() []byte {
+	if m.side == contract.InRequest {
 		return m.requestBody
 	}
 	return m.body
 }
 
 func (m *mutant) setBody(body []byte) {
-	if m.where == contract.InRequest {
+	if m.side == contract.InRequest {
 		m.requestBody = body
 	} else {
 		m.body = body
 	}
 }
 
-// onText makes an operator that puts other texts where a text of a form stands.
-func onText(form *regexp.Regexp, others ...string) func(subject, func(mutant)) {
-	return onBody(func(p place, emit func(string)) {
-		if text, ok := p.node.string(); ok && form.MatchString(text) {
+// onText returns the change of an operator that replaces strings that match a pattern.
+func onText(pattern *regexp.Regexp, others ...string) func(original, func(mutant)) {
+	return onBody(func(p position, emit func(string)) {
+		if text, ok := p.node.string(); ok && pattern.MatchString(text) {
 			for _, other := range others {
 				p.replace(scalar(other), emit)
 			}
@@ -265,24 +264,24 @@ func onText(form *regexp.Regexp, others ...string) func(subject, func(mutant)) {
 	})
 }
 
-// message reports whether an exchange is new in what is said about its bodies.
-func (x subject) message() bool {
-	return x.fresh(x.operation, x.requestType, len(x.requestBody) > 0, x.status, x.contentType, len(x.body) > 0, string(x.body[:min(len(x.body), 1)]))
+// newMessage reports whether no exchange before had the same combination of statuses, types and kinds of bodies.
+func (x original) newMessage() bool {
+	return x.firstTime(x.operation, x.requestType, len(x.requestBody) > 0, x.status, x.contentType, len(x.body) > 0, string(x.body[:min(len(x.body), 1)]))
 }
 
-// onBytes makes an operator of one that changes a body as a whole.
-func onBytes(change func(body []byte, emit func([]byte))) func(subject, func(mutant)) {
-	return func(x subject, emit func(mutant)) {
-		for _, where := range []string{contract.InRequest, contract.InResponse} {
-			body := (&mutant{exchange: *x.exchange, where: where}).side()
+// onBytes returns the change of an operator that changes a body as bytes.
+func onBytes(change func(body []byte, emit func([]byte))) func(original, func(mutant)) {
+	return func(x original, emit func(mutant)) {
+		for _, side := range []contract.Side{contract.InRequest, contract.InResponse} {
+			body := (&mutant{exchange: *x.exchange, side: side}).changedBody()
 			if len(body) == 0 {
-				continue // to be given a body is another operator
+				continue // adding a body is another operator
 			}
-			if !x.fresh(x.operation, where, x.status, x.contentType, string(body)) {
+			if !x.firstTime(x.operation, side, x.status, x.contentType, string(body)) {
 				continue
 			}
 			change(body, func(changed []byte) {
-				m := mutant{exchange: *x.exchange, where: where, far: true}
+				m := mutant{exchange: *x.exchange, side: side, anywhere: true}
 				m.setBody(changed)
 				emit(m)
 			})
@@ -290,21 +289,21 @@ func onBytes(change func(body []byte, emit func([]byte))) func(subject, func(mut
 	}
 }
 
-// onDiscriminator gives a value of a union every other kind.
-func onDiscriminator(x subject, emit func(mutant)) {
+// onDiscriminator replaces the kind of each value of a union with every other kind.
+func onDiscriminator(x original, emit func(mutant)) {
 	kinds := map[string][]string{
 		"StorageKind":          {"AzureBlobStore", "FileShare", "DsmsAzureBlobStore", "ManagedIdentityAzureBlobStore"},
 		"ServicePartitionKind": {"Int64Range", "Named", "Singleton"},
 	}
-	onBody(func(p place, emit func(string)) {
+	onBody(func(p position, emit func(string)) {
 		for property, kinds := range kinds {
 			kind := p.node.member(property)
 			if kind == nil {
 				continue
 			}
 			for _, other := range append(kinds, "Invalid", "Unknown", "", strings.ToLower(kinds[0])) {
-				// The place is the union: its other properties are judged by the new kind.
-				place{p.at, kind, p.node, 0}.replace(scalar(other), emit)
+				// The location is that of the union, because the new kind also changes the schema of its other properties.
+				position{p.location, kind, p.node, 0}.replace(scalar(other), emit)
 			}
 		}
 	})(x, emit)

@@ -18,21 +18,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// An oracle judges exchanges by the document without any code of this package or of kin-openapi: the
-// schemas are turned into JSON Schema 2020-12, and what JSON Schema cannot express is checked by
-// hand. What it says is what "breaks the document" means in the tests of this package.
+// An oracle checks exchanges against the document without any code of this package or of kin-openapi. It
+// converts the schemas to JSON Schema 2020-12 and has its own code for what JSON Schema cannot express. It
+// defines which exchanges are valid in the tests of this package.
 type oracle struct {
 	doc        map[string]any
 	compiler   *jsonschema.Compiler
-	compiled   map[string]*jsonschema.Schema // by the pointer of the schema
+	compiled   map[string]*jsonschema.Schema // by the pointer to the schema
 	operations []*oracleOperation
 }
 
 type oracleOperation struct {
 	id, method string
-	path       *regexp.Regexp // its one group is the parameter
+	path       *regexp.Regexp // its only group is the parameter
 	parameters []string       // pointers
-	body       map[string]any // nil: none
+	body       map[string]any // nil: none is documented
 	responses  map[string]any
 }
 
@@ -49,8 +49,7 @@ func newOracle(t testing.TB, document []byte) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The whole document is one resource, so that the references in it stay as they are. Only those
-	// places of it that are schemas are ever compiled.
+	// The whole document is one resource, so that its references stay valid. Only its schemas are compiled.
 	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +67,7 @@ func newOracle(t testing.TB, document []byte) *oracle {
 		for method, op := range item {
 			op, ok := op.(map[string]any)
 			if !ok {
-				continue // the parameters
+				continue // the parameters of the path
 			}
 			pattern := regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(template), "(.+)")
 			operation := &oracleOperation{
@@ -87,8 +86,8 @@ func newOracle(t testing.TB, document []byte) *oracle {
 	return o
 }
 
-// toJSONSchema translates every schema of an OpenAPI 3.0.3 document. What is no schema has no
-// keywords that mean anything here, and stays as it is.
+// toJSONSchema converts every schema of an OpenAPI 3.0.3 document to JSON Schema. The rest of the document
+// has none of the keywords that it converts.
 func toJSONSchema(t testing.TB, value any) any {
 	switch value := value.(type) {
 	case []any:
@@ -99,26 +98,26 @@ func toJSONSchema(t testing.TB, value any) any {
 		return list
 	case map[string]any:
 		if ref, ok := value["$ref"].(string); ok {
-			return map[string]any{"$ref": ref} // 3.0 ignores what stands beside
+			return map[string]any{"$ref": ref} // OpenAPI 3.0 ignores its siblings
 		}
 		schema := map[string]any{}
 		for key, v := range value {
 			schema[key] = toJSONSchema(t, v)
 		}
-		// The one-value enumerations of the members say the same.
+		// The enumerations in the members of the union, each with one value, have the same meaning.
 		delete(schema, "discriminator")
 		if schema["type"] == "object" && schema["additionalProperties"] == nil {
 			if schema["allOf"] != nil {
-				t.Fatal("properties that come from an allOf: let the oracle know of unevaluatedProperties")
+				t.Fatal("the oracle does not support properties in allOf: add unevaluatedProperties")
 			}
-			// Properties that are not in the document are what a contract is there to find.
+			// A contract does not allow undocumented properties.
 			schema["additionalProperties"] = false
 		}
 		if schema["type"] == "integer" && schema["format"] == nil {
 			schema["format"] = "integer"
 		}
 		if schema["format"] == "date-time" {
-			// The library reads a sign where a digit has to be, as in 09:+1:00Z.
+			// The library accepts a sign in place of a digit, as in 09:+1:00Z.
 			schema["pattern"] = `^[0-9]{4}(-[0-9]{2}){2}[Tt]([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`
 		}
 		if name, ok := schema["type"].(string); ok && schema["nullable"] == true {
@@ -137,30 +136,30 @@ var (
 	integerNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 )
 
-// integer checks a whole number of so many bits, or of any size: a JSON number without fraction and
-// exponent, as OpenAPI 3.0 has it (1.0 is an integer only in later JSON Schema), or a string. The
-// document's pattern lets a string begin with zeros, so they are no mistake.
+// integer checks an integer with a number of bits, or of any size if bits is 0. It is a string, or a JSON
+// number without fraction and exponent, as in OpenAPI 3.0 (only later JSON Schema accepts 1.0). A string may
+// have leading zeros, because the document's pattern allows them.
 func integer(value any, bits int) error {
-	text, form := fmt.Sprint(value), integerNumber
+	text, pattern := fmt.Sprint(value), integerNumber
 	switch value.(type) {
 	case string:
-		form = decimal
+		pattern = decimal
 	case json.Number:
 	default:
-		return nil // the type says more
+		return nil // the type keyword reports it
 	}
-	if !form.MatchString(text) {
-		return errors.New("no whole number")
+	if !pattern.MatchString(text) {
+		return errors.New("not an integer")
 	}
 	n, _ := new(big.Int).SetString(text, 10)
 	limit := new(big.Int).Lsh(big.NewInt(1), uint(max(bits, 1)-1))
 	if bits > 0 && (n.Cmp(limit) >= 0 || n.Cmp(limit.Neg(limit)) < 0) {
-		return fmt.Errorf("no int%d", bits)
+		return fmt.Errorf("not an int%d", bits)
 	}
 	return nil
 }
 
-// resolve follows a pointer, and the references at its end. It returns the pointer it ended with.
+// resolve returns the object at a pointer, and its pointer. It follows references.
 func (o *oracle) resolve(ref string) (map[string]any, string) {
 	var value any = o.doc
 	for step := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
@@ -187,7 +186,7 @@ func (o *oracle) schema(ref string) *jsonschema.Schema {
 	return s
 }
 
-// request returns what is wrong with the request of an exchange.
+// request returns the first violation in the request of an exchange.
 func (o *oracle) request(x *exchange) error {
 	for _, op := range o.operations {
 		path := op.path.FindStringSubmatch(x.path)
@@ -201,7 +200,7 @@ func (o *oracle) request(x *exchange) error {
 		case len(x.requestBody) == 0 && (op.body == nil || op.body["required"] != true):
 			return nil
 		case op.body == nil || len(x.requestBody) == 0:
-			return errors.New("a body where none belongs, or none where one does")
+			return errors.New("an undocumented body or a missing one")
 		}
 		return o.body("", op.body, x.requestType, x.requestBody)
 	}
@@ -231,7 +230,7 @@ func (o *oracle) parameters(op *oracleOperation, path string, query []parameter)
 			case schema["type"] == "integer" && integerNumber.MatchString(text):
 				value = json.Number(text)
 			case schema["type"] == "boolean" && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false")):
-				value = true // the documentation's own examples write True
+				value = true // the documentation's own examples have True
 			}
 			if err := o.schema(ref).Validate(value); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -244,7 +243,7 @@ func (o *oracle) parameters(op *oracleOperation, path string, query []parameter)
 	return nil
 }
 
-// response returns what is wrong with the answer of an exchange to the operation of the given name.
+// response returns the first violation in the response of an exchange to its operation.
 func (o *oracle) response(x *exchange) error {
 	for _, op := range o.operations {
 		if op.id != x.operation {
@@ -252,37 +251,37 @@ func (o *oracle) response(x *exchange) error {
 		}
 		ref, ok := op.responses[strconv.Itoa(x.status)].(map[string]any)
 		if !ok && x.status >= 400 {
-			ref, ok = op.responses["default"].(map[string]any) // which describes failures
+			ref, ok = op.responses["default"].(map[string]any) // the document describes errors only by it
 		}
 		if !ok {
 			return errors.New("the status is not documented")
 		}
-		at := ""
-		if pointer, ok := ref["$ref"].(string); ok {
-			ref, at = o.resolve(pointer)
+		pointer := ""
+		if shared, ok := ref["$ref"].(string); ok {
+			ref, pointer = o.resolve(shared)
 		}
 		content, _ := ref["content"].(map[string]any)
 		switch {
 		case len(x.body) == 0 && (len(content) == 0 || ref["x-empty-body"] == true):
 			return nil
 		case len(x.body) == 0 || len(content) == 0:
-			return errors.New("a body where none belongs, or none where one does")
+			return errors.New("an undocumented body or a missing one")
 		}
-		return o.body(at, ref, x.contentType, x.body)
+		return o.body(pointer, ref, x.contentType, x.body)
 	}
 	panic("no operation " + x.operation)
 }
 
-// body checks a body against the content of a request body or a response, which is inline or at a
-// pointer.
-func (o *oracle) body(at string, message map[string]any, contentType string, body []byte) error {
+// body checks a body against the content of a request body or of a response. The pointer is that of a shared
+// response, empty if the response is inline.
+func (o *oracle) body(pointer string, message map[string]any, contentType string, body []byte) error {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	media, ok := message["content"].(map[string]any)[mediaType].(map[string]any)
 	if err != nil || !ok {
 		return errors.New("the content type is not documented")
 	}
 	if media["schema"].(map[string]any)["type"] == "string" {
-		return nil // any text
+		return nil // any text is valid
 	}
 	value, err := decode(body)
 	if err != nil {
@@ -290,27 +289,27 @@ func (o *oracle) body(at string, message map[string]any, contentType string, bod
 	}
 	ref, ok := media["schema"].(map[string]any)["$ref"].(string)
 	if !ok {
-		ref = at + "/content/" + strings.ReplaceAll(mediaType, "/", "~1") + "/schema"
+		ref = pointer + "/content/" + strings.ReplaceAll(mediaType, "/", "~1") + "/schema"
 	}
 	return o.schema(ref).Validate(value)
 }
 
-// decode reads JSON, and finds what is lost in reading: keys that come twice, bytes that follow.
+// decode decodes JSON. Unlike the decoder, it rejects duplicate keys, trailing data and invalid UTF-8.
 func decode(body []byte) (any, error) {
 	if !utf8.Valid(body) {
-		return nil, errors.New("no UTF-8")
+		return nil, errors.New("not UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
-	if err := unique(dec); err != nil {
+	if err := checkUniqueKeys(dec); err != nil {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows")
+		return nil, errors.New("trailing data")
 	}
 	return jsonschema.UnmarshalJSON(bytes.NewReader(body))
 }
 
-func unique(dec *json.Decoder) error {
+func checkUniqueKeys(dec *json.Decoder) error {
 	tok, err := dec.Token()
 	delim, ok := tok.(json.Delim)
 	if err != nil || !ok {
@@ -321,11 +320,11 @@ func unique(dec *json.Decoder) error {
 		if delim == '{' {
 			name, err := dec.Token()
 			if err != nil || names[name] {
-				return errors.Join(err, fmt.Errorf("the key %v, twice or broken", name))
+				return errors.Join(err, fmt.Errorf("the key %v is duplicate or invalid", name))
 			}
 			names[name] = true
 		}
-		if err := unique(dec); err != nil {
+		if err := checkUniqueKeys(dec); err != nil {
 			return err
 		}
 	}

@@ -17,18 +17,17 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// drawn makes the choices of a generator through rapid, which reduces a failure to the choices that
-// matter.
-type drawn struct{ *rapid.T }
+// rapidSource makes the choices of a generator with rapid, which shrinks failures.
+type rapidSource struct{ *rapid.T }
 
-func (d drawn) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(d.T, "choice") }
+func (d rapidSource) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(d.T, "choice") }
 
-// Every answer that the Documented schemas allow is right under both documents. The client reads it
-// and writes it again as the same JSON value.
-func TestClientKeepsAnswers(t *testing.T) {
+// Every response that the Documented schemas allow is valid under both documents. The client decodes it and
+// encodes it again as an equivalent JSON value.
+func TestClientKeepsResponses(t *testing.T) {
 	t.Parallel()
-	judges := []*judge{newJudge(t, "Documented"), newJudge(t, "Runtime")}
-	o := judges[0].oracle
+	comparers := []*comparer{newComparer(t, "Documented"), newComparer(t, "Runtime")}
+	o := comparers[0].oracle
 	formats := propertyFormats(o)
 	for operation, schema := range map[string]string{
 		"GetPartitionBackupProgress": "BackupProgressInfo",
@@ -39,23 +38,23 @@ func TestClientKeepsAnswers(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
 				x := newExchange(operation, schema)
-				x.body = o.random(drawn{rt}, "#/components/schemas/"+schema).json()
-				for _, j := range judges {
-					if err := j.validator.CheckResponse(x.request(), x.response()); err != nil {
-						rt.Fatalf("%s is wrong under %s: %v", x.body, j.profile, err)
+				x.body = o.random(rapidSource{rt}, "#/components/schemas/"+schema).json()
+				for _, c := range comparers {
+					if err := c.validator.CheckResponse(x.request(), x.response()); err != nil {
+						rt.Fatalf("%s is invalid under %s: %v", x.body, c.profile, err)
 					}
 				}
-				want, got := decodeValue(rt, x.body), decodeValue(rt, writtenByClient(rt, &x))
-				if diff := cmp.Diff(meaning(formats, "", want), meaning(formats, "", got)); diff != "" {
-					rt.Fatalf("%s\nis written as (-received +written):\n%s", x.body, diff)
+				want, got := decodeValue(rt, x.body), decodeValue(rt, encodedByClient(rt, &x))
+				if diff := cmp.Diff(normalize(formats, "", want), normalize(formats, "", got)); diff != "" {
+					rt.Fatalf("%s\nis encoded as (-received +encoded):\n%s", x.body, diff)
 				}
 			})
 		})
 	}
 }
 
-// writtenByClient lets the client read an answer, and returns it as the client writes it.
-func writtenByClient(rt *rapid.T, x *exchange) []byte {
+// encodedByClient returns a response as the client encodes it after it has decoded it.
+func encodedByClient(rt *rapid.T, x *exchange) []byte {
 	client, err := sfbackup.NewClient("http://localhost:19080", sfbackup.WithHTTPClient(&http.Client{
 		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp := x.response()
@@ -104,12 +103,12 @@ func decodeValue(rt *rapid.T, data []byte) any {
 		rt.Fatalf("%s: %v", data, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		rt.Fatalf("something follows %s", data)
+		rt.Fatalf("trailing data after %s", data)
 	}
 	return value
 }
 
-// propertyFormats returns the formats of properties, which have one meaning in the whole document.
+// propertyFormats returns formats by the name of the property. A name has the same format in all schemas.
 func propertyFormats(o *oracle) map[string]string {
 	formats := map[string]string{}
 	for name := range o.doc["components"].(map[string]any)["schemas"].(map[string]any) {
@@ -125,19 +124,19 @@ func propertyFormats(o *oracle) map[string]string {
 	return formats
 }
 
-// meaning returns a JSON value without what makes no difference.
+// normalize returns a JSON value in a normal form, for comparison.
 //
-// A property that is absent, null or zero is left out. The client's types have no pointers, so that
-// callers need no accessors: a value that is not there and the zero value are one to them. No zero
-// means anything in this API: an all-zero UUID, the year 1 and LSN 0 are how servers write "not set".
+// It omits properties that are absent, null or zero. The client's types have no pointers, so that callers
+// need no accessors, and therefore do not distinguish an absent value from the zero value. No zero is
+// significant in this API: servers send an all-zero UUID, the year 1 and LSN 0 for values that are not set.
 //
-// Identities have no case, a point in time has many zones, and 007 is 7.
-func meaning(formats map[string]string, property string, value any) any {
+// UUIDs are compared without case, times without their zone, and integers without leading zeros.
+func normalize(formats map[string]string, property string, value any) any {
 	switch value := value.(type) {
 	case map[string]any:
 		object := map[string]any{}
 		for name, v := range value {
-			if v = meaning(formats, name, v); v != nil {
+			if v = normalize(formats, name, v); v != nil {
 				object[name] = v
 			}
 		}
@@ -151,16 +150,16 @@ func meaning(formats map[string]string, property string, value any) any {
 		}
 		list := make([]any, len(value))
 		for i, v := range value {
-			list[i] = meaning(formats, "", v)
+			list[i] = normalize(formats, "", v)
 		}
 		return list
 	case string:
-		return textMeaning(formats[property], value)
+		return normalizeText(formats[property], value)
 	}
 	return value
 }
 
-func textMeaning(format, text string) any {
+func normalizeText(format, text string) any {
 	if text == "" {
 		return nil
 	}

@@ -16,31 +16,31 @@ func (v *Validator) checkRequest(req *http.Request, body []byte) []*Violation {
 	if r.operation == nil {
 		return r.violations
 	}
-	c := &check{operation: r.operation.id, where: InRequest, off: v.off, covered: v.covered, list: r.violations}
-	v.covered.operation(r.operation.id)
+	c := &check{operation: r.operation.id, side: InRequest, disabled: v.disabled, coverage: v.coverage, violations: r.violations}
+	v.coverage.count(CoverageOperation, r.operation.id, "")
 	c.parameters(r, req.URL.RawQuery)
 	c.requestBody(r.operation.body, req.Header.Get("Content-Type"), body)
-	return c.sorted()
+	return c.result()
 }
 
 // parameters checks the parameters in the path and in the query.
 func (c *check) parameters(r route, rawQuery string) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		c.add("query", RuleParameter, "the query is not encoded as a form")
+		c.add("query", RuleParameter, "expected a URL-encoded query, found invalid encoding")
 	}
-	var known []string
+	var documented []string
 	for _, ref := range r.operation.parameters {
 		p := ref.Value
 		switch p.In {
 		case openapi3.ParameterInPath:
-			c.parameter(p, r.path[p.Name])
+			c.parameter(p, r.pathParameters[p.Name])
 		case openapi3.ParameterInQuery:
-			known = append(known, p.Name)
+			documented = append(documented, p.Name)
 			values := query[p.Name]
 			switch {
 			case len(values) == 0 && p.Name == "api-version":
-				c.add("query."+p.Name, RuleAPIVersion, "expected %s, found none", oneOf(p.Schema.Value.Enum))
+				c.add("query."+p.Name, RuleAPIVersion, "expected %s, found none", enumValues(p.Schema.Value))
 			case len(values) == 0 && p.Required:
 				c.add("query."+p.Name, RuleRequired, "expected a value, found none")
 			case len(values) > 1:
@@ -52,12 +52,12 @@ func (c *check) parameters(r route, rawQuery string) {
 		}
 	}
 	for name := range query {
-		if slices.Contains(known, name) {
+		if slices.Contains(documented, name) {
 			continue
 		}
-		message := "expected no parameter of this name"
-		if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) }); i >= 0 {
-			message = "expected the name " + known[i]
+		message := "expected no parameter with this name, found one"
+		if i := slices.IndexFunc(documented, func(d string) bool { return strings.EqualFold(d, name) }); i >= 0 {
+			message = "expected the name " + documented[i] + ", found different capitalization"
 		}
 		c.add("query."+name, RuleParameter, "%s", message)
 	}
@@ -65,46 +65,43 @@ func (c *check) parameters(r route, rawQuery string) {
 
 // parameter checks one value of a parameter.
 func (c *check) parameter(p *openapi3.Parameter, text string) {
-	at := p.In + "." + p.Name
+	location := p.In + "." + p.Name
 	var value any = text
 	switch schema := p.Schema.Value; {
 	case schema.Type.Is("integer"):
-		if !wholeNumber.MatchString(text) {
-			c.add(at, RuleInt64, "expected a whole number, found %s", show(text))
+		if !integerText.MatchString(text) {
+			c.add(location, RuleInt64, "expected an integer, found %s", quote(text))
 			return
 		}
 		value = json.Number(text)
 	case schema.Type.Is("boolean"):
 		// The documentation's own examples write True, as .NET does.
-		switch {
-		case strings.EqualFold(text, "true"):
-			value = true
-		case strings.EqualFold(text, "false"):
-			value = false
-		default:
-			c.add(at, RuleType, "expected true or false, found %s", show(text))
+		isTrue := strings.EqualFold(text, "true")
+		if !isTrue && !strings.EqualFold(text, "false") {
+			c.add(location, RuleType, "expected true or false, found %s", quote(text))
 			return
 		}
+		value = isTrue
 	}
-	// The version has a rule of its own: who checks against a server of another version wants to
-	// switch that off, and nothing else.
+	// The version has its own rule, so that checks against a server of another version can disable that
+	// and nothing else.
 	if p.Name == "api-version" {
 		if p.Schema.Value.VisitJSON(value) != nil {
-			c.add(at, RuleAPIVersion, "expected %s, found %s", oneOf(p.Schema.Value.Enum), show(text))
+			c.add(location, RuleAPIVersion, "expected %s, found %s", enumValues(p.Schema.Value), quote(text))
 		}
 		return
 	}
-	c.value(p.Schema, value, at)
+	c.value(p.Schema, value, location)
 }
 
-func (c *check) requestBody(want *openapi3.RequestBody, contentType string, body []byte) {
+func (c *check) requestBody(documented *openapi3.RequestBody, contentType string, body []byte) {
 	switch {
-	case want == nil && len(body) > 0:
-		c.add("", RuleNoBody, "expected no body, found %d bytes", len(body))
-	case want == nil:
+	case documented == nil && len(body) > 0:
+		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
+	case documented == nil:
 	case len(body) > 0:
-		c.body(want.Content, contentType, body)
-	case want.Required:
-		c.add("", RuleBody, "expected a body, found none")
+		c.body(documented.Content, contentType, body)
+	case documented.Required:
+		c.add("", RuleMissingBody, "expected a body, found none")
 	}
 }

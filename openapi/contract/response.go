@@ -1,6 +1,10 @@
 package contract
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -9,30 +13,30 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// emptyBody is the extension of a response object whose body may be missing. OpenAPI has no word for
-// it.
-const emptyBody = "x-empty-body"
+// emptyBodyExtension is the extension of a response object whose body may be missing. OpenAPI has no
+// keyword for that.
+const emptyBodyExtension = "x-empty-body"
 
-// checkResponse returns the violations of an answer with the given body.
+// checkResponse returns the violations of a response with the given body.
 func (v *Validator) checkResponse(o *operation, req *http.Request, resp *http.Response, body []byte) []*Violation {
-	c := &check{operation: o.id, where: InResponse, off: v.off, covered: v.covered}
-	v.covered.status(o, resp.StatusCode)
+	c := &check{operation: o.id, side: InResponse, disabled: v.disabled, coverage: v.coverage}
+	v.coverage.countStatus(o, resp.StatusCode)
 	c.response(o, req, resp, body)
-	return c.sorted()
+	return c.result()
 }
 
 func (c *check) response(o *operation, req *http.Request, resp *http.Response, body []byte) {
-	want := o.responses.Status(resp.StatusCode)
-	if want == nil && resp.StatusCode >= http.StatusBadRequest {
-		want = o.responses.Default() // which describes failures
+	documented := o.responses.Status(resp.StatusCode)
+	if documented == nil && resp.StatusCode >= http.StatusBadRequest {
+		documented = o.responses.Default() // the document describes errors only by it
 	}
-	if want == nil {
-		c.add("status", RuleStatus, "expected %s or a failure, found %d", documentedStatuses(o), resp.StatusCode)
+	if documented == nil {
+		c.add("status", RuleStatus, "expected %s, found %d", documentedStatuses(o), resp.StatusCode)
 		return
 	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		if !accepts(req, encoding) {
-			c.add("header.Content-Encoding", RuleEncoding, "expected none, found %s", show(encoding))
+			c.add("header.Content-Encoding", RuleEncoding, "expected an encoding that the request accepts, found %s", quote(encoding))
 		}
 		plain, err := gunzip(body)
 		if err != nil {
@@ -40,18 +44,19 @@ func (c *check) response(o *operation, req *http.Request, resp *http.Response, b
 		}
 		body = plain
 	}
+	content := documented.Value.Content
 	switch {
-	case len(want.Value.Content) == 0 && len(body) > 0:
-		c.add("", RuleNoBody, "expected no body, found %d bytes", len(body))
-	case len(want.Value.Content) == 0:
+	case len(content) == 0 && len(body) > 0:
+		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
+	case len(content) == 0:
 	case len(body) > 0:
-		c.body(want.Value.Content, resp.Header.Get("Content-Type"), body)
-	case want.Value.Extensions[emptyBody] == nil:
-		c.add("", RuleBody, "expected a body, found none")
+		c.body(content, resp.Header.Get("Content-Type"), body)
+	case documented.Value.Extensions[emptyBodyExtension] == nil:
+		c.add("", RuleMissingBody, "expected a body, found none")
 	}
 }
 
-// accepts reports whether a request asks for an encoding of the answer.
+// accepts reports whether a request accepts an encoding of the response.
 func accepts(req *http.Request, encoding string) bool {
 	for _, values := range req.Header.Values("Accept-Encoding") {
 		for value := range strings.SplitSeq(values, ",") {
@@ -64,53 +69,53 @@ func accepts(req *http.Request, encoding string) bool {
 	return false
 }
 
-// body checks a body that is there.
+func gunzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// body checks a body that is not empty.
 func (c *check) body(content openapi3.Content, contentType string, body []byte) {
-	const at = "header.Content-Type"
+	const location = "header.Content-Type"
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	media := content[mediaType]
 	switch {
 	case contentType == "":
-		c.add(at, RuleContentType, "expected %s, found none", documentedTypes(content))
+		c.add(location, RuleContentType, "expected %s, found none", documentedTypes(content))
 	case err != nil || media == nil:
-		c.add(at, RuleContentType, "expected %s, found %s", documentedTypes(content), show(contentType))
+		c.add(location, RuleContentType, "expected %s, found %s", documentedTypes(content), quote(contentType))
 	}
 	if media == nil {
-		// Under another name it may still be what is documented, and wrong in more than the name.
+		// The body may still be the documented JSON under the wrong type, and have violations of its own.
 		if media = content["application/json"]; media == nil || !looksLikeJSON(body) {
 			return
 		}
 	}
 	if media.Schema == nil || media.Schema.Value.Type.Is("string") {
-		return // a text, and any text will do
+		return // any text is valid
 	}
 	if value, ok := c.decode(body); ok {
 		c.value(media.Schema, value, "")
 	}
 }
 
-// looksLikeJSON tells an object from a page for people.
+// looksLikeJSON distinguishes JSON from an HTML page or plain text by its first character.
 func looksLikeJSON(body []byte) bool {
 	text := strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n")
 	return strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "null")
 }
 
 func documentedTypes(content openapi3.Content) string {
-	var types []string
-	for t := range content {
-		types = append(types, t)
-	}
-	slices.Sort(types)
-	return strings.Join(types, " or ")
+	return strings.Join(slices.Sorted(maps.Keys(content)), " or ")
 }
 
 func documentedStatuses(o *operation) string {
-	var statuses []string
-	for s := range o.responses.Map() {
-		if s != "default" {
-			statuses = append(statuses, s)
-		}
+	statuses := slices.Sorted(maps.Keys(o.responses.Map()))
+	if i := slices.Index(statuses, "default"); i >= 0 { // it sorts after the numbers
+		statuses[i] = "an error status"
 	}
-	slices.Sort(statuses)
-	return strings.Join(statuses, ", ")
+	return strings.Join(statuses, " or ")
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// An operation is one operation of the document with all its parameters.
+// An operation is an operation of the document with all its parameters.
 type operation struct {
 	id         string
 	method     string
 	path       string
 	segments   []string // of the path
 	parameters openapi3.Parameters
-	body       *openapi3.RequestBody // nil: none
+	body       *openapi3.RequestBody // nil: none is documented
 	responses  *openapi3.Responses
 }
 
@@ -42,21 +42,21 @@ func newOperations(doc *openapi3.T) ([]*operation, error) {
 	return operations, nil
 }
 
-// A route is the operation that a request means, the parameters in its path, and what is wrong with
-// the way it says so.
+// A route is the operation that a request matches, its path parameters, and the violations in its path
+// and method.
 type route struct {
-	operation  *operation // nil: none
-	path       map[string]string
-	violations []*Violation
+	operation      *operation // nil: none
+	pathParameters map[string]string
+	violations     []*Violation
 }
 
-// route finds the operation of a request. Routers want a path parameter to be one segment; a service
-// id may have several, so a parameter here takes all segments up to the next literal one, and its
-// schema judges what it took. What comes before the first literal segment is where a gateway puts
-// the API.
+// route finds the operation of a request. Most routers match a path parameter with one segment, but a
+// service id may have several. So a parameter matches all segments up to the next literal one, and its
+// schema decides whether they are valid. Segments before the first literal one are the path under which
+// a gateway serves the API.
 func (v *Validator) route(req *http.Request) route {
-	// Segments are cut before they are unescaped, except where an escaped slash stands for one: that
-	// is within a parameter and does no harm.
+	// The path is split before its segments are unescaped, so that an escaped slash does not separate
+	// segments. It can only be part of a parameter.
 	escaped := req.URL.EscapedPath()
 	trimmed := strings.TrimRight(escaped, "/")
 	var segments []string
@@ -74,83 +74,88 @@ func (v *Validator) route(req *http.Request) route {
 		}
 	}
 	var r route
-	if best == nil {
-		if !v.off[RuleOperation] {
-			r.violations = []*Violation{{
-				Where: InRequest, Pointer: "path", Rule: RuleOperation, Message: "no operation of the document has this path",
-			}}
-		}
-		return r
-	}
-	r.operation, r.path = best.operation, best.path
 	add := func(rule Rule, message string) {
-		if v.off[rule] {
+		if v.disabled[rule] {
 			return
 		}
-		r.violations = append(r.violations, &Violation{
-			Operation: best.operation.id, Where: InRequest, Pointer: "path", Rule: rule, Message: message,
-		})
+		violation := &Violation{Where: InRequest, Location: "path", Rule: rule, Message: message}
+		if best != nil {
+			violation.Operation = best.operation.id
+		}
+		r.violations = append(r.violations, violation)
 	}
-	if best.folded {
-		add(RulePathCase, "expected "+best.operation.path+", found the same in another case")
+	if best == nil {
+		add(RuleOperation, "expected the path of a documented operation, found another path")
+		return r
+	}
+	r.operation, r.pathParameters = best.operation, best.pathParameters
+	if best.differentCase {
+		add(RulePathCase, "expected "+best.operation.path+", found different capitalization")
 	}
 	if trimmed != escaped {
-		add(RuleTrailingSlash, "expected "+best.operation.path+", found a slash after it")
+		add(RuleTrailingSlash, "expected "+best.operation.path+", found a trailing slash")
 	}
 	if best.operation.method != req.Method {
-		add(RuleMethod, "expected "+best.operation.method+", found "+show(req.Method))
-		r.operation = nil // whatever it is answered with, it is not this operation's
+		add(RuleMethod, "expected "+best.operation.method+", found "+quote(req.Method))
+		r.operation = nil // the response is not one of this operation
 	}
 	return r
 }
 
-// A match is an operation whose path fits.
+// A match is an operation whose path matches that of a request.
 type match struct {
-	operation *operation
-	path      map[string]string // its parameters
-	begin     int               // how many segments a gateway put before it
-	folded    bool              // not in the document's case
+	operation      *operation
+	pathParameters map[string]string
+	prefix         int  // the number of segments before the operation's path
+	differentCase  bool // the literal segments differ in case from the document
 }
 
-// better reports whether a request with the given method means m sooner than n. A service may be
-// called like the segments of another operation, so what explains more of the path is right.
+// better reports whether m is a better match than n for a request with the given method. A service name
+// may contain segments of another operation's path, so the match with the shorter prefix is better.
 func (m *match) better(n *match, method string) bool {
-	if right := m.operation.method == method; right != (n.operation.method == method) {
-		return right
+	if sameMethod := m.operation.method == method; sameMethod != (n.operation.method == method) {
+		return sameMethod
 	}
-	if m.begin != n.begin {
-		return m.begin < n.begin
+	if m.prefix != n.prefix {
+		return m.prefix < n.prefix
 	}
-	return n.folded && !m.folded
+	return n.differentCase && !m.differentCase
 }
 
-// match finds the path of the operation, in any case of letters, at the end of a path.
+// match matches the path of the operation with the end of a path.
 func (o *operation) match(segments []string) *match {
-	for begin := range segments {
-		path, folded, ok := map[string]string{}, false, true
-		rest := segments[begin:]
-		for i, want := range o.segments {
-			if !strings.HasPrefix(want, "{") {
-				if len(rest) == 0 || !strings.EqualFold(rest[0], want) {
-					ok = false
-					break
-				}
-				folded = folded || rest[0] != want
-				rest = rest[1:]
-				continue
-			}
-			// As much as leaves one segment for each that is to come.
-			n := len(rest) - (len(o.segments) - i - 1)
-			if n < 1 {
-				ok = false
-				break
-			}
-			path[strings.Trim(want, "{}")] = strings.Join(rest[:n], "/")
-			rest = rest[n:]
-		}
-		if ok && len(rest) == 0 {
-			return &match{o, path, begin, folded}
+	for prefix := range segments {
+		if m := o.matchAll(segments[prefix:]); m != nil {
+			m.prefix = prefix
+			return m
 		}
 	}
 	return nil
+}
+
+// matchAll matches the path of the operation, ignoring case, with all of the given segments.
+func (o *operation) matchAll(segments []string) *match {
+	m := &match{operation: o, pathParameters: map[string]string{}}
+	for i, want := range o.segments {
+		// A parameter takes all segments except one for each segment that follows it in the document.
+		n := len(segments) - (len(o.segments) - i - 1)
+		if !strings.HasPrefix(want, "{") {
+			n = min(n, 1)
+		}
+		switch {
+		case n < 1:
+			return nil
+		case strings.HasPrefix(want, "{"):
+			m.pathParameters[strings.Trim(want, "{}")] = strings.Join(segments[:n], "/")
+		case !strings.EqualFold(segments[0], want):
+			return nil
+		default:
+			m.differentCase = m.differentCase || segments[0] != want
+		}
+		segments = segments[n:]
+	}
+	if len(segments) > 0 {
+		return nil
+	}
+	return m
 }

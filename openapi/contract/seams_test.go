@@ -16,7 +16,7 @@ import (
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
 
-// The same answer through every seam gives the same violations, and passes unchanged.
+// The same response has the same violations through every seam, and it passes unchanged.
 func TestSeams(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
@@ -69,9 +69,9 @@ func TestSeams(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewServer(fake)
 		defer server.Close()
-		tb := &recordingTB{}
+		tb := &recordingTB{TB: t}
 		get(&http.Client{Transport: contract.ForTest(tb, v, nil)}, server.URL)
-		if diff := cmp.Diff([]string{"GET " + onPartition + "GetBackupProgress, 200:\n\t" + want}, tb.errors); diff != "" {
+		if diff := cmp.Diff([]string{"GET " + onPartition + "GetBackupProgress, status 200:\n\t" + want}, tb.errors); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -103,9 +103,12 @@ func TestSeams(t *testing.T) {
 	})
 }
 
-type recordingTB struct{ errors []string }
+// recordingTB keeps the failures of a test instead of failing it.
+type recordingTB struct {
+	testing.TB
+	errors []string
+}
 
-func (*recordingTB) Helper() {}
 func (r *recordingTB) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
@@ -114,12 +117,12 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// An answer streams through the transport, and one that is closed early is not judged by its half.
+// A response streams through the transport, and its body is not checked if it is closed early.
 func TestTransportStreams(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
 	body, w := io.Pipe()
-	tb := &recordingTB{}
+	tb := &recordingTB{TB: t}
 	client := &http.Client{Transport: contract.ForTest(tb, v, roundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ContentLength: -1, Request: req,
@@ -130,7 +133,7 @@ func TestTransportStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.WriteString(w, `{"Items":[`) //nolint:errcheck // the reader sees it
+	go io.WriteString(w, `{"Items":[`) //nolint:errcheck // the reader gets the error
 	half := make([]byte, 10)
 	if _, err := io.ReadFull(resp.Body, half); err != nil {
 		t.Fatal(err)
@@ -146,10 +149,10 @@ func TestTransportStreams(t *testing.T) {
 	}
 }
 
-// A request is reported although it gets no answer, and its body arrives.
-func TestTransportWithoutAnAnswer(t *testing.T) {
+// A request is checked even if it gets no response, and next receives its body.
+func TestTransportWithoutResponse(t *testing.T) {
 	t.Parallel()
-	tb := &recordingTB{}
+	tb := &recordingTB{TB: t}
 	errBroken := errors.New("broken")
 	client := &http.Client{Transport: contract.ForTest(tb, newValidator(t, openapi.Documented), roundTripper(func(req *http.Request) (*http.Response, error) {
 		if data, _ := io.ReadAll(req.Body); string(data) != "{}" {
@@ -161,14 +164,14 @@ func TestTransportWithoutAnAnswer(t *testing.T) {
 	if _, err := client.Do(req); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
 	}
-	want := []string{"POST " + onPartition + "Backup, no answer:\n\tBackupPartition: request header.Content-Type: content-type: expected application/json, found none"}
+	want := []string{"POST " + onPartition + "Backup, no response:\n\tBackupPartition: request header.Content-Type: content-type: expected application/json, found none"}
 	if diff := cmp.Diff(want, tb.errors); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// The handler behind Handler can do what it can do without it.
-func TestHandlerPassesEverythingOn(t *testing.T) {
+// A handler works the same behind Handler.
+func TestHandlerIsTransparent(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
 	serve := func(handler http.HandlerFunc, body io.Reader) (*httptest.ResponseRecorder, []string) {
@@ -193,27 +196,27 @@ func TestHandlerPassesEverythingOn(t *testing.T) {
 		t.Errorf("got %d, %q", w.Code, got)
 	}
 	if _, got = serve(func(http.ResponseWriter, *http.Request) {}, http.NoBody); len(got) != 1 || !strings.Contains(got[0], "found 200") {
-		t.Errorf("an answer that is left to net/http: %q", got)
+		t.Errorf("a response that net/http writes: %q", got)
 	}
 	if _, got = serve(func(w http.ResponseWriter, _ *http.Request) {
 		w.(http.Flusher).Flush()
 		w.Write([]byte("<html>")) //nolint:errcheck // a test
 	}, http.NoBody); len(got) != 1 {
-		t.Errorf("a flush before anything else: %q", got)
+		t.Errorf("a flush before the first write: %q", got)
 	}
 
 	errBroken := errors.New("broken")
 	if _, got = serve(func(w http.ResponseWriter, r *http.Request) {
 		if data, err := io.ReadAll(r.Body); !errors.Is(err, errBroken) || string(data) != "{" {
-			t.Errorf("a body that breaks off arrives as %q, %v", data, err)
+			t.Errorf("the handler reads %q, %v from a truncated body", data, err)
 		}
 		r.Body.Close()
 		w.WriteHeader(http.StatusBadRequest)
 	}, io.MultiReader(strings.NewReader("{"), errReader{errBroken})); len(got) != 1 || !strings.Contains(got[0], "request: json") {
-		t.Errorf("a request that breaks off: %q", got)
+		t.Errorf("a truncated request: %q", got)
 	}
 
-	// Who takes over the connection answers alone.
+	// The response of a handler that hijacks the connection is not checked.
 	server := httptest.NewServer(v.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -245,7 +248,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 	if err := v.CheckRequest(req); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
 	}
-	req, resp := readExchange(t, answered(progressOf, done))
+	req, resp := readExchange(t, withResponse(progressOf, succeeded))
 	resp.Body = io.NopCloser(errReader{errBroken})
 	if err := v.CheckResponse(req, resp); !errors.Is(err, errBroken) {
 		t.Errorf("got %v", err)
@@ -257,36 +260,35 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// flawed fits the document but for one value.
+// invalidProgress is a progress with one violation.
 const (
-	flawed    = `{"BackupState":"Lost"}`
-	flawedURL = onPartition + "GetBackupProgress?api-version=6.4"
+	invalidProgress = `{"BackupState":"Lost"}`
+	progressURL     = onPartition + "GetBackupProgress?api-version=6.4"
 )
 
-// What the handler's answer looks like is not changed by looking at it, and what net/http adds to it
-// counts.
-func TestHandlerLeavesTheAnswer(t *testing.T) {
+// Handler does not change the content type of a response, and checks the one that net/http detects.
+func TestHandlerContentType(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
 	for name, tt := range map[string]struct {
 		handler     http.HandlerFunc
 		contentType string
 	}{
-		"found out": {func(w http.ResponseWriter, _ *http.Request) {
+		"detected": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusOK)
-			io.WriteString(w, flawed) //nolint:errcheck // a test
+			io.WriteString(w, invalidProgress) //nolint:errcheck // a test
 		}, "text/plain; charset=utf-8"},
 		"compressed": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
-			w.Write(gzipped(t, flawed)) //nolint:errcheck // a test
+			w.Write(gzipped(t, invalidProgress)) //nolint:errcheck // a test
 		}, ""},
-		"left out": {func(w http.ResponseWriter, _ *http.Request) {
+		"suppressed": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Content-Type"] = nil
-			io.WriteString(w, flawed) //nolint:errcheck // a test
+			io.WriteString(w, invalidProgress) //nolint:errcheck // a test
 		}, ""},
 		"flushed": {func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
-			io.WriteString(w, flawed) //nolint:errcheck // a test
+			io.WriteString(w, invalidProgress) //nolint:errcheck // a test
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +296,7 @@ func TestHandlerLeavesTheAnswer(t *testing.T) {
 			reported := make(chan error, 1)
 			server := httptest.NewServer(v.Handler(tt.handler, func(_ *http.Request, err error) { reported <- err }))
 			defer server.Close()
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+flawedURL, nil)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+progressURL, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -319,27 +321,27 @@ func TestHandlerLeavesTheAnswer(t *testing.T) {
 	}
 }
 
-// A handler that breaks off has its request checked.
+// The request is checked even if the handler panics.
 func TestHandlerThatPanics(t *testing.T) {
 	t.Parallel()
 	reported := make(chan error, 1)
 	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	server := httptest.NewServer(newValidator(t, openapi.Documented).Handler(next, func(_ *http.Request, err error) { reported <- err }))
 	defer server.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+flawedURL+"&x=1", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+progressURL+"&x=1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if resp, err := server.Client().Do(req); err == nil {
 		resp.Body.Close()
-		t.Error("there was an answer")
+		t.Error("there was a response")
 	}
 	if got := lines(<-reported); len(got) != 1 || !strings.Contains(got[0], "query.x") {
 		t.Errorf("got %q", got)
 	}
 }
 
-// A compressed answer is right for who asks for it.
+// A compressed response is valid if the request accepts it.
 func TestEncoding(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
@@ -349,16 +351,16 @@ func TestEncoding(t *testing.T) {
 	}{
 		{"", "gzip", 2}, {"gzip", "gzip", 1}, {"br;q=1.0, GZIP;q=0.8", "gzip", 1}, {"gzip;q=0", "gzip", 2}, {"", "identity", 1},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+progressURL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if tt.accept != "" {
 			req.Header.Set("Accept-Encoding", tt.accept)
 		}
-		body := []byte(flawed)
+		body := []byte(invalidProgress)
 		if tt.encoding == "gzip" {
-			body = gzipped(t, flawed)
+			body = gzipped(t, invalidProgress)
 		}
 		resp := &http.Response{
 			StatusCode: http.StatusOK,
@@ -371,20 +373,20 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// A proxy may keep the sizes of bodies and not the bodies.
+// A HAR file may have the sizes of bodies without the bodies.
 func TestRecordingWithoutBodies(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
 	for content, want := range map[string]int{`{"size":812,"mimeType":"application/json"}`: 0, `{"size":-1}`: 0, `{"size":0}`: 1} {
-		har := `{"log":{"entries":[{"request":{"method":"GET","url":"http://h` + flawedURL + `"},"response":{"status":200,"content":` + content + `}}]}}`
+		har := `{"log":{"entries":[{"request":{"method":"GET","url":"http://h` + progressURL + `"},"response":{"status":200,"content":` + content + `}}]}}`
 		if got := lines(v.Recording(strings.NewReader(har))); len(got) != want {
 			t.Errorf("%s: got %q", content, got)
 		}
 	}
 }
 
-// A service may be called like a part of another operation's path.
-func TestServiceCalledLikeAPath(t *testing.T) {
+// A service name may contain segments of another operation's path.
+func TestServiceNamedLikeAPath(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
 	for _, name := range []string{"Partitions/Svc", "Shop/Services/Partitions/00000000-0000-4000-8000-000000000001", "Applications/Services"} {
@@ -398,11 +400,11 @@ func TestServiceCalledLikeAPath(t *testing.T) {
 	}
 }
 
-// A name that came with the exchange cannot break the line that says it.
-func TestNamesOfAnyKind(t *testing.T) {
+// A violation is one line, whatever the names in the exchange are.
+func TestNamesInViolations(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t, openapi.Documented)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL+"&a%0Ab=1&"+strings.Repeat("n", 1000)+"=1", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+progressURL+"&a%0Ab=1&"+strings.Repeat("n", 1000)+"=1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,14 +421,14 @@ func TestNamesOfAnyKind(t *testing.T) {
 	}
 }
 
-// A body can be closed while it is read, as net/http does when a context ends.
+// A body can be closed while it is read, as net/http does when a context is canceled.
 func TestBodyClosedWhileRead(t *testing.T) {
 	t.Parallel()
 	r, w := io.Pipe()
 	transport := newValidator(t, openapi.Documented).Transport(roundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: r, ContentLength: -1, Request: req}, nil
 	}), func(_ *http.Request, err error) { t.Errorf("reported: %v", err) })
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+flawedURL, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+progressURL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,9 +441,9 @@ func TestBodyClosedWhileRead(t *testing.T) {
 		_, err := io.Copy(io.Discard, resp.Body)
 		read <- err
 	}()
-	_, _ = io.WriteString(w, flawed)
+	_, _ = io.WriteString(w, invalidProgress)
 	_ = resp.Body.Close()
 	if err := <-read; err == nil {
-		t.Error("the body ended well")
+		t.Error("reading the closed body returned no error")
 	}
 }

@@ -13,67 +13,68 @@ import (
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
 
-// The markers stand in every secret, as a text and as a number: a password of digits is easily
-// written without its quotes.
+// Every secret contains one of these markers. One is a number, because a password of digits is easily sent
+// without its quotes.
 const (
 	secretText   = "MARKER0of0a0SECRET"
 	secretNumber = "7316502948"
 )
 
-// secretBodies are requests with secrets: where they belong, and where they get by mistake.
+// secretBodies are request bodies with secrets, in the right places and in wrong ones.
 var secretBodies = map[string]string{
 	"connection string": `{"BackupStorage":{"StorageKind":"AzureBlobStore","ContainerName":"c","ConnectionString":"DefaultEndpointsProtocol=https;AccountName=a;AccountKey=MARKER0of0a0SECRET=="}}`,
 	"passwords": `{"BackupStorage":{"StorageKind":"FileShare","Path":"\\\\server\\share","PrimaryUserName":"u",
 		"PrimaryPassword":"MARKER0of0a0SECRET","SecondaryUserName":"v","SecondaryPassword":"MARKER0of0a0SECRET"}}`,
 	"passwords of digits": `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":7316502948,"SecondaryPassword":7316502948}}`,
-	"misspelt properties": `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","primaryPassword":"MARKER0of0a0SECRET",
+	"misspelled properties": `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","primaryPassword":"MARKER0of0a0SECRET",
 		"Password":"MARKER0of0a0SECRET","SecondaryPasswort":7316502948,"Passwords":["MARKER0of0a0SECRET",7316502948]}}`,
-	"in place of the kind":         `{"BackupStorage":{"StorageKind":"AccountName=a;AccountKey=MARKER0of0a0SECRET","ContainerName":"c"}}`,
-	"digits in place of the kind":  `{"BackupStorage":{"StorageKind":7316502948,"Path":"p"}}`,
-	"in place of the storage":      `{"BackupStorage":"DefaultEndpointsProtocol=https;AccountKey=MARKER0of0a0SECRET"}`,
-	"in place of the identity":     `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=MARKER0of0a0SECRET","BlobServiceUri":"https://a/?sig=MARKER0of0a0SECRET","ContainerName":"c"}}`,
-	"in a URI that is none":        `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","BlobServiceUri":"?sig=MARKER0of0a0SECRET","ContainerName":"c"}}`,
-	"of an unknown kind":           `{"BackupStorage":{"StorageKind":"FutureStore","ApiKey":"MARKER0of0a0SECRET","Pin":7316502948,"Nested":{"Token":"MARKER0of0a0SECRET"}}}`,
-	"without a kind":               `{"BackupStorage":{"ConnectionString":"AccountKey=MARKER0of0a0SECRET"}}`,
-	"twice":                        `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":"MARKER0of0a0SECRET","PrimaryPassword":7316502948}}`,
-	"outside the storage":          `{"ConnectionString":"AccountKey=MARKER0of0a0SECRET","PrimaryPassword":7316502948}`,
-	"in a name of the wrong type":  `{"BackupStorage":{"StorageKind":"AzureBlobStore","ContainerName":7316502948,"FriendlyName":7316502948,"ConnectionString":["MARKER0of0a0SECRET"]}}`,
-	"alone":                        `"MARKER0of0a0SECRET"`,
-	"a number alone":               `7316502948`,
-	"not JSON":                     `ConnectionString=MARKER0of0a0SECRET`,
-	"JSON with a mistake in it":    `{"BackupStorage":{"PrimaryPassword":"MARKER0of0a0SECRET","SecondaryPassword":MARKER0of0a0SECRET}}`,
-	"after the end":                `{} MARKER0of0a0SECRET`,
-	"a credential that breaks off": `{"BackupStorage":{"PrimaryPassword":"MARKER0of0a0SECRET`,
+	"in place of the kind":            `{"BackupStorage":{"StorageKind":"AccountName=a;AccountKey=MARKER0of0a0SECRET","ContainerName":"c"}}`,
+	"digits in place of the kind":     `{"BackupStorage":{"StorageKind":7316502948,"Path":"p"}}`,
+	"in place of the storage":         `{"BackupStorage":"DefaultEndpointsProtocol=https;AccountKey=MARKER0of0a0SECRET"}`,
+	"in place of the identity":        `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=MARKER0of0a0SECRET","BlobServiceUri":"https://a/?sig=MARKER0of0a0SECRET","ContainerName":"c"}}`,
+	"in an invalid URI":               `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","BlobServiceUri":"?sig=MARKER0of0a0SECRET","ContainerName":"c"}}`,
+	"of an unknown kind":              `{"BackupStorage":{"StorageKind":"FutureStore","ApiKey":"MARKER0of0a0SECRET","Pin":7316502948,"Nested":{"Token":"MARKER0of0a0SECRET"}}}`,
+	"without a kind":                  `{"BackupStorage":{"ConnectionString":"AccountKey=MARKER0of0a0SECRET"}}`,
+	"duplicate":                       `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":"MARKER0of0a0SECRET","PrimaryPassword":7316502948}}`,
+	"outside the storage":             `{"ConnectionString":"AccountKey=MARKER0of0a0SECRET","PrimaryPassword":7316502948}`,
+	"in a property of the wrong type": `{"BackupStorage":{"StorageKind":"AzureBlobStore","ContainerName":7316502948,"FriendlyName":7316502948,"ConnectionString":["MARKER0of0a0SECRET"]}}`,
+	"alone":                           `"MARKER0of0a0SECRET"`,
+	"a number alone":                  `7316502948`,
+	"not JSON":                        `ConnectionString=MARKER0of0a0SECRET`,
+	"invalid JSON":                    `{"BackupStorage":{"PrimaryPassword":"MARKER0of0a0SECRET","SecondaryPassword":MARKER0of0a0SECRET}}`,
+	"trailing data":                   `{} MARKER0of0a0SECRET`,
+	"truncated":                       `{"BackupStorage":{"PrimaryPassword":"MARKER0of0a0SECRET`,
 }
 
 func secretExchange(name, body string) exchange {
 	x := newExchange("BackupPartition", name)
-	x.requestType, x.requestBody, x.right = "application/json", []byte(body), sortedProfiles
+	x.requestType, x.requestBody, x.validUnder = "application/json", []byte(body), sortedProfiles
 	return x
 }
 
-// shows fails the test when a secret is in what is printed.
-func shows(t *testing.T, x *exchange, output ...any) {
+// checkNoSecret fails the test if a value prints a secret.
+func checkNoSecret(t *testing.T, x *exchange, output ...any) {
 	t.Helper()
 	for _, v := range output {
 		for _, form := range []string{"%v", "%+v", "%#v", "%q"} {
 			if text := fmt.Sprintf(form, v); strings.Contains(text, secretText) || strings.Contains(text, secretNumber) {
-				t.Errorf("%s: a secret shows in %s", x, text)
+				t.Errorf("%s: a secret is in %s", x, text)
 				return
 			}
 		}
 	}
 }
 
-func shownBy(err error) []any {
-	shown := []any{err}
+// printable returns all values of an error that a program may print.
+func printable(err error) []any {
+	values := []any{err}
 	for _, v := range contract.Violations(err) {
-		shown = append(shown, *v)
+		values = append(values, *v)
 	}
-	return shown
+	return values
 }
 
-// No secret shows in what CheckRequest says about a request with secrets, nor about any mutant of it.
+// The violations of a request with secrets contain no secret, and neither do those of its mutants.
 func TestNoSecretInViolations(t *testing.T) {
 	t.Parallel()
 	for _, profile := range sortedProfiles {
@@ -84,7 +85,7 @@ func TestNoSecretInViolations(t *testing.T) {
 				req := x.request()
 				req.Header.Set("Authorization", "Bearer "+secretText)
 				err := v.CheckRequest(req)
-				shows(t, x, shownBy(err)...)
+				checkNoSecret(t, x, printable(err)...)
 				return err != nil
 			}
 			check(&x)
@@ -93,21 +94,21 @@ func TestNoSecretInViolations(t *testing.T) {
 			}
 			found := 0
 			for _, op := range operators {
-				op.apply(subject{&x, func(...any) bool { return true }}, func(m mutant) {
-					if m.where == contract.InRequest && check(&m.exchange) {
+				op.apply(original{&x, func(...any) bool { return true }}, func(m mutant) {
+					if m.side == contract.InRequest && check(&m.exchange) {
 						found++
 					}
 				})
 			}
 			if found == 0 {
-				t.Errorf("%s: no mutant has a violation that could show a secret", name)
+				t.Errorf("%s: no mutant has a violation", name)
 			}
 		}
-		shows(t, &exchange{name: "coverage"}, v.Coverage(), v.Coverage().String())
+		checkNoSecret(t, &exchange{name: "coverage"}, v.Coverage(), v.Coverage().String())
 	}
 }
 
-// Nor does any of the places where the validator is put show one.
+// The reports of all seams contain no secret.
 func TestNoSecretInSeams(t *testing.T) {
 	t.Parallel()
 	for _, profile := range sortedProfiles {
@@ -115,14 +116,14 @@ func TestNoSecretInSeams(t *testing.T) {
 		reports := 0
 		for name, body := range secretBodies {
 			x := secretExchange(name, body)
-			x.query = append(x.query, parameter{"Unknown", secretText}) // so that each has something to report
+			x.query = append(x.query, parameter{"Unknown", secretText}) // so that there is a violation
 			request := func() *http.Request {
 				req := x.request()
 				req.Header.Set("Authorization", "Bearer "+secretText)
 				return req
 			}
-			// The answer is wrong too, and tells the request back as a careless server would.
-			refused := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			// The response is invalid too, and echoes the request, as a careless server might.
+			echo := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusBadRequest)
 				sent, _ := io.ReadAll(req.Body)
@@ -130,16 +131,16 @@ func TestNoSecretInSeams(t *testing.T) {
 			})
 			report := func(_ *http.Request, err error) {
 				reports++
-				shows(t, &x, shownBy(err)...)
+				checkNoSecret(t, &x, printable(err)...)
 			}
 			served := roundTripper(func(req *http.Request) (*http.Response, error) {
 				w := httptest.NewRecorder()
-				refused.ServeHTTP(w, req)
+				echo.ServeHTTP(w, req)
 				return w.Result(), nil
 			})
 
-			v.Handler(refused, report).ServeHTTP(httptest.NewRecorder(), request())
-			tb := &recordingTB{}
+			v.Handler(echo, report).ServeHTTP(httptest.NewRecorder(), request())
+			tb := &recordingTB{TB: t}
 			for _, transport := range []http.RoundTripper{v.Transport(served, report), contract.ForTest(tb, v, served)} {
 				resp, err := transport.RoundTrip(request())
 				if err != nil {
@@ -151,21 +152,21 @@ func TestNoSecretInSeams(t *testing.T) {
 			if len(tb.errors) == 0 {
 				t.Errorf("%s: ForTest reports nothing", name)
 			}
-			shows(t, &x, tb.errors)
+			checkNoSecret(t, &x, tb.errors)
 			err := v.Recording(bytes.NewReader(har(t, &x)))
 			if err == nil {
 				t.Errorf("%s: Recording reports nothing", name)
 			}
-			shows(t, &x, shownBy(err)...)
+			checkNoSecret(t, &x, printable(err)...)
 		}
 		if reports != 2*len(secretBodies) {
 			t.Errorf("%d reports of %d exchanges through Handler and Transport", reports, 2*len(secretBodies))
 		}
-		shows(t, &exchange{name: "coverage"}, v.Coverage().String())
+		checkNoSecret(t, &exchange{name: "coverage"}, v.Coverage().String())
 	}
 }
 
-// har returns an HTTP archive with an exchange.
+// har returns a HAR file with an exchange.
 func har(t *testing.T, x *exchange) []byte {
 	t.Helper()
 	type object = map[string]any

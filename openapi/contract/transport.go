@@ -8,77 +8,93 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"testing" // for ForTest; it registers no flags unless testing.Init is called
 )
 
-// Transport returns a transport that checks what passes through it; next is where requests go, nil
-// is [http.DefaultTransport]. It calls report once for each exchange that has a violation, with all
-// of them: as soon as the answer was read to its end, or closed.
+// Transport returns a transport that sends each request through next and checks the exchange. If next is
+// nil, it uses [http.DefaultTransport]. It calls report once for each exchange with violations, with all
+// of them joined in one error, as soon as the response body has been read to its end or closed. report
+// must be safe for concurrent use.
 //
-// Nothing is held back or changed: an answer streams to its reader as it comes. Of an answer that is
-// closed before its end only the status and the request are checked. The function report has to be
-// safe for concurrent use.
+// The request body is read to its end before it is sent. The response is not delayed or changed: its body
+// streams to the reader. If the body is closed before its end, only the request is checked.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	return &transport{v, next, func(req *http.Request, _ int, err error) { report(req, err) }}
+	return newTransport(v, next, func(req *http.Request, _ int, err error) { report(req, err) })
+}
+
+// ForTest returns a [Validator.Transport] that fails the test once for each exchange with violations, with
+// its method, path and status and all violations. The test must read or close every response body before
+// it ends, because a failure after its end panics.
+func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripper {
+	return newTransport(v, next, func(req *http.Request, status int, err error) {
+		t.Helper()
+		outcome := "no response"
+		if status != 0 {
+			outcome = fmt.Sprint("status ", status)
+		}
+		lines := strings.ReplaceAll(err.Error(), "\n", "\n\t")
+		t.Errorf("%s %s, %s:\n\t%s", req.Method, req.URL.Path, outcome, lines)
+	})
 }
 
 type transport struct {
 	validator *Validator
 	next      http.RoundTripper
-	report    func(req *http.Request, status int, err error) // status 0: there was no answer
+	report    reportFunc
+}
+
+// A reportFunc reports the violations of one exchange. The status is 0 if there was no response.
+type reportFunc func(req *http.Request, status int, err error)
+
+func newTransport(v *Validator, next http.RoundTripper, report reportFunc) *transport {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	return &transport{v, next, report}
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent := req
-	var body []byte
-	if req.Body != nil && req.Body != http.NoBody {
-		// A transport must leave the request as it is, and a body can be read once.
-		data, err := io.ReadAll(req.Body)
-		_ = req.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		body = data
-		sent = req.Clone(req.Context())
-		sent.Body = io.NopCloser(bytes.NewReader(data))
+	outgoing := req.Clone(req.Context()) // a RoundTripper must not modify the request
+	body, err := readBody(&outgoing.Body)
+	if err != nil {
+		return nil, err
 	}
 	violations := t.validator.checkRequest(req, body)
-	resp, err := t.next.RoundTrip(sent)
+	resp, err := t.next.RoundTrip(outgoing)
 	if err != nil {
-		t.done(req, 0, violations)
+		t.reportAny(req, 0, violations)
 		return nil, err
 	}
 	o := t.validator.route(req).operation
 	if o == nil {
-		t.done(req, resp.StatusCode, violations)
+		t.reportAny(req, resp.StatusCode, violations)
 		return resp, nil
 	}
 	finish := func(body []byte, complete bool) {
-		if !complete {
-			t.validator.covered.status(o, resp.StatusCode)
-			t.done(req, resp.StatusCode, violations)
-			return
+		if complete {
+			violations = append(violations, t.validator.checkResponse(o, req, resp, body)...)
+		} else {
+			t.validator.coverage.countStatus(o, resp.StatusCode)
 		}
-		t.done(req, resp.StatusCode, append(violations, t.validator.checkResponse(o, req, resp, body)...))
+		t.reportAny(req, resp.StatusCode, violations)
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {
 		finish(nil, true)
 		return resp, nil
 	}
-	resp.Body = &tee{ReadCloser: resp.Body, length: resp.ContentLength, finish: finish}
+	resp.Body = &teeBody{ReadCloser: resp.Body, length: resp.ContentLength, finish: finish}
 	return resp, nil
 }
 
-func (t *transport) done(req *http.Request, status int, violations []*Violation) {
-	if err := joined(violations); err != nil {
+// reportAny reports violations if there are any.
+func (t *transport) reportAny(req *http.Request, status int, violations []*Violation) {
+	if err := joinViolations(violations); err != nil {
 		t.report(req, status, err)
 	}
 }
 
-// tee keeps what is read through it.
-type tee struct {
+// teeBody keeps a copy of what is read from a body.
+type teeBody struct {
 	io.ReadCloser
 	length int64 // -1: not known
 
@@ -87,7 +103,7 @@ type tee struct {
 	finish func(body []byte, complete bool) // nil once it was called
 }
 
-func (t *tee) Read(p []byte) (int, error) {
+func (t *teeBody) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
 	if t.finish != nil {
@@ -100,41 +116,18 @@ func (t *tee) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tee) Close() error {
+func (t *teeBody) Close() error {
 	err := t.ReadCloser.Close()
 	t.end(func() bool { return int64(t.read.Len()) == t.length })
 	return err
 }
 
-func (t *tee) end(complete func() bool) {
+func (t *teeBody) end(complete func() bool) {
 	t.mu.Lock()
 	finish := t.finish
 	t.finish = nil
 	t.mu.Unlock()
 	if finish != nil {
-		finish(t.read.Bytes(), complete()) // nobody writes to it any more
+		finish(t.read.Bytes(), complete()) // no other goroutine writes to it any more
 	}
-}
-
-// TB is what [ForTest] needs of a *testing.T.
-type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-}
-
-// ForTest returns a transport that fails a test when an exchange has a violation: once for each such
-// exchange, with its method, path and status and all its violations. See [Validator.Transport].
-func ForTest(t TB, v *Validator, next http.RoundTripper) http.RoundTripper {
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	return &transport{v, next, func(req *http.Request, status int, err error) {
-		t.Helper()
-		answer := "no answer"
-		if status != 0 {
-			answer = fmt.Sprint(status)
-		}
-		lines := strings.ReplaceAll(err.Error(), "\n", "\n\t")
-		t.Errorf("%s %s, %s:\n\t%s", req.Method, req.URL.Path, answer, lines)
-	}}
 }

@@ -11,11 +11,10 @@ import (
 	"strings"
 )
 
-// A node is a JSON value as it is written: properties keep their order, and may come twice, which a
-// Go map could not do.
+// A node is a JSON value. Unlike a Go map, it keeps the order of properties and may have duplicates.
 type node struct {
 	kind    byte     // '{', '[', '"', '0', 't' for true and false, 'n' for null
-	text    string   // of a scalar, as JSON has it
+	text    string   // of a scalar, as JSON
 	members []member // of an object
 	items   []*node  // of an array
 }
@@ -25,7 +24,7 @@ type member struct {
 	value *node
 }
 
-// mustParse reads JSON that is known to be right.
+// mustParse parses JSON that is known to be valid.
 func mustParse(data []byte) *node {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
@@ -72,7 +71,7 @@ func parseValue(dec *json.Decoder) (*node, error) {
 	return n, err
 }
 
-// scalar returns a string, a number, a boolean or null.
+// scalar returns the node of a string, a number, a boolean or null.
 func scalar(value any) *node {
 	switch value := value.(type) {
 	case nil:
@@ -84,10 +83,10 @@ func scalar(value any) *node {
 	case string:
 		return &node{kind: '"', text: quote(value)}
 	}
-	panic(fmt.Sprintf("%T is no scalar", value))
+	panic(fmt.Sprintf("%T is not a scalar", value))
 }
 
-// raw returns the value that a JSON text stands for, taken as it is.
+// raw returns the node of a JSON text, without parsing it.
 func raw(text string) *node {
 	kind := text[0]
 	switch {
@@ -103,11 +102,11 @@ func quote(s string) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string, into memory
+	_ = enc.Encode(s) // cannot fail
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// string returns the text of a string.
+// string returns the value of a string.
 func (n *node) string() (string, bool) {
 	if n.kind != '"' {
 		return "", false
@@ -126,7 +125,7 @@ func (n *node) member(name string) *node {
 	return nil
 }
 
-// with returns an object with one property replaced, or without it if value is nil.
+// with returns a copy of an object with one property replaced, or removed if value is nil.
 func (n *node) with(name string, value *node) *node {
 	object := &node{kind: '{'}
 	for _, m := range n.members {
@@ -167,55 +166,55 @@ func (n *node) append(b []byte) []byte {
 	return append(b, n.text...)
 }
 
-// A place is where a value stands in a tree.
-type place struct {
-	at     string // a JSON pointer
-	node   *node
-	parent *node // nil: the value is the whole
-	index  int   // in the members or items of the parent
+// A position is the position of a value in a tree.
+type position struct {
+	location string // a JSON pointer
+	node     *node
+	parent   *node // nil: the value is the root
+	index    int   // in the members or items of the parent
 }
 
-// escaped is how a JSON pointer writes a name.
-var escaped = strings.NewReplacer("~", "~0", "/", "~1")
+// pointerEscaper escapes a name for a JSON pointer.
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-// places returns every place of a tree, the whole first.
-func places(root *node) []place {
-	var all []place
-	var walk func(place)
-	walk = func(p place) {
+// positions returns every position in a tree, the root first.
+func positions(root *node) []position {
+	var all []position
+	var walk func(position)
+	walk = func(p position) {
 		all = append(all, p)
 		for i, m := range p.node.members {
-			walk(place{p.at + "/" + escaped.Replace(m.name), m.value, p.node, i})
+			walk(position{p.location + "/" + pointerEscaper.Replace(m.name), m.value, p.node, i})
 		}
 		for i, item := range p.node.items {
-			walk(place{p.at + "/" + strconv.Itoa(i), item, p.node, i})
+			walk(position{p.location + "/" + strconv.Itoa(i), item, p.node, i})
 		}
 	}
-	walk(place{node: root})
+	walk(position{node: root})
 	return all
 }
 
-// An edit is made, looked at, and taken back: a tree need not be copied for each mutation.
-// replace lets emit see the tree with another value in a place.
-func (p place) replace(value *node, emit func(at string)) {
+// replace replaces the value at a position while it calls emit. Undoing each edit avoids a copy of the tree
+// for each mutant.
+func (p position) replace(value *node, emit func(location string)) {
 	old := *p.node
 	*p.node = *value
-	emit(p.at)
+	emit(p.location)
 	*p.node = old
 }
 
-// drop lets emit see the tree without a property.
-func (p place) drop(emit func(at string)) {
+// drop removes a property while it calls emit.
+func (p position) drop(emit func(location string)) {
 	old := p.parent.members
 	p.parent.members = slices.Delete(slices.Clone(old), p.index, p.index+1)
-	emit(p.at)
+	emit(p.location)
 	p.parent.members = old
 }
 
-// add lets emit see the tree with one property more, at the end of an object.
-func (p place) add(name string, value *node, emit func(at string)) {
+// add appends a property to an object while it calls emit.
+func (p position) add(name string, value *node, emit func(location string)) {
 	old := p.node.members
 	p.node.members = append(slices.Clip(old), member{name, value})
-	emit(p.at + "/" + escaped.Replace(name))
+	emit(p.location + "/" + pointerEscaper.Replace(name))
 	p.node.members = old
 }

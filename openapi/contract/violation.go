@@ -8,101 +8,103 @@ import (
 	"unicode/utf8"
 )
 
-// The two places of an exchange that a Violation can be in.
+// A Side is a side of an exchange, the request or the response. Its values are stable.
+type Side string
+
+// The sides of an exchange.
 const (
-	InRequest  = "request"
-	InResponse = "response"
+	InRequest  Side = "request"
+	InResponse Side = "response"
 )
 
-// A Violation is one way in which an exchange differs from the document.
+// A Violation is one difference between an exchange and the document.
 type Violation struct {
-	// Operation is the operationId of the document; empty if the request fits no operation.
+	// Operation is the operationId in the document. It is empty if the request matches no operation.
 	Operation string
-	// Where is InRequest or InResponse.
-	Where string
-	// Pointer says where it is: a JSON pointer into the body ("/Items/0/BackupId"; "" is the body as
-	// a whole), or a part of the message that is no body: "path", "path.partitionId",
-	// "query.timeout", "header.Content-Type", "status".
-	Pointer string
-	// Rule is the rule that is broken.
+	// Where says whether the violation is in the request or in the response.
+	Where Side
+	// Location is the place within the message. In a body it is a JSON pointer: "/Items/0/BackupId", or
+	// "" for the body as a whole. Outside a body it is "path", "path.partitionId", "query",
+	// "query.timeout", "header.Content-Type" or "status".
+	Location string
+	// Rule is the broken rule.
 	Rule Rule
 	// Message says what was expected and what was found, in one line and without secrets.
 	Message string
 }
 
-// Error returns the violation in one line.
+// Error returns the violation in one line: operation, side and location, rule, message.
 func (v *Violation) Error() string {
 	operation := v.Operation
 	if operation == "" {
-		operation = "no operation"
+		operation = "unknown operation"
 	}
-	place := v.Where
-	if v.Pointer != "" {
-		place += " " + v.Pointer
+	place := string(v.Where)
+	if v.Location != "" {
+		place += " " + v.Location
 	}
 	return fmt.Sprintf("%s: %s: %s: %s", operation, place, v.Rule, v.Message)
 }
 
-// Violations returns the violations that an error of this package joins.
+// Violations returns the violations that an error joins or wraps, nil if there are none.
 func Violations(err error) []*Violation {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	switch err := err.(type) { //nolint:errorlint // errors.As finds only the first violation
+	case *Violation:
+		return []*Violation{err}
+	case interface{ Unwrap() error }:
+		return Violations(err.Unwrap())
+	case interface{ Unwrap() []error }:
 		var all []*Violation
-		for _, e := range joined.Unwrap() {
+		for _, e := range err.Unwrap() {
 			all = append(all, Violations(e)...)
 		}
 		return all
 	}
-	if v, ok := errors.AsType[*Violation](err); ok {
-		return []*Violation{v}
-	}
 	return nil
 }
 
-// A Rule names a kind of violation. The names are stable.
+// A Rule names a kind of violation. Its values are stable.
 type Rule string
 
-// What the document says, and every validator checks.
+// Rules that the document states and that every validator checks.
 const (
-	RuleType      Rule = "type"       // another JSON type
-	RuleNull      Rule = "null"       // null where a value has to be
-	RuleRequired  Rule = "required"   // a required property or parameter is missing
-	RuleEnum      Rule = "enum"       // not one of the values
-	RulePattern   Rule = "pattern"    // a text of another form
-	RuleBounds    Rule = "bounds"     // too small, too great, too short, too long
-	RuleOneOf     Rule = "one-of"     // none of the forms, or several at once
-	RuleOperation Rule = "operation"  // no operation has this path
-	RuleMethod    Rule = "method"     // the path is right and the method is not
-	RuleJSON      Rule = "json"       // not JSON at all
-	RuleBody      Rule = "empty-body" // no body where one has to be
-	RuleSchema    Rule = "schema"     // any other keyword of a schema
+	RuleType        Rule = "type"       // another JSON type
+	RuleNull        Rule = "null"       // null where a value is expected
+	RuleRequired    Rule = "required"   // a required property or parameter is missing
+	RuleEnum        Rule = "enum"       // not one of the enumerated values
+	RulePattern     Rule = "pattern"    // a string that does not match the pattern
+	RuleBounds      Rule = "bounds"     // too small, too large, too short or too long
+	RuleOneOf       Rule = "one-of"     // matches none of the schemas, or several
+	RuleOperation   Rule = "operation"  // no operation has this path
+	RuleMethod      Rule = "method"     // the path is right, the method is not
+	RuleJSON        Rule = "json"       // not valid JSON
+	RuleMissingBody Rule = "empty-body" // no body where one is required
+	RuleSchema      Rule = "schema"     // any other keyword of a schema
 )
 
-// What validators commonly let pass.
+// Rules that validators often do not check.
 const (
-	RuleUUID          Rule = "uuid"                   // not a UUID in its canonical form
-	RuleDateTime      Rule = "date-time"              // not a date and time with a zone
-	RuleInt64         Rule = "int64"                  // not a whole number, or none that its type holds
-	RuleURI           Rule = "uri"                    // not a URI with a scheme
-	RuleProperty      Rule = "undocumented-property"  // a property that is not in the document
-	RuleStatus        Rule = "undocumented-status"    // a success or redirect that is not in the document
-	RuleParameter     Rule = "undocumented-parameter" // a query parameter that is not in the document
-	RuleRepeated      Rule = "repeated-parameter"     // a query parameter that comes twice
-	RuleDiscriminator Rule = "discriminator"          // a kind that is not in the document
-	RuleTrailing      Rule = "trailing-bytes"         // something after the JSON value
-	RuleDuplicate     Rule = "duplicate-key"          // a property that comes twice
-	RuleContentType   Rule = "content-type"           // a content type that is missing or not in the document
-	RuleEncoding      Rule = "content-encoding"       // a body that is compressed without being asked for
-	RuleNoBody        Rule = "undocumented-body"      // a body where none is documented
-	RuleAPIVersion    Rule = "api-version"            // another version, or none
-	RulePathCase      Rule = "path-case"              // the path is right but for its case
-	RuleTrailingSlash Rule = "trailing-slash"         // the path is right but for a slash at its end
+	RuleUUID             Rule = "uuid"                   // not a UUID in canonical form
+	RuleDateTime         Rule = "date-time"              // not an RFC 3339 date-time
+	RuleInt64            Rule = "int64"                  // not an integer, or out of range for int32 or int64
+	RuleURI              Rule = "uri"                    // not an absolute URI
+	RuleProperty         Rule = "undocumented-property"  // a property that is not in the document
+	RuleStatus           Rule = "undocumented-status"    // a status that is not in the document
+	RuleParameter        Rule = "undocumented-parameter" // a query parameter that is not in the document
+	RuleRepeated         Rule = "repeated-parameter"     // a query parameter with several values
+	RuleDiscriminator    Rule = "discriminator"          // a kind that is not in the document
+	RuleTrailing         Rule = "trailing-bytes"         // data after the JSON value
+	RuleDuplicate        Rule = "duplicate-key"          // a property that appears twice
+	RuleContentType      Rule = "content-type"           // a content type that is missing or not in the document
+	RuleEncoding         Rule = "content-encoding"       // an encoding that the request does not accept
+	RuleUndocumentedBody Rule = "undocumented-body"      // a body where none is documented
+	RuleAPIVersion       Rule = "api-version"            // another version, or none
+	RulePathCase         Rule = "path-case"              // the path is right except for its capitalization
+	RuleTrailingSlash    Rule = "trailing-slash"         // the path is right except for a slash at its end
 )
 
-// joined returns violations as an error.
-func joined(list []*Violation) error {
+// joinViolations returns violations as one error, nil if there are none.
+func joinViolations(list []*Violation) error {
 	errs := make([]error, len(list))
 	for i, v := range list {
 		errs[i] = v
@@ -110,29 +112,30 @@ func joined(list []*Violation) error {
 	return errors.Join(errs...)
 }
 
-// pointer appends a step to a JSON pointer.
-func pointer(at, step string) string {
-	if strings.ContainsAny(step, "~/") {
-		step = strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
+// appendToken appends a reference token to a JSON pointer.
+func appendToken(pointer, token string) string {
+	if strings.ContainsAny(token, "~/") {
+		token = strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
 	}
-	return at + "/" + step
+	return pointer + "/" + token
 }
 
-// maxStep is how long a step of a pointer is at most.
-const maxStep = 64
+// maxToken is the longest token of a location, in bytes, that is shown.
+const maxToken = 64
 
-// printable returns a pointer that fits in a line: a name that came with the exchange can be anything.
-func printable(at string) string {
+// printable returns a location that fits in one line. Names that come from an exchange may be long, or
+// hold line breaks and invalid UTF-8.
+func printable(location string) string {
 	prefix := ""
-	if name, ok := strings.CutPrefix(at, "query."); ok {
-		prefix, at = "query.", name
+	if name, ok := strings.CutPrefix(location, "query."); ok {
+		prefix, location = "query.", name
 	}
-	steps := strings.Split(at, "/")
-	for i, s := range steps {
-		strange := func(r rune) bool { return !unicode.IsPrint(r) }
-		if len(s) > maxStep || !utf8.ValidString(s) || strings.ContainsFunc(s, strange) {
-			steps[i] = fmt.Sprintf("(a name of %d bytes)", len(s))
+	tokens := strings.Split(location, "/")
+	for i, token := range tokens {
+		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+		if len(token) > maxToken || !utf8.ValidString(token) || strings.ContainsFunc(token, unprintable) {
+			tokens[i] = fmt.Sprintf("(a name of %s)", count(len(token), "byte"))
 		}
 	}
-	return prefix + strings.Join(steps, "/")
+	return prefix + strings.Join(tokens, "/")
 }

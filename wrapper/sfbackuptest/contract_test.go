@@ -244,7 +244,7 @@ func TestDeviations(t *testing.T) {
 		progress:                contract.RuleNull,
 		services:                contract.RuleNull,
 		lists + "&MaxResults=x": contract.RuleContentType,
-		lists + "&Timeout=x":    contract.RuleBody,
+		lists + "&Timeout=x":    contract.RuleMissingBody,
 	} {
 		found := false
 		rt := validator.Transport(sfbackuptest.NewCluster().Transport(), func(_ *http.Request, err error) {
