@@ -1,6 +1,6 @@
-// Package wrapper only holds the packages that people import:
+// Package wrapper holds the packages that programs import:
 //
 //   - [github.com/servicefabric-go/backup/wrapper/sfbackup], the client;
 //   - [github.com/servicefabric-go/backup/wrapper/sfbackuptest], the backup service of a cluster in
-//     memory, to test against.
+//     memory, for tests.
 package wrapper

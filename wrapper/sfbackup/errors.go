@@ -17,18 +17,18 @@ import (
 // Periodic backups of a policy do not count.
 var ErrNoBackup = errors.New("no backup was ever requested for this partition")
 
-// An ErrorCode names an error of the server. The set is open: newer servers have codes that are not
-// listed here, and a code that the server has no name for is a number.
+// An ErrorCode identifies an error of the server. The set is open: newer servers have codes that are not
+// listed here, and a code without a name is a number.
 //
-// A code is an error itself, so that errors.Is(err, code) finds it in an [*APIError], a
-// [*FabricError] and a [*BackupFailedError].
+// A code is itself an error, so errors.Is(err, code) finds it in an [*APIError], a [*FabricError] and a
+// [*BackupFailedError].
 type ErrorCode string
 
 // Error returns the code.
 func (c ErrorCode) Error() string { return string(c) }
 
-// The codes that the four operations answer with, and those of failed backups. The server's own
-// spelling is used where the documentation has another.
+// The codes of the four operations and of failed backups. Where the documentation spells a code differently,
+// this is the spelling of the server.
 const (
 	// CodeInvalidArgument: the server refused a parameter or the request body.
 	CodeInvalidArgument ErrorCode = "E_INVALIDARG"
@@ -38,21 +38,21 @@ const (
 	CodeUnexpected ErrorCode = "E_UNEXPECTED"
 	// CodePartitionNotFound: there is no such partition.
 	CodePartitionNotFound ErrorCode = "FABRIC_E_PARTITION_NOT_FOUND"
-	// CodeServiceNotFound: there is no such service, or, when the message is empty, the cluster has
-	// no backup service.
+	// CodeServiceNotFound: there is no such service or, if the message is empty, the cluster has no
+	// backup service.
 	CodeServiceNotFound ErrorCode = "FABRIC_E_SERVICE_DOES_NOT_EXIST"
 	// CodeApplicationNotFound: there is no such application.
 	CodeApplicationNotFound ErrorCode = "FABRIC_E_APPLICATION_NOT_FOUND"
 	// CodeBackupNotEnabled: no backup policy applies, and the request names no storage.
 	CodeBackupNotEnabled ErrorCode = "FABRIC_E_BACKUP_NOT_ENABLED"
-	// CodeBackupInProgress: the backup requested before has not ended.
+	// CodeBackupInProgress: another backup of the partition has not ended.
 	CodeBackupInProgress ErrorCode = "FABRIC_E_BACKUP_IN_PROGRESS"
 	// CodeRestoreInProgress: the partition is being restored.
 	CodeRestoreInProgress ErrorCode = "FABRIC_E_RESTORE_IN_PROGRESS"
-	// CodeStatelessService: the service has no state, so there is no list of backups. Starting a
-	// backup of it is accepted all the same, and ends in a timeout.
+	// CodeStatelessService: the service has no state, so it has no list of backups. A backup of it is
+	// accepted all the same, and ends with a timeout.
 	CodeStatelessService ErrorCode = "FABRIC_E_INVALID_FOR_STATELESS_SERVICES"
-	// CodeTimeout: a request took too long, in an APIError; or a backup did, in a BackupFailedError.
+	// CodeTimeout: a request took too long, in an APIError; a backup did, in a BackupFailedError.
 	CodeTimeout ErrorCode = "FABRIC_E_TIMEOUT"
 	// CodeNotPrimary: the backup service is moving to another node.
 	CodeNotPrimary ErrorCode = "FABRIC_E_NOT_PRIMARY"
@@ -67,7 +67,7 @@ const (
 // A FabricError says why a backup failed.
 type FabricError struct {
 	Code    ErrorCode
-	Message string // for people; the wording may change
+	Message string // not for programs: the wording may change
 }
 
 // Error returns the code and the message in one line.
@@ -76,22 +76,23 @@ func (e *FabricError) Error() string { return joinCode(e.Code, e.Message) }
 // Unwrap returns the code.
 func (e *FabricError) Unwrap() error { return asError(e.Code) }
 
-// An APIError is an answer of the server, or of something before it, that is not a success.
+// An APIError is a response that is not a success, of the server or of something in front of it.
 type APIError struct {
 	Operation  string // the operation's name in the documentation
 	StatusCode int    // of HTTP
-	// Code is empty when the answer has none: that of a load balancer, or the 403 with which the
+	// Code is empty if the response has none, as that of a load balancer, or the 403 with which the
 	// gateway refuses a certificate or a token.
 	Code ErrorCode
-	// Message is for people and may be empty; the wording may change.
+	// Message may be empty, and its wording may change.
 	Message string
-	// RequestID is what the client called the request in its X-ServiceFabricRequestId header; the
-	// gateway writes it to its traces.
+	// RequestID is the identity of the request in its X-ServiceFabricRequestId header. The gateway
+	// writes it to its traces.
 	RequestID string
-	// RetryAfter is how long the server asks to wait before another try; 0 if it does not say.
+	// RetryAfter is how long the server asks to wait before a retry, at most five minutes; 0 if it does
+	// not say.
 	RetryAfter time.Duration
-	// Hint says what to do about the error, in the words of this client. It is empty but where the
-	// cluster does not let the client in; the wording may change.
+	// Hint says what to do if the cluster refuses the client, and is empty otherwise. It is written by
+	// this client, and its wording may change.
 	Hint string
 }
 
@@ -114,11 +115,11 @@ func (e *APIError) Error() string {
 // Unwrap returns the code.
 func (e *APIError) Unwrap() error { return asError(e.Code) }
 
-// A BackupFailedError is a backup that ended without success: in the state
-// [BackupStateFailure], or [BackupStateTimeout].
+// A BackupFailedError is a backup that ended without success, in the state [BackupStateFailure] or
+// [BackupStateTimeout].
 //
-// After a timeout the backup may have been completed all the same; then it appears in the list of
-// the partition, while its progress stays as it is.
+// After a timeout the backup may be completed all the same. Then it appears in the list of the partition,
+// but its progress does not change.
 type BackupFailedError struct {
 	Progress *Progress
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// PartitionKind is the partitioning scheme of a service. The set is open.
+// A PartitionKind is the partitioning scheme of a service. The set is open.
 type PartitionKind string
 
 // The partition kinds of the documentation.
@@ -20,7 +20,7 @@ const (
 	PartitionKindSingleton  PartitionKind = "Singleton"
 )
 
-// PartitionInformation is a partition, described by its partitioning scheme: one of
+// PartitionInformation describes a partition by the partitioning scheme of its service: it is one of
 // [*Int64RangePartition], [*NamedPartition], [*SingletonPartition] and [*UnknownPartition].
 //
 //sumtype:decl
@@ -50,9 +50,9 @@ type SingletonPartition struct {
 	ID uuid.UUID
 }
 
-// An UnknownPartition is of a kind that this package does not know, or has none.
+// An UnknownPartition is a partition of a kind that this package does not know, or without a kind.
 type UnknownPartition struct {
-	ID      uuid.UUID       // zero if it is not where the known kinds have it
+	ID      uuid.UUID       // zero if there is none where the known kinds have it
 	RawKind PartitionKind   // as the server wrote it
 	Raw     json.RawMessage // the whole value, byte for byte
 }
@@ -86,7 +86,7 @@ func (*NamedPartition) partitionInformation()      {}
 func (*SingletonPartition) partitionInformation()  {}
 func (*UnknownPartition) partitionInformation()    {}
 
-// newPartition is never nil, so that a caller's loop need not ask.
+// newPartition never returns nil, so that callers need not check.
 func newPartition(w *generated.PartitionInformation) PartitionInformation {
 	switch w.Kind {
 	case wire.PartitionInt64Range:

@@ -12,11 +12,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// partitionRequests returns a function that makes the requests of one operation, of any partition.
-// build makes the first one, when it is needed; those of other partitions differ from it in the
-// identity only. For many partitions, building each from nothing is a third of the client's work.
+// partitionRequests returns a function that makes the requests of one operation for any partition. build
+// makes a template when the first one is needed; the requests of partitions differ only in the identity.
+// For many partitions, building every request anew would be a third of the client's work.
 //
-// A request has a header, a URL and a body of its own, so that it can be changed and sent.
+// Each request has its own header, URL and body, so it can be changed and sent.
 func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(context.Context, uuid.UUID) (*http.Request, error) {
 	id := uuid.UUID{15: 1}
 	placeholder := id.String()
@@ -38,7 +38,7 @@ func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(contex
 			u.RawQuery += "&timeout=" + strconv.FormatInt(int64(*timeout), 10)
 		}
 		req.URL = u
-		req.Header = make(http.Header, len(template.Header)+4) // what do and the round trippers add
+		req.Header = make(http.Header, len(template.Header)+4) // what send and the transport add
 		maps.Copy(req.Header, template.Header)
 		if template.GetBody != nil {
 			req.Body, err = template.GetBody()

@@ -8,12 +8,12 @@ import (
 	"reflect"
 )
 
-// A Secret is a connection string or a password. It does not show its value when it is printed,
-// logged, or marshalled as JSON or another text, not even as an exported field of a struct; only the
-// request that carries it does. Convert it to a string to get at the value.
+// A Secret is a connection string, a password or a token. Its value is not printed, logged or marshalled as
+// JSON or text, also as an exported field of a struct. Only requests carry it. Convert it to a string to
+// use the value.
 //
-// Package fmt cannot ask an unexported field to print itself, and package gob keeps the bytes: do not
-// hide secrets there.
+// Package fmt calls no methods on unexported fields, and package gob encodes the bytes, so a Secret is not
+// protected there.
 type Secret string
 
 const redacted = "[redacted]"
@@ -33,8 +33,8 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]", for JSON and every other encoding of text.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// The storages print themselves. Left to itself fmt prints what a pointer in a struct points to only
-// where the verb does not fit, and then asks no method of the secrets in it.
+// The storages print themselves. For a verb that does not fit, package fmt would print what a pointer in a
+// struct points to, without calling the methods of the secrets in it.
 
 // Format prints the storage with its secrets redacted, whatever the verb is.
 func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
@@ -42,7 +42,7 @@ func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
 // Format prints the storage with its secrets redacted, whatever the verb is.
 func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
 
-// Format prints the kind of the storage, whatever the verb is. What an unknown kind holds may be
+// Format prints the kind of the storage, whatever the verb is. Anything else in an unknown kind may be
 // secret.
 func (s UnknownStorage) Format(f fmt.State, _ rune) {
 	printStorage(f, &s)

@@ -34,16 +34,16 @@ func ParseServiceName(name string) (ServiceName, error) {
 	case !utf8.ValidString(name):
 		return "", fmt.Errorf("the service name %q is not UTF-8", name)
 	case strings.ContainsFunc(id, func(r rune) bool { return r == '?' || r == '\\' || unicode.IsControl(r) }):
-		return "", fmt.Errorf("the service name %q holds a character that no name has", name)
+		return "", fmt.Errorf("the service name %q has a character that no name has", name)
 	}
 	for segment := range strings.SplitSeq(id, "/") {
 		switch segment {
 		case "":
-			// Also the trailing slash, with which the gateway cuts the name in the wrong place.
+			// Also a trailing slash, with which the gateway cuts the name in the wrong place.
 			return "", fmt.Errorf("the service name %q has an empty part", name)
 		case ".", "..", "$":
-			// The first two would be resolved like a path, and the gateway takes the third for the
-			// end of the name.
+			// The first two would be resolved as in a path. The gateway takes the third for the end of
+			// the name.
 			return "", fmt.Errorf("the service name %q has the part %q", name, segment)
 		}
 	}

@@ -36,11 +36,11 @@ const (
 	ManagedIdentityTypeCluster ManagedIdentityType = "Cluster" // of the Service Fabric cluster
 )
 
-// BackupStorage is where a backup is stored: one of [*AzureBlobStore], [*FileShare],
+// A BackupStorage is where a backup is stored: one of [*AzureBlobStore], [*FileShare],
 // [*DsmsAzureBlobStore], [*ManagedIdentityAzureBlobStore] and [*UnknownStorage].
 //
-// A server checks the form of a storage when a backup is started, but uses it only later: wrong
-// credentials show up as a failed backup.
+// A server checks the form of a storage when a backup is started, but uses it later: wrong credentials
+// show as a failed backup.
 //
 //sumtype:decl
 type BackupStorage interface {
@@ -52,16 +52,16 @@ type BackupStorage interface {
 
 // An AzureBlobStore is a container of Azure blob storage, reached with a connection string.
 type AzureBlobStore struct {
-	FriendlyName     string // for people; may be empty
+	FriendlyName     string // for display; may be empty
 	ConnectionString Secret
 	ContainerName    string
 }
 
-// A FileShare is a file share that all nodes of the cluster reach. Without a primary user name the
-// server writes to it as the account that it runs as; it tries the secondary credentials when the
-// primary ones are refused.
+// A FileShare is a file share that all nodes of the cluster can reach. Without a primary user name the
+// server writes to it with the account that it runs as. It tries the secondary credentials if the primary
+// ones are refused.
 type FileShare struct {
-	FriendlyName      string // for people; may be empty
+	FriendlyName      string // for display; may be empty
 	Path              string // UNC, `\\server\share`
 	PrimaryUserName   string
 	PrimaryPassword   Secret
@@ -71,7 +71,7 @@ type FileShare struct {
 
 // A DsmsAzureBlobStore is a container of Azure blob storage whose credentials are kept by dSMS.
 type DsmsAzureBlobStore struct {
-	FriendlyName                     string // for people; may be empty
+	FriendlyName                     string // for display; may be empty
 	StorageCredentialsSourceLocation string // the URL of the credentials
 	ContainerName                    string
 }
@@ -79,18 +79,17 @@ type DsmsAzureBlobStore struct {
 // A ManagedIdentityAzureBlobStore is a container of Azure blob storage, reached with a managed
 // identity. Servers of 6.4 do not know this kind.
 type ManagedIdentityAzureBlobStore struct {
-	FriendlyName            string // for people; may be empty
+	FriendlyName            string // for display; may be empty
 	ManagedIdentityType     ManagedIdentityType
 	ManagedIdentityClientID string // of a user-assigned identity; empty for the system-assigned one
 	BlobServiceURI          string // the URL of the blob service
 	ContainerName           string
 }
 
-// An UnknownStorage is of a kind that this package does not know. It is sent byte for byte as Raw
-// says.
+// An UnknownStorage is a storage of a kind that this package does not know. Raw is sent byte for byte.
 type UnknownStorage struct { //nolint:recvcheck // a copy keeps the secret too, see Format
-	RawKind StorageKind     // what Raw has as its StorageKind
-	Raw     json.RawMessage // the whole object; printed and marshalled as a Secret is
+	RawKind StorageKind     // the StorageKind in Raw
+	Raw     json.RawMessage // the whole object; printed and marshalled like a Secret
 }
 
 // Kind returns [StorageKindAzureBlobStore].
@@ -116,10 +115,10 @@ func (*DsmsAzureBlobStore) backupStorage()            {}
 func (*ManagedIdentityAzureBlobStore) backupStorage() {}
 func (*UnknownStorage) backupStorage()                {}
 
-// ParseBackupStorage reads a storage from JSON in the form of the documentation, as a request body
-// has it under "BackupStorage": for configuration files. A kind that this package does not know
-// becomes an [*UnknownStorage], a property that its kind does not have is an error. Whether required
-// properties are there is checked when the storage is used. Errors do not repeat values.
+// ParseBackupStorage reads a storage from JSON in the form of the documentation, as "BackupStorage" of a
+// request body has it. It is meant for configuration files. A kind that this package does not know becomes
+// an [*UnknownStorage]. A property that the kind does not have is an error. Required properties are checked
+// when the storage is used. Errors do not repeat values.
 func ParseBackupStorage(data []byte) (BackupStorage, error) {
 	s, err := parseStorage(data)
 	if err != nil {
@@ -133,8 +132,8 @@ func parseStorage(data []byte) (BackupStorage, error) {
 	if _, err := wire.CheckLimits(raw); err != nil {
 		return nil, fmt.Errorf("the storage cannot be read: %w", err)
 	}
-	// What a kind does not have is an error below. To remember all names of an unknown kind would take
-	// many times its memory.
+	// Properties that a known kind does not have are an error below. To remember all names of an unknown
+	// kind would take many times its size.
 	duplicates := jsontext.AllowDuplicateNames(true)
 	if !raw.IsValid(duplicates) || raw.Kind() != '{' {
 		return nil, errors.New("the storage is not a JSON object")
@@ -179,7 +178,7 @@ func parseStorage(data []byte) (BackupStorage, error) {
 	}
 }
 
-// storageKindOnce is a StorageKind that counts how often it comes.
+// storageKindOnce is a StorageKind that counts its occurrences.
 type storageKindOnce struct {
 	wire.Symbol
 	times int
@@ -190,15 +189,15 @@ func (k *storageKindOnce) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return k.Symbol.UnmarshalJSONFrom(dec)
 }
 
-// decodeStorage decodes into a generated struct. Its error names the property and nothing of the
-// value, which may be a secret.
+// decodeStorage decodes into a generated struct. Its error names the property, but not the value, which may be
+// a secret.
 func decodeStorage(raw jsontext.Value, v any, opts ...jsonv2.Options) error {
 	err := jsonv2.Unmarshal(raw, v, opts...)
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, jsonv2.ErrUnknownName) {
-		// Most likely a name that is not spelt right, a password's for example.
+		// Most likely a misspelled name, for example that of a password.
 		e, _ := errors.AsType[*jsonv2.SemanticError](err)
 		return fmt.Errorf("%s is not a property of its kind", strings.TrimPrefix(string(e.JSONPointer), "/"))
 	}
@@ -257,7 +256,7 @@ func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
 	case *UnknownStorage:
 		return appendUnknown(b, s)
 	default:
-		// Another type can be a storage by embedding one. What it means to send is not known.
+		// A type of another package can embed a storage. What it would send is not known.
 		return nil, fmt.Errorf("the storage is a %T, which is none of this package's", s)
 	}
 	if err := require(required); err != nil {
@@ -271,7 +270,7 @@ func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
 	return append(b, encoded...), nil
 }
 
-// appendUnknown appends a storage of an unknown kind as it came. An encoder would reformat it.
+// appendUnknown appends a storage of an unknown kind as it is. An encoder would reformat it.
 func appendUnknown(b []byte, s *UnknownStorage) ([]byte, error) {
 	parsed, err := parseStorage(s.Raw)
 	if err != nil {
@@ -283,7 +282,7 @@ func appendUnknown(b []byte, s *UnknownStorage) ([]byte, error) {
 	return append(b, s.Raw...), nil
 }
 
-// A field is a field of a storage that the server requires.
+// A field is a required field of a storage.
 type field struct{ name, value string }
 
 // require checks that fields are set.

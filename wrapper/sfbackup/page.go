@@ -1,0 +1,174 @@
+package sfbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/transport"
+	"github.com/servicefabric-go/backup/internal/wire"
+)
+
+// errStopped reports that the receiver of the backups wants no more.
+var errStopped = errors.New("stopped")
+
+// eachPage reads page after page.
+func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
+	r := &pageReader{list: l, token: l.opts.ContinuationToken, receive: receive}
+	var cycle tokenCycle
+	begins := map[uuid.UUID]bool{} // the first backups of the pages so far
+	for {
+		next, err := r.read(ctx)
+		if err == nil && cycle.seen(next) {
+			err = fmt.Errorf("sfbackup: %s: %w", l.operation, errRepeatedToken)
+		}
+		if err != nil || next == "" {
+			return err
+		}
+		if r.first != uuid.Nil && len(begins) < maxIdentities {
+			begins[r.first] = true
+		}
+		r = &pageReader{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.delivered.ids}
+	}
+}
+
+// page reads one page.
+func (l *list) page(ctx context.Context) (*Page, error) {
+	page := &Page{}
+	r := &pageReader{
+		list: l, token: l.opts.ContinuationToken,
+		receive: func(b Backup) bool {
+			page.Backups = append(page.Backups, b)
+			return true
+		},
+		// The caller has not seen the page yet, so it can begin again, even if it has changed.
+		restart: func() { page.Backups = nil },
+	}
+	token, err := r.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page.ContinuationToken = token
+	return page, nil
+}
+
+// A pageReader reads one page.
+type pageReader struct {
+	list      *list
+	token     string
+	receive   func(Backup) bool
+	restart   func()             // nil: what was delivered cannot be taken back
+	delivered delivered          // of this page
+	moved     map[uuid.UUID]bool // backups of the previous page that may come again in this one
+	begins    map[uuid.UUID]bool // the first backups of earlier pages, with which this one must not begin
+	first     uuid.UUID          // its own first backup
+	previous  [][]uuid.UUID      // the identities of the previous page, in parts
+}
+
+// read reads the page, delivers its backups as they arrive, and returns the token of the next page. Its
+// error is errStopped if receive returned false. If the connection breaks, it requests the page again and
+// goes on where it was.
+func (r *pageReader) read(ctx context.Context) (next string, err error) {
+	l := r.list
+	if l.err != nil {
+		return "", fmt.Errorf("sfbackup: %s: %w", l.operation, l.err)
+	}
+	policy := l.client.retry
+	for all, tries := 1, 1; ; all++ {
+		n := r.delivered.n
+		next, broken, err := r.readOnce(ctx)
+		if !broken {
+			return next, err
+		}
+		if tries++; r.delivered.n > n {
+			tries = 2
+		}
+		if tries > policy.MaxAttempts || policy.MaxAttempts == 1 || all >= 8*policy.MaxAttempts {
+			return "", err
+		}
+		if tries > 2 {
+			if transport.Sleep(ctx, policy.Delay(tries-2)) != nil {
+				return "", fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx))
+			}
+		}
+		if r.restart != nil {
+			r.restart()
+			r.delivered = delivered{}
+		}
+	}
+}
+
+// readOnce requests the page once. It also reports whether the connection broke.
+func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, err error) {
+	l := r.list
+	req, err := l.newRequest(l.params(ctx, r.token))
+	if err != nil {
+		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
+	}
+	resp, err := l.client.do(ctx, req, transport.Call{Operation: l.operation, Want: wantOK}) //nolint:bodyclose // pageBody closes it
+	if err != nil {
+		return "", false, err
+	}
+	body := &pageBody{resp: resp}
+	defer body.close()
+	next, err = r.readBody(ctx, body.buffered())
+	if err == nil && next == r.token && next != "" {
+		err = errRepeatedToken
+	}
+	if err != nil && !errors.Is(err, errStopped) {
+		err = fmt.Errorf("sfbackup: %s: %w", l.operation, transport.CallError(ctx, err))
+	}
+	return next, body.broken(ctx, err), err
+}
+
+var wantOK = []int{http.StatusOK}
+
+// readBody reads the body of the page and delivers what was not delivered before.
+func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
+	page := wire.NewPageDecoder[backupFields](body)
+	replay := r.delivered.replay()
+	var info backupFields
+	begins := true
+	for {
+		err := page.Next(&info)
+		if errors.Is(err, io.EOF) {
+			r.moved, err = replay.end()
+			return page.ContinuationToken(), err
+		}
+		if err == nil {
+			err = ctx.Err() // or a long buffer would still be delivered
+		}
+		if err != nil {
+			return "", err
+		}
+		if begins && !r.moved[info.BackupID] {
+			if r.begins[info.BackupID] {
+				return "", errRepeatedPage // before any of it is delivered a second time
+			}
+			if overlap := overlap(r.previous, info.BackupID); overlap != nil {
+				r.moved = overlap
+			}
+		}
+		begins = false
+		if skip, err := replay.skip(info.BackupID); err != nil {
+			return "", err
+		} else if skip {
+			continue
+		}
+		if r.delivered.n == 0 {
+			r.first = info.BackupID
+		}
+		r.delivered.add(info.BackupID)
+		if r.moved[info.BackupID] {
+			continue
+		}
+		if b := newBackup((*generated.BackupInfo)(&info)); r.list.inRange(&b) && !r.receive(b) {
+			return "", errStopped
+		}
+	}
+}
