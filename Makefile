@@ -1,14 +1,14 @@
-# Everything that is done with this repository. The first target explains the others.
+# The commands of this repository. The first target lists the others.
 
 GO       ?= go
-# A number of runs: at the end of a time Go before 1.27 may fail for no reason (go.dev/issue/75804).
+# A number of runs: with a time, Go before 1.27 may fail at the end for no reason (go.dev/issue/75804).
 FUZZTIME ?= 20000x
 SOAKTIME ?= 60s
 
-# The race detector needs a C compiler. Where there is none the tests run without it.
+# The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
-# The tools, pinned. They are fetched when they are first used.
+# The tools, pinned. They are fetched at their first use.
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes -p node@22.21.1 -p @redocly/cli@2.77.0 redocly
@@ -26,20 +26,20 @@ demo: ## Start a cluster in memory, back up a partition, list its backups
 	$(GO) run ./examples/quickstart
 
 .PHONY: test
-test: ## Run all tests with the race detector, and the examples that need no cluster
+test: ## Run all tests with the race detector, build the examples and run the quickstart
 	@test -n '$(RACE)' || echo 'There is no C compiler: the tests run without the race detector.'
 	$(GO) test $(RACE) ./...
 	$(GO) build -o /dev/null ./examples/...
 	$(GO) run ./examples/quickstart >/dev/null
 
 .PHONY: test-apache
-test-apache: ## Run the tests that need Apache httpd, which asks for client certificates as a gateway does
+test-apache: ## Run the tests with Apache httpd, which requests client certificates as a gateway does
 	@$(GO) test $(RACE) -count 1 -run '^TestApache' -v ./wrapper/sfbackup | tee test-apache.tmp; \
 	passed=$$(grep -c '^--- PASS' test-apache.tmp); rm -f test-apache.tmp; \
 	test "$$passed" -gt 0 || { echo 'The tests did not pass, or httpd is missing.'; exit 1; }
 
 .PHONY: soak
-soak: ## Back up and list a fleet for SOAKTIME (default 60s) through connections that fail
+soak: ## Back up and list many partitions for SOAKTIME (default 60s) through connections that fail
 	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./wrapper/sfbackup -sfbackup.soak $(SOAKTIME)
 
 .PHONY: generate
@@ -49,7 +49,7 @@ generate: ## Write runtime.gen.yaml and package generated from the document and 
 	$(GO) tool oapi-codegen -config openapi/oapi-codegen.yaml $(RUNTIME)
 
 .PHONY: check-generated
-check-generated: generate ## Fail if what is generated is not what is committed
+check-generated: generate ## Fail if the generated files differ from the committed ones
 	@changed=$$(git status --porcelain -- $(RUNTIME) generated) && test -z "$$changed" || { \
 		git --no-pager diff --stat -- $(RUNTIME) generated; \
 		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
@@ -60,7 +60,7 @@ lint: ## Lint the Go code and both documents
 	$(REDOCLY) lint --config openapi/redocly.yaml $(DOCUMENT) $(RUNTIME)
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities in what is called; says so where their database cannot be reached
+vuln: ## Look for known vulnerabilities in called code; says so if their database cannot be reached
 	@out=$$($(GOVULNCHECK) ./... 2>&1); status=$$?; echo "$$out"; \
 	case "$$out" in *'fetching vulnerabilities: '*) echo 'The database of vulnerabilities cannot be reached: nothing was checked.'; exit 0;; esac; \
 	exit $$status
@@ -79,20 +79,20 @@ bench: ## Run the micro-benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-peers
-bench-peers: ## Measure the client beside others, a few minutes long, and write internal/bench/README.md
+bench-peers: ## Compare the client with others, which takes minutes, and write internal/bench/README.md
 	cd internal/bench && $(GO) run . -out .
 
 .PHONY: check-bench
-check-bench: ## Vet and test what bench-peers runs, which is a module of its own
+check-bench: ## Vet and test the module of bench-peers
 	cd internal/bench && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: contract-report
-contract-report: ## Show how good the validator of package contract is, and what it costs
+contract-report: ## Show what the validator of package contract finds, and what it costs
 	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
 	$(GO) test ./openapi/contract -run '^$$' -bench '^BenchmarkPage$$' -benchtime 10x
 
 .PHONY: fault-report
-fault-report: ## Run every fault with every operation, and show the table of what becomes of them
+fault-report: ## Run every operation with every fault, and show the table of results
 	$(GO) test ./wrapper/sfbackup -count 1 -run '^TestFaultMatrix$$' -update
 	@cat wrapper/sfbackup/testdata/fault_matrix.md
 
