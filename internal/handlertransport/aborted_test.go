@@ -47,8 +47,7 @@ func TestCancelWaiting(t *testing.T) {
 	})
 }
 
-// TestCancelReading: the client cancels while it reads the body. It gets the cause, and the handler
-// ends.
+// TestCancelReading: the client cancels while it reads the body. It gets the cause, and the handler ends.
 func TestCancelReading(t *testing.T) {
 	ended := false
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
@@ -163,8 +162,8 @@ func TestShortBody(t *testing.T) {
 	}
 }
 
-// TestUnreadBody: a handler that responds without reading the request stops the sending, and the body
-// is closed once.
+// TestUnreadBody: a handler that responds without reading the request stops the sending, and the body is
+// closed once.
 func TestUnreadBody(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)

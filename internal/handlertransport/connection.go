@@ -18,8 +18,8 @@ type StatusLineWriter interface {
 
 // WriteStatusLine sends a response without a body whose status line ends with the given reason phrase. It
 // looks for a [StatusLineWriter] in w and the writers that w wraps. If there is none, it takes over the
-// connection from the server of net/http. Where that is impossible, over HTTP/2 for example, it sends
-// the status without the phrase.
+// connection from the server of net/http. Where that is impossible, over HTTP/2 for example, it sends the
+// status without the phrase.
 func WriteStatusLine(w http.ResponseWriter, r *http.Request, status int, reason string) {
 	w.Header().Set("Content-Length", "0")
 	if http.StatusText(status) == reason {
@@ -30,8 +30,7 @@ func WriteStatusLine(w http.ResponseWriter, r *http.Request, status int, reason 
 		own.WriteStatusLine(status, reason)
 		return
 	}
-	// Closing a connection while its client still sends may reset it, which
-	// would lose the response.
+	// Closing a connection while its client still sends may reset it, which would lose the response.
 	_, _ = io.CopyN(io.Discard, r.Body, 256<<10)
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {

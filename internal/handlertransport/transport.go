@@ -142,8 +142,8 @@ func (x *exchange) serve(ctx context.Context, w *responseWriter, handler http.Ha
 		_ = x.body.Close()
 	}()
 	defer func() {
-		// The documented way for a handler to break the connection. Any
-		// other panic is a bug and must stay visible.
+		// The documented way for a handler to break the connection. Any other panic is a bug and
+		// must stay visible.
 		switch v := recover(); v {
 		case nil:
 		case http.ErrAbortHandler:

@@ -66,8 +66,8 @@ type seen struct {
 	Body             string
 }
 
-// TestLikeNetHTTP sends the same requests over a socket and over the transport. Handlers and clients
-// must see the same.
+// TestLikeNetHTTP sends the same requests over a socket and over the transport. Handlers and clients must
+// see the same.
 func TestLikeNetHTTP(t *testing.T) {
 	t.Parallel()
 	var got seen

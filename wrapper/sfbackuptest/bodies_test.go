@@ -13,8 +13,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// calcService is the service of the documents' examples. The service lists in the documents omit the
-// third backup of the first partition, which the partition lists include.
+// calcService is the service of the documents' examples. The service lists in the documents omit the third
+// backup of the first partition, which the partition lists include.
 func calcService(backups int) sfbackuptest.Option {
 	c := sfbackuptest.NewCluster()
 	return sfbackuptest.WithServices(sfbackuptest.Service{
@@ -27,8 +27,8 @@ func calcService(backups int) sfbackuptest.Option {
 	})
 }
 
-// TestDocumentedExamples: with ProfileDocumented the responses equal the documents' examples, apart
-// from white space.
+// TestDocumentedExamples: with ProfileDocumented the responses equal the documents' examples, apart from
+// white space.
 func TestDocumentedExamples(t *testing.T) {
 	t.Parallel()
 	const (
@@ -89,8 +89,8 @@ func progressCluster(clock *time.Time, profile sfbackuptest.Profile, service str
 		}))
 }
 
-// TestReconstructedProgress: with ProfileRuntime the progress in each state equals the reconstructed
-// one, apart from white space.
+// TestReconstructedProgress: with ProfileRuntime the progress in each state equals the reconstructed one,
+// apart from white space.
 func TestReconstructedProgress(t *testing.T) {
 	t.Parallel()
 	const generic = "An error occurred during this operation.  Please check the trace logs for more details."
@@ -161,8 +161,8 @@ func TestDocumentedProgress(t *testing.T) {
 		`"FailureError":{"Code":"FABRIC_E_TIMEOUT","Message":"The request of backup has timed out."}}`)
 }
 
-// TestReconstructedList: the reconstructed page is from a cluster whose storage is in Azure, which
-// shows only in the token. Its marker is from Azure.
+// TestReconstructedList: the reconstructed page is from a cluster whose storage is in Azure, which shows
+// only in the token. Its marker is from Azure.
 func TestReconstructedList(t *testing.T) {
 	t.Parallel()
 	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{

@@ -181,8 +181,8 @@ func (c *Cluster) SetOutcome(partition uuid.UUID, outcomes ...Outcome) {
 	p.outcomes = slices.Clone(outcomes)
 }
 
-// add creates a service and its partitions from their description. It does not create the backups,
-// because their storage depends on the policies.
+// add creates a service and its partitions from their description. It does not create the backups, because
+// their storage depends on the policies.
 func (c *Cluster) add(description Service) error {
 	s, err := newService(description)
 	if err != nil {
@@ -211,8 +211,8 @@ func (c *Cluster) add(description Service) error {
 		s.described = append(s.described, p)
 	}
 	s.partitions = slices.Clone(s.described)
-	// A store lists its folders by name, and the folders of one service
-	// differ only in the partition ID.
+	// A store lists its folders by name, and the folders of one service differ only in the partition
+	// ID.
 	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.id[:], b.id[:]) })
 	return nil
 }

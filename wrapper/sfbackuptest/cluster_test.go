@@ -373,8 +373,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// TestClusterStreams: the client gets the first item of a list before the last is written, and can end
-// the list by closing the body.
+// TestClusterStreams: the client gets the first item of a list before the last is written, and can end the
+// list by closing the body.
 func TestClusterStreams(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,31 +11,29 @@ type Service struct {
 	// Name is the full name with its scheme: fabric:/CalcApp/CalcService.
 	Name string
 
-	// ApplicationName is the name of the service's application,
-	// fabric:/CalcApp. Empty: Name without its last segment.
+	// ApplicationName is the name of the service's application, fabric:/CalcApp. Empty: Name without
+	// its last segment.
 	ApplicationName string
 
-	// ManifestVersion is the version of the service manifest with which the
-	// backups were made. Empty: unknown, which a 6.4 cluster shows as null.
+	// ManifestVersion is the version of the service manifest with which the backups were made. Empty:
+	// unknown, which a 6.4 cluster shows as null.
 	ManifestVersion string
 
-	// Stateless makes a service without state. Requests for its lists fail,
-	// but the cluster accepts a backup of its partitions, as real clusters do.
-	// The backup stays Accepted until it times out, unless an [Outcome] says
-	// otherwise.
+	// Stateless makes a service without state. Requests for its lists fail, but the cluster accepts a
+	// backup of its partitions, as real clusters do. The backup stays Accepted until it times out,
+	// unless an [Outcome] says otherwise.
 	Stateless bool
 
-	// NoPolicy makes a service without a backup policy, even if its
-	// application has one: its backups cannot be listed, and a request for a
-	// backup must name a storage. Its partitions may have their own policies.
+	// NoPolicy makes a service without a backup policy, even if its application has one: its backups
+	// cannot be listed, and a request for a backup must name a storage. Its partitions may have their
+	// own policies.
 	NoPolicy bool
 
 	// Policy is the service's backup policy. Nil: that of the application.
 	Policy *Policy
 
-	// MaxIncrementalBackups is how many incremental backups are made between
-	// two full ones, unless the policy says it. Zero: 5. Negative: none, all
-	// backups are full.
+	// MaxIncrementalBackups is how many incremental backups are made between two full ones, unless the
+	// policy says it. Zero: 5. Negative: none, all backups are full.
 	MaxIncrementalBackups int
 
 	// Partitions are the service's partitions.
@@ -54,16 +52,16 @@ const (
 
 // Partition describes a partition of a [Service].
 type Partition struct {
-	// ID is the partition ID. Zero: derived from the seed, the name of the
-	// service and the index of the partition; see [Cluster.Partitions].
+	// ID is the partition ID. Zero: derived from the seed, the name of the service and the index of
+	// the partition; see [Cluster.Partitions].
 	ID uuid.UUID
 
-	// Kind is the kind of the partition. Empty: Named with a Name, Int64Range
-	// with a LowKey or HighKey, otherwise Singleton.
+	// Kind is the kind of the partition. Empty: Named with a Name, Int64Range with a LowKey or
+	// HighKey, otherwise Singleton.
 	Kind PartitionKind
 
-	// LowKey and HighKey are the inclusive bounds of an Int64Range partition.
-	// Both zero: the whole range of int64.
+	// LowKey and HighKey are the inclusive bounds of an Int64Range partition. Both zero: the whole
+	// range of int64.
 	LowKey, HighKey int64
 
 	// Name is the name of a Named partition.
@@ -72,12 +70,12 @@ type Partition struct {
 	// Policy is the partition's backup policy. Nil: that of the service.
 	Policy *Policy
 
-	// Series describes the backups that the policy's storage holds at the
-	// start. They are computed on demand and take no memory.
+	// Series describes the backups that the policy's storage holds at the start. They are computed on
+	// demand and take no memory.
 	Series Series
 
-	// Backups are further backups that the policy's storage holds at the
-	// start, in any order, all later than those of Series.
+	// Backups are further backups that the policy's storage holds at the start, in any order, all
+	// later than those of Series.
 	Backups []Backup
 }
 
@@ -96,46 +94,42 @@ type Backup struct {
 	// ID is the backup ID. Zero: derived from the seed.
 	ID uuid.UUID
 
-	// ChainID is the ID of the full backup with which the chain starts. Zero:
-	// the backup's own ID if it is full, else the chain of the backup before.
+	// ChainID is the ID of the full backup with which the chain starts. Zero: the backup's own ID if
+	// it is full, else the chain of the backup before.
 	ChainID uuid.UUID
 
 	// Type is the type of the backup. Empty: full.
 	Type BackupType
 
-	// Time is when the backup was made. It is required, and truncated to whole
-	// seconds, the precision of the file names in the storage. No two backups
-	// of a partition may have the same time.
+	// Time is when the backup was made. It is required, and truncated to whole seconds, the precision
+	// of the file names in the storage. No two backups of a partition may have the same time.
 	Time time.Time
 
-	// DataLossVersion and ConfigurationVersion are the epoch of the last
-	// record in the backup. Zero: those of the backup before, and for the
-	// first one those of the documents' examples, 131462452931584510 and
-	// 8589934592.
+	// DataLossVersion and ConfigurationVersion are the epoch of the last record in the backup. Zero:
+	// those of the backup before, and for the first one those of the documents' examples,
+	// 131462452931584510 and 8589934592.
 	DataLossVersion, ConfigurationVersion int64
 
-	// LSN is the logical sequence number of the last record in the backup.
-	// Zero: somewhat greater than that of the backup before.
+	// LSN is the logical sequence number of the last record in the backup. Zero: somewhat greater than
+	// that of the backup before.
 	LSN int64
 }
 
 // Outcome describes the course of a requested backup. The zero value is a backup that succeeds after three
 // seconds.
 type Outcome struct {
-	// Accepted is how long the request waits before it is first sent to the
-	// partition's node. Zero: one second. Negative: not at all. If it is not
-	// less than the request's BackupTimeout, the request never reaches its
-	// node: it stays Accepted until it times out, and no backup is made.
+	// Accepted is how long the request waits before it is first sent to the partition's node. Zero:
+	// one second. Negative: not at all. If it is not less than the request's BackupTimeout, the
+	// request never reaches its node: it stays Accepted until it times out, and no backup is made.
 	Accepted time.Duration
 
-	// Undelivered is how many times sending the request to the node fails. It
-	// is retried a minute after each failure, and stays Accepted meanwhile.
+	// Undelivered is how many times sending the request to the node fails. It is retried a minute
+	// after each failure, and stays Accepted meanwhile.
 	Undelivered int
 
-	// Running is how long the backup itself takes after that. Zero: two
-	// seconds. Negative: no time. If BackupTimeout expires meanwhile, the
-	// progress stays a Timeout, but the backup is still made, and lists show
-	// it when it is complete.
+	// Running is how long the backup itself takes after that. Zero: two seconds. Negative: no time. If
+	// BackupTimeout expires meanwhile, the progress stays a Timeout, but the backup is still made, and
+	// lists show it when it is complete.
 	Running time.Duration
 
 	// Code is the error code with which the backup ends, such as

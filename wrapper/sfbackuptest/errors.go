@@ -26,15 +26,15 @@ type errorResponse struct {
 type errorForm int
 
 const (
-	// backupServiceForm: a FabricError with the content type text/plain,
-	// because the backup service writes it as a string.
+	// backupServiceForm: a FabricError with the content type text/plain, because the backup service
+	// writes it as a string.
 	backupServiceForm errorForm = iota
 
 	// gatewayForm: a FabricError as application/json.
 	gatewayForm
 
-	// frameworkForm: an object with nothing but a Message. The framework of
-	// the backup service sends it when the service does not handle an error.
+	// frameworkForm: an object with nothing but a Message. The framework of the backup service sends
+	// it when the service does not handle an error.
 	frameworkForm
 
 	// reasonForm: no body. The code is the reason phrase of the status line.
@@ -46,21 +46,9 @@ const (
 
 // Errors of the backup service, with the texts of 6.4.
 var (
-	errAPIVersion = &errorResponse{
-		status:  http.StatusBadRequest,
-		code:    "E_INVALIDARG",
-		message: "Invalid API Version",
-	}
-	errArguments = &errorResponse{
-		status:  http.StatusBadRequest,
-		code:    "E_INVALIDARG",
-		message: "Invalid Arguments.",
-	}
-	errArgument = &errorResponse{
-		status:  http.StatusBadRequest,
-		code:    "E_INVALIDARG",
-		message: "Invalid argument",
-	}
+	errAPIVersion      = invalidRequest("Invalid API Version")
+	errArguments       = invalidRequest("Invalid Arguments.")
+	errArgument        = invalidRequest("Invalid argument")
 	errPartitionFormat = &errorResponse{
 		status:  http.StatusInternalServerError,
 		hresult: 0x80131537, // COR_E_FORMAT, which has no code by name
@@ -92,22 +80,18 @@ var (
 		message: "Backup already in Progress",
 	}
 
-	// errPage replaces every error while a page is built, because the code
-	// that reports the error indexes a list that is still empty.
-	errPage = &errorResponse{
-		status:  http.StatusBadRequest,
-		code:    "E_INVALIDARG",
-		message: indexOutOfRange,
-	}
+	// errPage replaces every error while a page is built, because the code that reports the error
+	// indexes a list that is still empty.
+	errPage = invalidRequest(indexOutOfRange)
 
-	// errNullList is reported instead of errPage if the list has entries of an
-	// earlier storage. It is the original error, of adding a null list.
+	// errNullList is reported instead of errPage if the list has entries of an earlier storage. It is
+	// the original error, of adding a null list.
 	errNullList = &errorResponse{
 		status:  http.StatusInternalServerError,
 		code:    "E_POINTER",
 		message: "Value cannot be null.\r\nParameter name: collection",
 	}
-	// errContainer is the same for a container that cannot be listed.
+	// errContainer is reported in the same case if a container cannot be listed.
 	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
 		hresult: 0x80131620, // COR_E_IO, which has no code by name
@@ -121,8 +105,8 @@ var (
 		message: indexOutOfRange + " ,\r\n",
 	}
 
-	// errServiceTimeout is for a timeout parameter that makes the backup
-	// service fail before its own error handling begins.
+	// errServiceTimeout is for a timeout parameter that makes the backup service fail before its own
+	// error handling begins.
 	errServiceTimeout = &errorResponse{
 		status:  http.StatusInternalServerError,
 		form:    frameworkForm,
@@ -176,8 +160,8 @@ var (
 
 // Errors about the client.
 var (
-	// errCertificateRequired is for a client whose certificate or token the
-	// gateway does not accept. It is the same for both.
+	// errCertificateRequired is for a client whose certificate or token the gateway does not accept.
+	// It is the same for both.
 	errCertificateRequired = &errorResponse{
 		status:  http.StatusForbidden,
 		form:    reasonForm,
@@ -191,8 +175,7 @@ var (
 		code:    "E_ACCESSDENIED",
 		message: "Access Denied.",
 	}
-	// errLengthRequired is an error of the kernel driver in front of the
-	// gateway.
+	// errLengthRequired is an error of the kernel driver in front of the gateway.
 	errLengthRequired = &errorResponse{
 		status:  http.StatusLengthRequired,
 		form:    systemForm,
@@ -223,8 +206,8 @@ func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, behavior *
 		form = gatewayForm
 	}
 	if f.form == backupServiceForm && f.status == http.StatusNotFound {
-		// Tells the gateway that the target does not exist. Otherwise the
-		// gateway would look for the backup service elsewhere.
+		// Tells the gateway that the target does not exist. Otherwise the gateway would look for
+		// the backup service elsewhere.
 		w.Header().Set("X-ServiceFabric", "ResourceNotFound")
 	}
 	switch form {

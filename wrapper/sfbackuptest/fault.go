@@ -22,9 +22,8 @@ type Fault struct {
 	when      []func(*http.Request) bool
 	times     int // not positive: no limit
 
-	// Exactly one of the two is set. respond responds in place of the cluster;
-	// with afterEffect the cluster handles the request first. wrap calls the
-	// cluster and changes its response.
+	// Exactly one of the two is set. respond responds in place of the cluster; with afterEffect the
+	// cluster handles the request first. wrap calls the cluster and changes its response.
 	respond       func(Fault, http.ResponseWriter, *http.Request)
 	wrap          func(*Cluster, http.ResponseWriter, *http.Request)
 	afterEffect   bool
@@ -56,8 +55,8 @@ func (f Fault) Times(n int) Fault {
 }
 
 // AfterEffect makes the request take effect before the fault happens: a backup is requested, but the
-// client gets the fault instead of the response. It is for faults that replace the response. Faults that change the
-// response always happen after the effect.
+// client gets the fault instead of the response. It is for faults that replace the response. Faults that
+// change the response always happen after the effect.
 //
 // It panics for [Refuse], because a request that never arrives has no effect.
 func (f Fault) AfterEffect() Fault {

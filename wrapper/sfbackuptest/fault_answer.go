@@ -58,8 +58,8 @@ func Redirect(location string) Fault {
 	return f
 }
 
-// CutBody breaks the connection after n bytes of the body, or before its last byte if the body is
-// shorter. The client gets [io.ErrUnexpectedEOF]. A response without a body is lost completely.
+// CutBody breaks the connection after n bytes of the body, or before its last byte if the body is shorter.
+// The client gets [io.ErrUnexpectedEOF]. A response without a body is lost completely.
 func CutBody(n int64) Fault {
 	return Fault{name: withArgument("CutBody", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
@@ -125,8 +125,8 @@ func SlowBody(n int, pause time.Duration) Fault {
 	return Fault{name: "SlowBody(" + strconv.Itoa(n) + ", " + pause.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {
 			for len(p) > 0 {
-				// The client gets the header before the first pause, and
-				// each piece before the next.
+				// The client gets the header before the first pause, and each piece before
+				// the next.
 				_ = http.NewResponseController(w).Flush()
 				if !wait(r, pause) {
 					panic(http.ErrAbortHandler)
@@ -178,8 +178,8 @@ func (w *rewriter) Write(p []byte) (int, error) { return len(p), w.write(p) }
 // Unwrap is for [http.ResponseController] and for reason phrases; a response with one has no body.
 func (w *rewriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Custom is a fault that the caller defines. The function responds to the request. It may call next,
-// which is the cluster.
+// Custom is a fault that the caller defines. The function responds to the request. It may call next, which
+// is the cluster.
 func Custom(name string, serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
 	return Fault{name: name, times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serveGateway(w, r, nil) }))

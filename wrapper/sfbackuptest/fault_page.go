@@ -28,9 +28,8 @@ func DuplicatePage() Fault {
 	}
 }
 
-// RepeatToken serves the right page, but with the continuation token of the request, so that a client
-// that follows the token gets the same page again. It hits requests of lists that have a continuation
-// token.
+// RepeatToken serves the right page, but with the continuation token of the request, so that a client that
+// follows the token gets the same page again. It hits requests of lists that have a continuation token.
 func RepeatToken() Fault {
 	return Fault{name: "RepeatToken", times: 1, condition: isContinuation, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		token := continuationToken(r)

@@ -87,8 +87,8 @@ func TestPageFaultsFit(t *testing.T) {
 		t.Errorf("faults of pages have hit a progress: %s", tb.errors)
 	}
 
-	// A list without MaxResults has no previous page, nor has a list whose first page was not requested
-	// from this cluster.
+	// A list without MaxResults has no previous page, nor has a list whose first page was not
+	// requested from this cluster.
 	c.Script(t, sfbackuptest.DuplicatePage())
 	if got := getList(t, c, calc+"GetBackups"+v).ids(); got != everything {
 		t.Error(got)

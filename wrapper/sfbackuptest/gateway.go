@@ -104,8 +104,8 @@ func (c *Cluster) forward(r *http.Request) (*forwardedRequest, *errorResponse) {
 		contentType: r.Header.Get("Content-Type"),
 	}
 	req.query = slices.DeleteFunc(req.query, func(p parameter) bool { return slices.Contains(proxyParameters, p.name) })
-	// The timeout of the gateway itself is "Timeout" with a capital T, in
-	// seconds. The documented "timeout" is for the backup service only.
+	// The timeout of the gateway itself is "Timeout" with a capital T, in seconds. The documented
+	// "timeout" is for the backup service only.
 	for _, p := range req.query {
 		if p.name != "Timeout" {
 			continue
@@ -118,9 +118,9 @@ func (c *Cluster) forward(r *http.Request) (*forwardedRequest, *errorResponse) {
 		return req, nil
 	}
 	if r.ContentLength < 0 && !c.behavior.chunkedBodies {
-		// The gateway overwrites the beginning of a chunked body and never
-		// sends its end. The backup service waits for the end until the
-		// gateway gives up after two minutes. This cluster does not wait.
+		// The gateway overwrites the beginning of a chunked body and never sends its end. The
+		// backup service waits for the end until the gateway gives up after two minutes. This
+		// cluster does not wait.
 		return nil, errChunkedBody
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxEntityBody+1))

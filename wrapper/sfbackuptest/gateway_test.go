@@ -21,8 +21,7 @@ const (
 	jsonText  = "application/json; charset=utf-8"
 )
 
-// TestRouting: how a path and a method select an operation. A status of 200 or 202 is from the
-// operation.
+// TestRouting: how a path and a method select an operation. A status of 200 or 202 is from the operation.
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -19,30 +19,19 @@ const timeFormat = "2006-01-02T15:04:05Z"
 
 // appendBackup appends a BackupInfo, the item of a list.
 func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte {
-	b = append(b, `{"BackupId":`...)
-	b = appendUUID(b, r.ID)
-	b = append(b, `,"BackupChainId":`...)
-	b = appendUUID(b, r.ChainID)
-	b = append(b, `,"ApplicationName":`...)
-	b = appendString(b, p.service.application)
+	b = appendUUID(append(b, `{"BackupId":`...), r.ID)
+	b = appendUUID(append(b, `,"BackupChainId":`...), r.ChainID)
+	b = appendString(append(b, `,"ApplicationName":`...), p.service.application)
 	if !behavior.fullRecords && p.service.manifestVersion != "" {
-		b = append(b, `,"ServiceManifestVersion":`...)
-		b = appendString(b, p.service.manifestVersion)
+		b = appendString(append(b, `,"ServiceManifestVersion":`...), p.service.manifestVersion)
 	}
-	b = append(b, `,"ServiceName":`...)
-	b = appendString(b, p.service.name)
-	b = append(b, `,"PartitionInformation":`...)
-	b = appendPartition(b, behavior, p)
-	b = append(b, `,"BackupLocation":`...)
-	b = appendString(b, p.location(r))
-	b = append(b, `,"BackupType":`...)
-	b = appendString(b, string(r.Type))
-	b = append(b, `,"EpochOfLastBackupRecord":`...)
-	b = appendEpoch(b, behavior, r)
-	b = append(b, `,"LsnOfLastBackupRecord":`...)
-	b = appendInt64Text(b, r.LSN)
-	b = append(b, `,"CreationTimeUtc":`...)
-	b = appendTime(b, r.Time)
+	b = appendString(append(b, `,"ServiceName":`...), p.service.name)
+	b = appendPartition(append(b, `,"PartitionInformation":`...), behavior, p)
+	b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
+	b = appendString(append(b, `,"BackupType":`...), string(r.Type))
+	b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
+	b = appendInt64Text(append(b, `,"LsnOfLastBackupRecord":`...), r.LSN)
+	b = appendTime(append(b, `,"CreationTimeUtc":`...), r.Time)
 	b = append(b, `,"FailureError":null`...)
 	if behavior.fullRecords {
 		b = append(b, `,"ServiceManifestVersion":`...)
@@ -65,14 +54,11 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	}
 	switch p.kind {
 	case PartitionKindInt64Range:
-		b = append(b, `"LowKey":`...)
-		b = appendInt64Text(b, p.low)
-		b = append(b, `,"HighKey":`...)
-		b = appendInt64Text(b, p.high)
+		b = appendInt64Text(append(b, `"LowKey":`...), p.low)
+		b = appendInt64Text(append(b, `,"HighKey":`...), p.high)
 		b = append(b, ',')
 	case PartitionKindNamed:
-		b = append(b, `"Name":`...)
-		b = appendString(b, p.name)
+		b = appendString(append(b, `"Name":`...), p.name)
 		b = append(b, ',')
 	case PartitionKindSingleton:
 	}
@@ -80,8 +66,7 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 		b = appendKind(b, p)
 		b = append(b, ',')
 	}
-	b = append(b, `"Id":`...)
-	b = appendUUID(b, p.id)
+	b = appendUUID(append(b, `"Id":`...), p.id)
 	return append(b, '}')
 }
 
@@ -95,8 +80,8 @@ func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) [
 	case p.latest == nil && behavior.fullRecords:
 		return append(b, "null"...)
 	case p.latest == nil:
-		// The documents do not say what the progress is before the first
-		// request. Their state Invalid is the closest, and it is valid.
+		// The documents do not say what the progress is before the first request. Their state
+		// Invalid is the closest, and it is valid.
 		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
 	case behavior.fullRecords:
 		return appendProgressRuntime(b, behavior, p, now)
@@ -113,26 +98,19 @@ func appendProgressRuntime(b []byte, behavior *behavior, p *partition, now time.
 	if state == stateSuccess {
 		r = p.latest.record
 	}
-	b = append(b, `{"BackupState":`...)
-	b = appendString(b, string(state))
+	b = appendString(append(b, `{"BackupState":`...), string(state))
 	if r == nil {
-		b = append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...)
-		b = appendUUID(b, uuid.Nil)
+		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
 		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
 	} else {
-		b = append(b, `,"TimeStampUtc":`...)
-		b = appendTime(b, r.Time)
-		b = append(b, `,"BackupId":`...)
-		b = appendUUID(b, r.ID)
-		b = append(b, `,"BackupLocation":`...)
-		b = appendString(b, p.location(r))
-		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, behavior, r)
+		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
+		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
+		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
+		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
 		b = strconv.AppendInt(b, r.LSN, 10)
 	}
-	b = append(b, `,"FailureError":`...)
-	b = appendFailure(b, p.latest, state)
+	b = appendFailure(append(b, `,"FailureError":`...), p.latest, state)
 	return append(b, '}')
 }
 
@@ -140,31 +118,23 @@ func appendProgressRuntime(b []byte, behavior *behavior, p *partition, now time.
 func appendProgressDocumented(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
 	request := p.latest
 	state := request.state(now)
-	b = append(b, `{"BackupState":`...)
-	b = appendString(b, string(state))
+	b = appendString(append(b, `{"BackupState":`...), string(state))
 	switch state {
 	case stateSuccess:
 		r := request.record
-		b = append(b, `,"TimeStampUtc":`...)
-		b = appendTime(b, r.Time)
-		b = append(b, `,"BackupId":`...)
-		b = appendUUID(b, r.ID)
-		b = append(b, `,"BackupLocation":`...)
-		b = appendString(b, p.location(r))
-		b = append(b, `,"EpochOfLastBackupRecord":`...)
-		b = appendEpoch(b, behavior, r)
-		b = append(b, `,"LsnOfLastBackupRecord":`...)
-		b = appendInt64Text(b, r.LSN)
+		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
+		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
+		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
+		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
+		b = appendInt64Text(append(b, `,"LsnOfLastBackupRecord":`...), r.LSN)
 		b = append(b, `,"FailureError":null`...)
 	case stateFailure, stateTimeout:
 		ended := request.ends
 		if state == stateTimeout {
 			ended = request.timeoutAt
 		}
-		b = append(b, `,"TimeStampUtc":`...)
-		b = appendTime(b, ended)
-		b = append(b, `,"FailureError":`...)
-		b = appendFailure(b, request, state)
+		b = appendTime(append(b, `,"TimeStampUtc":`...), ended)
+		b = appendFailure(append(b, `,"FailureError":`...), request, state)
 	case stateInvalid, stateAccepted, stateInProgress:
 		// Only the state has a value.
 	}
@@ -182,10 +152,8 @@ func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	case stateInvalid, stateAccepted, stateInProgress, stateSuccess:
 		return append(b, "null"...)
 	}
-	b = append(b, `{"Code":`...)
-	b = appendString(b, code)
-	b = append(b, `,"Message":`...)
-	b = appendString(b, message)
+	b = appendString(append(b, `{"Code":`...), code)
+	b = appendString(append(b, `,"Message":`...), message)
 	return append(b, '}')
 }
 
@@ -219,8 +187,8 @@ func appendTime(b []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(b, `"`+timeFormat+`"`)
 }
 
-// appendString appends a string with the escapes of the cluster's JSON writer. It does not escape '<', '>',
-// '&' or characters beyond ASCII, except for the three other line terminators of Unicode.
+// appendString appends a string with the escapes of the cluster's JSON writer. It does not escape '<',
+// '>', '&' or characters beyond ASCII, except for the three other line terminators of Unicode.
 func appendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')

@@ -9,8 +9,8 @@ import (
 
 // LargeCluster describes a large cluster for [WithServices]: the given number of services, ten to an
 // application, each with the given number of partitions, each of which has the given number of backups.
-// The backups are a [Series] that starts in 2020, with a backup every 8 hours of which every sixth is full.
-// They take no memory.
+// The backups are a [Series] that starts in 2020, with a backup every 8 hours of which every sixth is
+// full. They take no memory.
 //
 //	cluster := NewCluster(WithServices(LargeCluster(1000, 10, 100)...)) // a million backups
 //

@@ -163,8 +163,8 @@ func (p *partition) makeBackup(r *onDemandBackup) record {
 	h := st.advance(r.ends)
 	last := h.last()
 	if last != nil {
-		// Each backup needs its own file name, and the store of a test may
-		// hold backups of a time that the clock has not reached.
+		// Each backup needs its own file name, and the store of a test may hold backups of a time
+		// that the clock has not reached.
 		if next := last.Time.Add(time.Second); next.After(b.Time) {
 			b.Time = next
 		}

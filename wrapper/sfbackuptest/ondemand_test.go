@@ -238,8 +238,8 @@ func TestInProgress(t *testing.T) {
 	})
 }
 
-// TestOverlap: a backup that takes longer than its timeout is still made after another was requested.
-// The order of the backups is that of their ends.
+// TestOverlap: a backup that takes longer than its timeout is still made after another was requested. The
+// order of the backups is that of their ends.
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -305,8 +305,8 @@ func TestChains(t *testing.T) {
 	}
 }
 
-// TestContinuesChain: a backup continues the chain of the described backups, also if they are later
-// than the clock.
+// TestContinuesChain: a backup continues the chain of the described backups, also if they are later than
+// the clock.
 func TestContinuesChain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in the year 2000

@@ -31,8 +31,8 @@ func storageID(t *testing.T, c *sfbackuptest.Cluster) string {
 	return id
 }
 
-// pages follows the tokens and returns the backup IDs of each page. A failed page is shown by its
-// status and ends the list.
+// pages follows the tokens and returns the backup IDs of each page. A failed page is shown by its status
+// and ends the list.
 func pages(t *testing.T, c *sfbackuptest.Cluster, target string) string {
 	t.Helper()
 	var all []string

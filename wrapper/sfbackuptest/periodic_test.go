@@ -31,8 +31,8 @@ func kinds(t *testing.T, c *sfbackuptest.Cluster, id uuid.UUID) string {
 	return all.String()
 }
 
-// TestPeriodic: periodic backups appear in lists when they are due, not in the progress, and share
-// chains with requested ones.
+// TestPeriodic: periodic backups appear in lists when they are due, not in the progress, and share chains
+// with requested ones.
 func TestPeriodic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,8 +146,8 @@ func TestWhileListing(t *testing.T) {
 	})
 }
 
-// TestPeriodicStart: a schedule may start before the cluster is created, and continues after the
-// described backups.
+// TestPeriodicStart: a schedule may start before the cluster is created, and continues after the described
+// backups.
 func TestPeriodicStart(t *testing.T) {
 	t.Parallel()
 	now := day.Add(10*time.Hour + time.Minute)

@@ -14,34 +14,31 @@ import (
 // application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. Lists show only what is
 // in the storages of the policies that apply.
 type Policy struct {
-	// Name identifies the policy. Policies with the same name are the same
-	// policy and must be equal. Empty: the policy is not shared.
+	// Name identifies the policy. Policies with the same name are the same policy and must be equal.
+	// Empty: the policy is not shared.
 	Name string
 
 	// Storage is where backups are stored.
 	Storage Storage
 
-	// MaxIncrementalBackups is how many incremental backups are made between
-	// two full ones. Zero: that of the [Service]. Negative: none, all backups
-	// are full.
+	// MaxIncrementalBackups is how many incremental backups are made between two full ones. Zero: that
+	// of the [Service]. Negative: none, all backups are full.
 	MaxIncrementalBackups int
 
-	// Every is the time between two periodic backups, at least a second.
-	// Zero: no periodic backups. They are in lists as soon as the clock has
-	// reached their time, and never in a progress.
+	// Every is the time between two periodic backups, at least a second. Zero: no periodic backups.
+	// They are in lists as soon as the clock has reached their time, and never in a progress.
 	Every time.Duration
 
-	// Start is the time of the first periodic backup. If it is before the
-	// cluster is created, the cluster has all the backups since then. Zero:
-	// the first is made when the policy has applied for the time Every.
+	// Start is the time of the first periodic backup. If it is before the cluster is created, the
+	// cluster has all the backups since then. Zero: the first is made when the policy has applied for
+	// the time Every.
 	Start time.Time
 
-	// Retention is how long backups are kept. Zero: forever. A backup stays
-	// as long as any later backup of its chain.
+	// Retention is how long backups are kept. Zero: forever. A backup stays as long as any later
+	// backup of its chain.
 	Retention time.Duration
 
-	// MinimumBackups is how many backups of a partition are kept regardless
-	// of their age. Zero: one.
+	// MinimumBackups is how many backups of a partition are kept regardless of their age. Zero: one.
 	MinimumBackups int
 }
 
@@ -56,13 +53,11 @@ const (
 
 // Storage is where backups are stored. Equal values are the same storage.
 type Storage struct {
-	// Kind is the kind of the storage. It shows in the continuation tokens of
-	// a 6.4 cluster: those of a file share contain a space, those of Azure a
-	// '!'. Empty: a file share.
+	// Kind is the kind of the storage. It shows in the continuation tokens of a 6.4 cluster: those of
+	// a file share contain a space, those of Azure a '!'. Empty: a file share.
 	Kind StorageKind
 
-	// Path identifies storages of one kind: the path of the share, or the name
-	// of the container.
+	// Path identifies storages of one kind: the path of the share, or the name of the container.
 	Path string
 }
 
@@ -71,8 +66,8 @@ type Application struct {
 	// Name is the full name with its scheme: fabric:/CalcApp.
 	Name string
 
-	// Policy is the policy of its services that have no policy of their own.
-	// Nil: none. (An application that is not described has a policy.)
+	// Policy is the policy of its services that have no policy of their own. Nil: none. (An
+	// application that is not described has a policy.)
 	Policy *Policy
 }
 

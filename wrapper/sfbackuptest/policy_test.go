@@ -90,8 +90,8 @@ func severalStorages(profile sfbackuptest.Profile, own sfbackuptest.Storage) *sf
 		}))
 }
 
-// TestSeveralStorages: a service whose backups are in two storages is listed one storage after the
-// other, and all pages together are the complete list.
+// TestSeveralStorages: a service whose backups are in two storages is listed one storage after the other,
+// and all pages together are the complete list.
 func TestSeveralStorages(t *testing.T) {
 	t.Parallel()
 	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {

@@ -10,12 +10,12 @@ import (
 type Profile int
 
 const (
-	// ProfileRuntime behaves like a cluster of version 6.4, in every detail
-	// that its published source shows. Its responses satisfy openapi.Runtime.
+	// ProfileRuntime behaves like a cluster of version 6.4, in every detail that its published source
+	// shows. Its responses satisfy openapi.Runtime.
 	ProfileRuntime Profile = iota
 
-	// ProfileDocumented behaves as the documents of the API say. Where they
-	// say nothing, it behaves like a 6.4 cluster.
+	// ProfileDocumented behaves as the documents of the API say. Where they say nothing, it behaves
+	// like a 6.4 cluster.
 	ProfileDocumented
 )
 
@@ -34,57 +34,50 @@ func (p Profile) String() string {
 // behavior lists all differences between the profiles. Code checks one of these fields and never a
 // profile, so that all differences are documented here and a new profile is one more value.
 type behavior struct {
-	// tildeIsSlash: '~' may separate the parts of the name in a service ID.
-	// The documents say so since 6.0. The backup service of 6.4 appends the
-	// ID to "fabric:/" unchanged and finds no such service.
+	// tildeIsSlash: '~' may separate the parts of the name in a service ID. The documents say so since
+	// 6.0. The backup service of 6.4 appends the ID to "fabric:/" unchanged and finds no such service.
 	tildeIsSlash bool
 
-	// managedIdentity: the storage kind ManagedIdentityAzureBlobStore exists.
-	// It is newer than 6.4.
+	// managedIdentity: the storage kind ManagedIdentityAzureBlobStore exists. It is newer than 6.4.
 	managedIdentity bool
 
-	// laterVersions: any api-version from 6.4 on is accepted. The backup
-	// service of 6.4 has no upper bound; the documents allow nothing above
-	// the version of the runtime.
+	// laterVersions: any api-version from 6.4 on is accepted. The backup service of 6.4 has no upper
+	// bound; the documents allow nothing above the version of the runtime.
 	laterVersions bool
 
-	// chunkedBodies: a request body may have no Content-Length. The gateway
-	// of 6.4 corrupts such a body when it forwards it.
+	// chunkedBodies: a request body may have no Content-Length. The gateway of 6.4 corrupts such a
+	// body when it forwards it.
 	chunkedBodies bool
 
-	// int32Parameters: timeout and MaxResults are int32 and have no range,
-	// but a timeout that is not positive, or whose milliseconds overflow an
-	// int32, causes an internal error. The documents have int64 with a range
-	// for both.
+	// int32Parameters: timeout and MaxResults are int32 and have no range, but a timeout that is not
+	// positive, or whose milliseconds overflow an int32, causes an internal error. The documents have
+	// int64 with a range for both.
 	int32Parameters bool
 
-	// fabricErrorsOnly: every error is a FabricError as application/json. In
-	// 6.4 the errors of the backup service are text/plain, those of its
-	// framework have another shape, and those of the gateway's forwarding
-	// have no body.
+	// fabricErrorsOnly: every error is a FabricError as application/json. In 6.4 the errors of the
+	// backup service are text/plain, those of its framework have another shape, and those of the
+	// gateway's forwarding have no body.
 	fabricErrorsOnly bool
 
 	// numericCodes: an error whose HRESULT has no name has a numeric code.
 	numericCodes bool
 
-	// fullRecords: objects have all their members, null or zero if they are
-	// not set, in the order of the 6.4 types. The documents show other orders
-	// and say that a backup that has not ended has only its state.
+	// fullRecords: objects have all their members, null or zero if they are not set, in the order of
+	// the 6.4 types. The documents show other orders and say that a backup that has not ended has only
+	// its state.
 	fullRecords bool
 
-	// storageTokens: paging is that of 6.4. Tokens have a storage and a
-	// position in it, separated by '+', and contain a space or a '!'. The
-	// last token is null. Otherwise tokens are those of the documents:
-	// service, partition and backup, separated by '#'. The last is empty.
+	// storageTokens: paging is that of 6.4. Tokens have a storage and a position in it, separated by
+	// '+', and contain a space or a '!'. The last token is null. Otherwise tokens are those of the
+	// documents: service, partition and backup, separated by '#'. The last is empty.
 	storageTokens bool
 
-	// emptyPageFails: a page (MaxResults is not 0) without backups is an
-	// error, because the 6.4 service adds a list that may be null.
+	// emptyPageFails: a page (MaxResults is not 0) without backups is an error, because the 6.4
+	// service adds a list that may be null.
 	emptyPageFails bool
 
-	// longestTimeout is the longest BackupTimeout with which a request can be
-	// sent to its node. In 6.4 its milliseconds must fit an int32, which is
-	// nearly 25 days.
+	// longestTimeout is the longest BackupTimeout with which a request can be sent to its node. In 6.4
+	// its milliseconds must fit an int32, which is nearly 25 days.
 	longestTimeout time.Duration
 
 	// epochNames are the names of the two parts of an epoch.
@@ -98,19 +91,17 @@ type behavior struct {
 type Quirk int
 
 const (
-	// QuirkEmptyPageFails makes a page with a MaxResults fail if a storage has
-	// no backups for it: with a 400, or with a 500 if an earlier storage had
-	// some. It is a bug of the 6.4 service, and on by default in
-	// [ProfileRuntime].
+	// QuirkEmptyPageFails makes a page with a MaxResults fail if a storage has no backups for it: with
+	// a 400, or with a 500 if an earlier storage had some. It is a bug of the 6.4 service, and on by
+	// default in [ProfileRuntime].
 	QuirkEmptyPageFails Quirk = iota
 
-	// QuirkEpochNames62 names the members of an epoch DataLossNumber and
-	// ConfigurationNumber, as in the preview of 6.2.
+	// QuirkEpochNames62 names the members of an epoch DataLossNumber and ConfigurationNumber, as in
+	// the preview of 6.2.
 	QuirkEpochNames62
 
-	// QuirkNoBackupService makes a cluster without the backup service. The
-	// gateway responds with a 404 without a body, as for a service that does
-	// not exist.
+	// QuirkNoBackupService makes a cluster without the backup service. The gateway responds with a 404
+	// without a body, as for a service that does not exist.
 	QuirkNoBackupService
 )
 

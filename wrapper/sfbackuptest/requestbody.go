@@ -65,8 +65,8 @@ func (b *binder) storage(req *forwardedRequest) (named bool, failed *errorRespon
 
 func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 	const path = "backupStorage.BackupStorage."
-	// The framework selects the type by the kind before it binds the members.
-	// StorageKind is the only member whose name must match exactly.
+	// The framework selects the type by the kind before it binds the members. StorageKind is the only
+	// member whose name must match exactly.
 	name, ok := text(storage["StorageKind"])
 	kind, known := storageKinds[name]
 	if !ok || !known || name == managedIdentityKind && !b.behavior.managedIdentity {

@@ -13,11 +13,10 @@ import (
 	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// Request is a request that was sent to the cluster, and its result. It includes secrets, because it is for
-// the test that sent them.
+// Request is a request that was sent to the cluster, and its result. It includes secrets, because it is
+// for the test that sent them.
 type Request struct {
-	// Operation is the operation that the path and the method select. Empty:
-	// none.
+	// Operation is the operation that the path and the method select. Empty: none.
 	Operation Operation
 
 	Method string
@@ -31,8 +30,8 @@ type Request struct {
 
 	Header http.Header
 
-	// Body is the part of the body that was read. If the request was rejected
-	// early, the rest may be missing.
+	// Body is the part of the body that was read. If the request was rejected early, the rest may be
+	// missing.
 	Body []byte
 
 	// Time is when the request arrived, by the cluster's clock.
@@ -41,8 +40,7 @@ type Request struct {
 	// Status is the status of the response. Zero: none was sent, or not yet.
 	Status int
 
-	// Fault is the fault that hit the request, see [Fault.String]. Empty:
-	// none.
+	// Fault is the fault that hit the request, see [Fault.String]. Empty: none.
 	Fault string
 }
 

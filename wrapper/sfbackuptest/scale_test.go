@@ -39,8 +39,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestScale lists a million backups and measures the memory. It is not parallel, because other tests
-// would change the result.
+// TestScale lists a million backups and measures the memory. It is not parallel, because other tests would
+// change the result.
 func TestScale(t *testing.T) {
 	services := 1000
 	if raceEnabled {

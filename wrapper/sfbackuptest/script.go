@@ -103,8 +103,8 @@ func (in *injector) choose(op Operation, r *http.Request) *Fault {
 	var chance float64
 	var choice uint64
 	if in.schedule != nil {
-		// Both are drawn for every request, so that the fault of one request
-		// does not depend on the faults of others.
+		// Both are drawn for every request, so that the fault of one request does not depend on
+		// the faults of others.
 		chance = float64(in.schedule.source.Uint64()>>11) / (1 << 53)
 		choice = in.schedule.source.Uint64()
 	}

@@ -174,8 +174,8 @@ func TestInject(t *testing.T) {
 	}
 }
 
-// TestSchedule: the same seed hits the same requests, about as many as the rate says, and none after
-// the schedule is removed.
+// TestSchedule: the same seed hits the same requests, about as many as the rate says, and none after the
+// schedule is removed.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	const n = 400

@@ -9,20 +9,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Series describes the history of a partition that is backed up regularly. In a [Partition] its backups are
-// computed when they are needed, so that a long history takes no memory. [Chain] returns the same history
-// as a slice.
+// Series describes the history of a partition that is backed up regularly. In a [Partition] its backups
+// are computed when they are needed, so that a long history takes no memory. [Chain] returns the same
+// history as a slice.
 //
 // The IDs and LSNs of the backups derive from the seed, see [WithSeed].
 type Series struct {
-	// Start is the time of the first backup. Every is the time between two
-	// backups, at least a second.
+	// Start is the time of the first backup. Every is the time between two backups, at least a second.
 	Start time.Time
 	Every time.Duration
 
-	// FullEvery is the number of backups from one full backup to the next;
-	// the others are incremental. The first backup is always full. Zero or
-	// less: only the first is full.
+	// FullEvery is the number of backups from one full backup to the next; the others are incremental.
+	// The first backup is always full. Zero or less: only the first is full.
 	FullEvery int
 
 	// N is the number of backups.
@@ -57,8 +55,8 @@ func (s *Series) sinceFull(i int) int {
 	return i
 }
 
-// series is a computed segment of a history: the backups of a [Series], from one on. They may continue
-// a chain from before.
+// series is a computed segment of a history: the backups of a [Series], from one on. They may continue a
+// chain from before.
 type series struct {
 	Series           // N is not used by a schedule
 	seed, key uint64 // of IDs and LSNs

@@ -13,16 +13,14 @@ import (
 
 // Server serves the gateway of a [Cluster] on a port of the loopback interface.
 type Server struct {
-	// URL is the base URL of the gateway, without a slash at the end:
-	// http://127.0.0.1:36421.
+	// URL is the base URL of the gateway, without a slash at the end: http://127.0.0.1:36421.
 	URL string
 
-	// RootCAs contains the authority that signed the gateway's certificate.
-	// Nil without TLS.
+	// RootCAs contains the authority that signed the gateway's certificate. Nil without TLS.
 	RootCAs *x509.CertPool
 
-	// ClientCertificate is a certificate that the cluster accepts in the role
-	// of an administrator. Nil without [WithClientCertificates].
+	// ClientCertificate is a certificate that the cluster accepts in the role of an administrator. Nil
+	// without [WithClientCertificates].
 	ClientCertificate *tls.Certificate
 
 	cluster   *Cluster
@@ -56,8 +54,8 @@ type serverOption func(*serverConfig)
 
 func (o serverOption) applyToServer(cfg *serverConfig) { o(cfg) }
 
-// NewServer starts a server for the cluster on a free port of the loopback interface. The caller must
-// call [Server.Close] when done. It returns an error if it cannot listen.
+// NewServer starts a server for the cluster on a free port of the loopback interface. The caller must call
+// [Server.Close] when done. It returns an error if it cannot listen.
 func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 	var cfg serverConfig
 	for _, opt := range opts {
