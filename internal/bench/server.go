@@ -203,7 +203,8 @@ func writeThrottled(w http.ResponseWriter, page []byte) {
 	}
 }
 
-// echoBackup sends fixed responses: every start is accepted, and every backup has succeeded.
+// echoBackup sends fixed responses: every start is accepted, and every backup has succeeded. The backups have
+// different identities, because the client does not take the result of the previous one for that of a new one.
 func echoBackup(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -211,8 +212,17 @@ func echoBackup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = io.WriteString(w, progressBody)
+	_, _ = io.WriteString(w, progressBodies[echoed.Add(1)%uint64(len(progressBodies))])
 }
+
+var echoed atomic.Uint64
+
+var progressBodies = func() (bodies [1024]string) {
+	for i := range bodies {
+		bodies[i] = strings.Replace(progressBody, "-000000000000", fmt.Sprintf("-%012x", i), 1)
+	}
+	return bodies
+}()
 
 const progressBody = `{"BackupState":"Success","TimeStampUtc":"2020-01-01T00:00:00Z",` +
 	`"BackupId":"d1e2fd6a-4712-4212-a37a-000000000000",` +

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A ConnTrace records which connections a request got, to tell whether any of it may have been sent. The
@@ -18,10 +19,12 @@ type ConnTrace struct {
 	ours      bool   // the latest connection was requested for it
 	obtained  bool   // a connection was obtained, by the request or by another in the same context
 	count     int    // how many connections the request obtained
+
+	waitsSince time.Time // for the response: since the request was written or, without hooks, handed over
 }
 
 func (t *ConnTrace) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
+	return &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn, WroteRequest: t.wroteRequest}
 }
 
 // handOver notes that a request leaves this package for the transport below it.
@@ -32,6 +35,7 @@ func (t *ConnTrace) handOver(u *url.URL) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, t.host, _ = strings.Cut(originOf(u), "://")
+	t.waitsSince = time.Now()
 }
 
 func (t *ConnTrace) getConn(hostPort string) {
@@ -52,11 +56,27 @@ func (t *ConnTrace) gotConn(httptrace.GotConnInfo) {
 	}
 }
 
+func (t *ConnTrace) wroteRequest(httptrace.WroteRequestInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ours {
+		t.waitsSince = time.Now()
+	}
+}
+
+// Waited returns how long the request has waited for its response: since it was written, or since it left this
+// package if the transport does not tell when it was written.
+func (t *ConnTrace) Waited() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Since(t.waitsSince)
+}
+
 // reset forgets everything, before a request of which nothing was sent goes to another endpoint.
 func (t *ConnTrace) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.host, t.requested, t.ours, t.obtained, t.count = "", false, false, false, 0
+	t.host, t.requested, t.ours, t.obtained, t.count, t.waitsSince = "", false, false, false, 0, time.Time{}
 }
 
 // Repeated reports whether the transport or its middleware may have sent the request more than once.

@@ -108,7 +108,7 @@ type retrier struct {
 func (t *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	r := recordOf(ctx)
-	if req.Method != http.MethodGet {
+	if req.Method != http.MethodGet || r.Single {
 		resp, _, err := t.attempt(req, r)
 		return resp, err
 	}
@@ -126,9 +126,6 @@ func (t *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		var retryAfter time.Duration
 		if resp != nil {
-			if r.Waits && IsUnavailable(resp.StatusCode) {
-				return resp, nil
-			}
 			retryAfter = RetryAfter(resp)
 		}
 		delay, ok := t.policy.Backoff(ctx, n, retryAfter)
@@ -139,11 +136,6 @@ func (t *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-}
-
-// IsUnavailable reports whether a status asks to come back later.
-func IsUnavailable(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
 // attempt sends a request once. If the attempt is retriable, the response is in memory and need not be closed.

@@ -126,7 +126,7 @@ type Call struct {
 	Operation string     // the name of the operation, for logs and middleware
 	Want      []int      // the statuses of a success
 	Attempt   int        // the number of the attempt, from 1, of a caller that retries itself; 0 is 1
-	Waits     bool       // the caller waits itself after a 429 or 503, so these are not retried
+	Single    bool       // the caller retries itself, so this is one attempt
 	Whole     int64      // read the body of a success into memory, at most so many bytes and one more; 0: the caller streams it
 	Trace     *ConnTrace // records what was sent; nil: not needed
 }

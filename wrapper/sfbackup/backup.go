@@ -40,18 +40,24 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // whose response was lost. And a request whose connection broke can take effect after the progress was
 // read; only a request that somebody gave up waiting for is known to be in flight.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
+	_, err := c.backup(ctx, partition, opts)
+	return err
+}
+
+// backup is BackupPartition, and returns the start that it was.
+func (c *Client) backup(ctx context.Context, partition uuid.UUID, opts *BackupOptions) (*start, error) {
 	encoded, err := encodeBackup(opts)
 	if err != nil {
-		return fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
+		return nil, fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
 	}
 	s := c.newStart(partition, encoded)
 	for {
 		done, wait, err := s.step(ctx)
 		if done {
-			return err
+			return s, err
 		}
 		if transport.Sleep(ctx, wait) != nil {
-			return s.interrupted(ctx)
+			return s, s.interrupted(ctx)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -105,15 +106,22 @@ func BenchmarkBackupProgress(b *testing.B) {
 func BenchmarkBackupMany(b *testing.B) {
 	const n = 1000
 	accepted := &http.Response{Status: "202 Accepted", StatusCode: http.StatusAccepted, Body: http.NoBody}
+	// Each response is the progress of another backup: the client does not take that of the previous one.
+	var progresses [1024]string
+	for i := range progresses {
+		progresses[i] = strings.Replace(benchProgress, "-000000000000", fmt.Sprintf("-%012x", i), 1)
+	}
+	var gets atomic.Int64
 	header := http.Header{"Content-Type": {"application/json"}}
 	client := newUncheckedClient(b, roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
 			resp := *accepted
 			return &resp, nil
 		}
+		progress := progresses[gets.Add(1)%int64(len(progresses))]
 		return &http.Response{
 			Status: "200 OK", StatusCode: http.StatusOK,
-			Header: header, ContentLength: int64(len(benchProgress)), Body: io.NopCloser(strings.NewReader(benchProgress)),
+			Header: header, ContentLength: int64(len(progress)), Body: io.NopCloser(strings.NewReader(progress)),
 		}, nil
 	}))
 	partitions := slices.Repeat([]uuid.UUID{partition1}, n)

@@ -60,7 +60,7 @@ const defaultConcurrency = 16
 //
 // With [WithHTTPClient], let the transport keep 16 idle connections for each host.
 func (c *Client) BackupMany(ctx context.Context, partitions iter.Seq[uuid.UUID], opts *BackupManyOptions) (iter.Seq2[uuid.UUID, BackupResult], error) {
-	o, backup, err := opts.checked()
+	o, backup, err := c.checkOptions(opts)
 	if err != nil {
 		return nil, fmt.Errorf("sfbackup: BackupMany: %w", err)
 	}
@@ -70,9 +70,8 @@ func (c *Client) BackupMany(ctx context.Context, partitions iter.Seq[uuid.UUID],
 	}, nil
 }
 
-// checked checks the options. It returns a copy with the default of Concurrency, and what is sent for each
-// backup.
-func (o *BackupManyOptions) checked() (checked BackupManyOptions, backup encodedBackup, err error) {
+// checkOptions returns a copy of the options with the default of Concurrency, and what is sent for each backup.
+func (c *Client) checkOptions(o *BackupManyOptions) (checked BackupManyOptions, backup encodedBackup, err error) {
 	if o != nil {
 		checked = *o
 	}
@@ -85,7 +84,7 @@ func (o *BackupManyOptions) checked() (checked BackupManyOptions, backup encoded
 	if checked.Wait.OnProgress != nil {
 		return checked, backup, errors.New("Wait.OnProgress is set: use the OnProgress of BackupManyOptions")
 	}
-	if _, err := newWait(uuid.Nil, &checked.Wait); err != nil {
+	if _, err := c.newWait(uuid.Nil, &checked.Wait); err != nil {
 		return checked, backup, err
 	}
 	backup, err = encodeBackup(&checked.Backup)
@@ -122,12 +121,12 @@ type pending struct {
 	wait      *wait
 	due       time.Time // of the next request
 
-	// What a worker has found: by a poll, or by a step of the start.
-	progress   *Progress
-	retryAfter time.Duration
-	failed     bool // the start is over, and there is nothing to wait for
-	delay      time.Duration
-	err        error
+	// What a worker has found, by a step of the start or by a poll.
+	delay    time.Duration // before the next step
+	failed   bool          // the start is over, and there is nothing to wait for
+	err      error         // of the start
+	poll     poll
+	panicked any // the value of a panic in the worker
 }
 
 func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
@@ -188,9 +187,9 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 }
 
 func (f *fleet) admit(partition uuid.UUID) {
-	w, _ := newWait(partition, &f.opts.Wait) // checked before
+	w, _ := f.client.newWait(partition, &f.opts.Wait) // checked before
 	if f.opts.OnProgress != nil {
-		w.onProgress = func(progress *Progress) error { return f.opts.OnProgress(partition, progress) }
+		w.opts.OnProgress = func(progress *Progress) error { return f.opts.OnProgress(partition, progress) }
 	}
 	f.ready = append(f.ready, &pending{
 		partition: partition, start: f.client.newStart(partition, f.backup), outcome: NotStarted, wait: w,
@@ -211,12 +210,14 @@ func (f *fleet) collectDue(now time.Time) {
 func (f *fleet) handle(ctx context.Context, p *pending) bool {
 	delay := p.delay
 	switch {
+	case p.panicked != nil:
+		panic(p.panicked) // as it would be without workers
 	case p.failed:
 		return f.finish(p, p.err)
 	case p.polling:
 		var done bool
 		var err error
-		if done, delay, err = p.wait.evaluatePoll(ctx, p.progress, p.retryAfter, p.err); done {
+		if done, delay, err = p.wait.evaluatePoll(ctx, p.poll); done {
 			return f.finish(p, err)
 		}
 	}
@@ -246,7 +247,11 @@ func (f *fleet) report() {
 // abandon yields a result for every partition that has none when the context has ended.
 func (f *fleet) abandon(ctx context.Context) {
 	for ; f.inFlight > 0; f.inFlight-- {
-		f.ready = append(f.ready, <-f.back) // soon: its request ends with the context
+		p := <-f.back // soon: its request ends with the context
+		if p.panicked != nil {
+			panic(p.panicked)
+		}
+		f.ready = append(f.ready, p)
 	}
 	for _, p := range append(f.ready, f.waiting...) {
 		if !f.finish(p, p.interrupted(ctx)) {
@@ -261,10 +266,8 @@ func (p *pending) interrupted(ctx context.Context) error {
 	case p.failed:
 		return p.err
 	case p.polling:
-		if p.progress != nil {
-			p.wait.last = p.progress
-		}
-		return p.wait.interrupted(ctx)
+		_, _, err := p.wait.evaluatePoll(ctx, p.poll)
+		return err
 	case p.start.ambiguous:
 		p.outcome = StartUnknown
 		return p.start.interrupted(ctx)
@@ -280,22 +283,30 @@ func (f *fleet) serve(ctx context.Context) {
 	}
 }
 
-// advance takes the next step of a start, and polls the progress once the start is over.
+// advance takes the next step of a backup. A panic, of a token source for example, is handed to the loop, so that
+// whoever ranges over it can recover.
 func (f *fleet) advance(ctx context.Context, p *pending) {
+	defer func() { p.panicked = recover() }()
+	f.step(ctx, p)
+}
+
+// step takes the next step of a start, and polls the progress once the start is over.
+func (f *fleet) step(ctx context.Context, p *pending) {
 	if !p.polling {
 		done, delay, err := p.start.step(ctx)
 		if !done {
 			p.delay = delay
 			return
 		}
-		p.outcome = outcomeOf(err)
+		p.outcome = p.start.result(err)
 		if err != nil && (!f.opts.Wait.JoinRunning || !meansRunning(err)) {
 			p.failed, p.err = true, err
 			return
 		}
 		p.polling = true
+		p.wait.startedAfter(p.start.before.Observation)
 	}
-	p.progress, p.retryAfter, p.err = f.client.progress(ctx, p.partition, true)
+	p.poll = p.wait.read(ctx)
 }
 
 // byDue is a heap of backups, the one that is due next first.

@@ -358,12 +358,11 @@ func TestBackupManyRequestsAtATime(t *testing.T) {
 // Leaving the loop ends it, however many results are on their way just then.
 func TestBackupManyBreakInFlight(t *testing.T) {
 	t.Parallel()
-	success := ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"3a056ac9-7206-43c3-8424-6f6103003eba"}`)
 	client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
 			return answer{status: "202 Accepted"}.response(req), nil
 		}
-		return success.response(req), nil
+		return ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"`+uuid.NewString()+`"}`).response(req), nil
 	}))
 	endless := func(yield func(uuid.UUID) bool) {
 		for yield(uuid.New()) {

@@ -76,25 +76,32 @@ func (e *OutcomeUnknownError) Error() string {
 // Unwrap returns [ErrOutcomeUnknown] and Err.
 func (e *OutcomeUnknownError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// outcomeOf returns what the error of a start says about its outcome.
-func outcomeOf(err error) StartOutcome {
+// result returns what the error of the start says about its outcome.
+func (s *start) result(err error) StartOutcome {
 	switch {
 	case err == nil:
 		return Started
 	case errors.Is(err, ErrOutcomeUnknown):
 		return StartUnknown
+	case errors.Is(err, CodeBackupInProgress):
+		if p := s.before.Progress; p == nil || p.BackupState.Final() {
+			// The running backup began after the observation. It is another's or, if something on the
+			// way has repeated the request, that of this start.
+			return StartUnknown
+		}
 	}
 	return NotStarted
 }
 
 // instantly is how long a response takes at most if nobody on the way waited for it.
-const instantly = time.Second
+const instantly = 250 * time.Millisecond
 
-// isGivenUp reports whether a response says that a gateway or the backup service gave up waiting. What it
-// waited for may still take effect.
+// isGivenUp reports whether a response says that a gateway or the backup service gave up waiting, or may say so:
+// without a code, a failure of any server can mean that. What it waited for may still take effect.
 func isGivenUp(f *transport.Failure) bool {
 	return f.StatusCode == http.StatusRequestTimeout || f.StatusCode == http.StatusBadGateway ||
-		f.StatusCode == http.StatusGatewayTimeout || ErrorCode(f.Code) == CodeTimeout
+		f.StatusCode == http.StatusGatewayTimeout || ErrorCode(f.Code) == CodeTimeout ||
+		f.StatusCode >= http.StatusInternalServerError && f.Code == ""
 }
 
 func isConflict(f *transport.Failure) bool {

@@ -54,8 +54,8 @@ type Epoch struct{ DataLossVersion, ConfigurationVersion int64 }
 // BackupProgress returns the progress of the latest backup that was requested for a partition, or
 // [ErrNoBackup] if there was none. A failed backup is not an error here.
 func (c *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Progress, error) {
-	progress, _, err := c.progress(ctx, partition, false)
-	return progress, err
+	p := c.readProgress(ctx, partition, 0)
+	return p.progress, p.publicErr()
 }
 
 const operationProgress = "GetPartitionBackupProgress"
@@ -63,47 +63,77 @@ const operationProgress = "GetPartitionBackupProgress"
 // maxProgressBody limits the length of a progress. Real ones are below 1 KiB.
 const maxProgressBody = 1 << 20
 
-// progress also returns how long the server asks to wait before the next call. A caller that waits itself
-// after a 429 or 503 gets them without a retry.
-func (c *Client) progress(ctx context.Context, partition uuid.UUID, waits bool) (*Progress, time.Duration, error) {
+// A poll is the result of reading the progress of a partition once.
+type poll struct {
+	progress   *Progress // nil if err is not
+	retryAfter time.Duration
+	err        error
+	transient  bool // err may be gone the next time
+}
+
+// publicErr returns the error without the distinction between null and an empty response. Only a start needs
+// that.
+func (p *poll) publicErr() error {
+	if errors.Is(p.err, errEmptyProgress) {
+		return fmt.Errorf("sfbackup: %s: %w", operationProgress, ErrNoBackup)
+	}
+	return p.err
+}
+
+// readProgress reads the progress of a partition. With the number of an attempt, from 1, it sends one request,
+// and its caller retries. With 0 it retries as the policy says.
+func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt int) poll {
 	if err := requireID(partition); err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
+		return poll{err: fmt.Errorf("sfbackup: %s: %w", operationProgress, err)}
 	}
 	req, err := c.newProgressRequest(ctx, partition)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
+		return poll{err: fmt.Errorf("sfbackup: %s: %w", operationProgress, err)}
 	}
-	resp, err := c.do(ctx, req, transport.Call{
-		Operation: operationProgress, Want: wantProgress, Waits: waits, Whole: maxProgressBody,
+	resp, err := c.send(ctx, req, transport.Call{
+		Operation: operationProgress, Want: wantProgress, Whole: maxProgressBody, Attempt: attempt, Single: attempt > 0,
 	})
 	if err != nil {
-		return nil, 0, err
+		p := poll{err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
+		if failure, ok := err.(*transport.Failure); ok { //nolint:errorlint // it comes as it is
+			p.retryAfter = failure.RetryAfter
+		}
+		return p
 	}
 	body, err := transport.WholeBody(resp)
 	if err != nil {
-		return nil, 0, callError(operationProgress, req, transport.CallError(ctx, err))
+		err = transport.CallError(ctx, err)
+		return poll{err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
 	}
-	progress, err := decodeProgress(body)
-	if err != nil {
-		return nil, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
+	p := poll{retryAfter: transport.RetryAfter(resp)}
+	if p.progress, err = decodeProgress(body); err != nil {
+		p.err = fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
 	}
-	return progress, transport.RetryAfter(resp), nil
+	return p
 }
 
 // A progress without a content has the same meaning as null.
 var wantProgress = []int{http.StatusOK, http.StatusNoContent}
 
-// errNoState is the error of a progress that says nothing.
-var errNoState = errors.New("the response has no BackupState")
+var (
+	// errNoState is the error of a progress that says nothing.
+	errNoState = errors.New("the response has no BackupState")
+	// errEmptyProgress is the error of a progress without a content. It means what null means, but a proxy
+	// can make it too, so it proves nothing.
+	errEmptyProgress = errors.New("the response is empty")
+)
 
 // decodeProgress reads the body of a progress. A server that was never asked for a backup answers with the
-// JSON value null; an empty body is taken for the same.
+// JSON value null.
 func decodeProgress(body []byte) (*Progress, error) {
 	if len(body) > maxProgressBody {
 		return nil, errors.New("the progress is longer than 1 MiB")
 	}
 	body = bytes.TrimSpace(body)
-	if len(body) == 0 || string(body) == "null" {
+	switch string(body) {
+	case "":
+		return nil, errEmptyProgress
+	case "null":
 		return nil, ErrNoBackup
 	}
 	var w generated.BackupProgressInfo

@@ -22,7 +22,8 @@ import (
 const operationBackup = "BackupPartition"
 
 // A start is one call that starts a backup: an observation of the progress, attempts, and another
-// observation after each attempt with an ambiguous outcome. It goes on step by step, so that its caller
+// observation after each attempt with an ambiguous outcome. With n as MaxAttempts, each observation takes at
+// most n requests, so a start takes at most n + n(1+n). It goes on step by step, so that its caller
 // decides how to spend the time between the steps.
 type start struct {
 	encodedBackup
@@ -109,10 +110,10 @@ func (s *start) attempt(ctx context.Context) (done bool, wait time.Duration, err
 		conflictsWithOwnAttempt := s.priorAmbiguous && isConflict(f)
 		cut := f.Cut && f.Code == ""
 		refused = isRefusedStart(f) && !cut && !trace.Repeated() && !conflictsWithOwnAttempt
-		gaveUp = isGivenUp(f) && time.Since(sent) > instantly
+		gaveUp = isGivenUp(f) && trace.Waited() > instantly
 		retryAfter = f.RetryAfter
 	} else {
-		refused = trace.NothingSent(err) || transport.NonRetriable(err) != nil
+		refused = trace.NothingSent(err)
 		timeout, ok := errors.AsType[net.Error](err)
 		gaveUp = ok && timeout.Timeout() || errors.Is(err, context.Canceled)
 	}
@@ -171,7 +172,7 @@ type observation struct {
 	Observation
 
 	tries   int
-	pending bool // the server has asked to come back later
+	pending bool // it failed, and is worth another try
 }
 
 // known reports whether the progress was read.
@@ -179,20 +180,19 @@ func (o *observation) known() bool {
 	return o.Progress != nil && o.Err == nil || errors.Is(o.Err, ErrNoBackup)
 }
 
-// read reads the progress. If it reports that the observation is pending, read has to be called again after
-// the wait.
+// read reads the progress with one request. If it reports that the observation is pending, read has to be called
+// again after the wait.
 func (o *observation) read(ctx context.Context, c *Client, partition uuid.UUID) (wait time.Duration, pending bool) {
 	o.tries++
 	o.pending = false
-	o.Progress, _, o.Err = c.progress(ctx, partition, true)
+	p := c.readProgress(ctx, partition, o.tries)
+	o.Progress, o.Err = p.progress, p.err
 	if o.Err == nil && o.Progress.BackupState == "" {
 		o.Progress, o.Err = nil, errNoState
+	}
+	if !p.transient || o.tries >= c.retry.MaxAttempts || ctx.Err() != nil {
 		return 0, false
 	}
-	retryAfter, unavailable := retryAfterOf(o.Err)
-	if !unavailable || o.tries >= c.retry.MaxAttempts || ctx.Err() != nil {
-		return 0, false
-	}
-	wait, o.pending = c.retry.Backoff(ctx, o.tries, retryAfter)
+	wait, o.pending = c.retry.Backoff(ctx, o.tries, p.retryAfter)
 	return wait, o.pending
 }

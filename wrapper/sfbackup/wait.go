@@ -27,11 +27,19 @@ type WaitOptions struct {
 	// CodeBackupInProgress, or with ErrOutcomeUnknown while one is running. The result is then that of
 	// the running backup, which may have another storage and another timeout. WaitForBackup ignores it.
 	JoinRunning bool
+	// MaxUnreachable is how long polls may fail in a row with transient errors before the wait ends with
+	// the last of them; 0 is 10 minutes. A wait has to outlast a restart of the gateway. This is the only
+	// limit of time that is not the context's.
+	MaxUnreachable time.Duration
+	// OnRetry is called with the error of every poll that failed and will be repeated, on the goroutine
+	// that waits.
+	OnRetry func(error)
 }
 
 const (
-	defaultMinPoll = 2 * time.Second
-	defaultMaxPoll = 30 * time.Second
+	defaultMinPoll        = 2 * time.Second
+	defaultMaxPoll        = 30 * time.Second
+	defaultMaxUnreachable = 10 * time.Minute
 )
 
 // WaitForBackup waits until the latest backup that was requested for a partition has ended. It polls the
@@ -40,40 +48,40 @@ const (
 // A success returns the progress. A failure and a timeout of the backup return it with a
 // [*BackupFailedError]. A state that this package does not know is waited on.
 //
-// Every other error ends the wait, but not the backup, which goes on in the cluster; wait again to
-// learn what became of it. The statuses 429 and 503 do not end the wait: the backup service sends them
-// while it moves to another node. The last progress that was read, if any, is returned with the error.
-// If the context ended, the error names the last state and wraps the cause of the context. For a
+// Transient errors, such as those of a gateway that restarts, do not end the wait until polls have failed
+// for WaitOptions.MaxUnreachable. Every other error ends the wait, but not the backup, which goes on in the
+// cluster; wait again to learn what became of it. The last progress that was read, if any, is returned with
+// the error. If the context ended, the error names the last state and wraps the cause of the context. For a
 // partition without any requested backup the error is [ErrNoBackup].
+//
+// WaitForBackup does not know which backup it waits for. A server that still reports the previous backup
+// makes it return the result of that one; [Client.BackupAndWait] does not have this problem.
 func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
-	w, err := newWait(partition, opts)
+	w, err := c.newWait(partition, opts)
 	if err != nil {
 		return nil, fmt.Errorf("sfbackup: WaitForBackup: %w", err)
 	}
-	for {
-		progress, retryAfter, err := c.progress(ctx, partition, true)
-		done, delay, err := w.evaluatePoll(ctx, progress, retryAfter, err)
-		if done {
-			return w.last, err
-		}
-		if transport.Sleep(ctx, delay) != nil {
-			return w.last, w.interrupted(ctx)
-		}
-	}
+	return w.run(ctx)
 }
 
 // BackupAndWait starts a backup as [Client.BackupPartition] does and waits for it as
-// [Client.WaitForBackup] does. Nil options are the defaults. To tell an error of the start from one
-// of the wait, call the two one after the other.
+// [Client.WaitForBackup] does. Nil options are the defaults. It does not take the result of the previous
+// backup, which a server may still report for a while, for that of the new one. Where the two look alike, as
+// two failures on servers of 6.4 do, the result counts once the backup was seen running, or after a minute.
+//
+// To tell an error of the start from one of the wait, call the two one after the other, or use
+// [Client.BackupMany].
 func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *BackupOptions, w *WaitOptions) (*Progress, error) {
-	if _, err := newWait(partition, w); err != nil { // before anything is sent
+	wait, err := c.newWait(partition, w) // before anything is sent
+	if err != nil {
 		return nil, fmt.Errorf("sfbackup: BackupAndWait: %w", err)
 	}
-	err := c.BackupPartition(ctx, partition, b)
+	s, err := c.backup(ctx, partition, b)
 	if err != nil && (w == nil || !w.JoinRunning || !meansRunning(err)) {
 		return nil, err
 	}
-	return c.WaitForBackup(ctx, partition, w)
+	wait.startedAfter(s.before.Observation)
+	return wait.run(ctx)
 }
 
 // meansRunning reports whether the error of a start says that a backup is running, this one or another.
@@ -84,86 +92,172 @@ func meansRunning(err error) bool {
 	return errors.Is(err, CodeBackupInProgress)
 }
 
-// wait is one wait for a backup: its schedule, and the last progress that was read.
+// wait is one wait for a backup.
 type wait struct {
-	partition      uuid.UUID
-	base, min, max time.Duration // of the delays; base is the next one
-	onProgress     func(*Progress) error
-	last           *Progress
+	client    *Client
+	partition uuid.UUID
+	opts      WaitOptions   // with the defaults
+	base      time.Duration // of the next delay
+	last      *Progress     // that was read
+
+	failures    int       // polls that failed in a row
+	unreachable time.Time // since when; zero: the last poll did not fail
+
+	started    bool      // a backup was started before the wait
+	before     *Progress // that was read before the start; nil: none
+	running    bool      // the backup was seen running
+	unverified time.Time // since when a final state is read that may be that of before; zero: it is not
 }
 
-func newWait(partition uuid.UUID, opts *WaitOptions) (*wait, error) {
-	if opts == nil {
-		opts = &WaitOptions{}
+func (c *Client) newWait(partition uuid.UUID, opts *WaitOptions) (*wait, error) {
+	w := &wait{client: c, partition: partition}
+	if opts != nil {
+		w.opts = *opts
 	}
-	shortest, longest, err := transport.DelayRange(opts.MinDelay, opts.MaxDelay, defaultMinPoll, defaultMaxPoll)
-	return &wait{partition: partition, base: shortest, min: shortest, max: longest, onProgress: opts.OnProgress}, err
+	o := &w.opts
+	var err error
+	o.MinDelay, o.MaxDelay, err = transport.DelayRange(o.MinDelay, o.MaxDelay, defaultMinPoll, defaultMaxPoll)
+	if o.MaxUnreachable < 0 {
+		err = errors.New("MaxUnreachable is negative")
+	}
+	if o.MaxUnreachable == 0 {
+		o.MaxUnreachable = defaultMaxUnreachable
+	}
+	w.base = o.MinDelay
+	return w, err
+}
+
+// startedAfter makes it a wait for a backup that was started after an observation.
+func (w *wait) startedAfter(o Observation) { w.started, w.before = true, o.Progress }
+
+func (w *wait) run(ctx context.Context) (*Progress, error) {
+	for {
+		done, delay, err := w.evaluatePoll(ctx, w.read(ctx))
+		if done {
+			return w.last, err
+		}
+		if transport.Sleep(ctx, delay) != nil {
+			return w.last, w.interrupted(ctx)
+		}
+	}
+}
+
+// read polls the progress.
+func (w *wait) read(ctx context.Context) poll {
+	p := w.client.readProgress(ctx, w.partition, w.failures+1)
+	if w.started && (errors.Is(p.err, ErrNoBackup) || errors.Is(p.err, errEmptyProgress)) {
+		p.transient = true // there is a backup, which the server does not know yet
+	}
+	return p
 }
 
 // evaluatePoll decides after each poll whether the wait is done, and with which error, or else how long to
 // wait before the next poll.
-func (w *wait) evaluatePoll(ctx context.Context, progress *Progress, retryAfter time.Duration, err error) (done bool, delay time.Duration, _ error) {
-	if progress != nil {
-		w.last = progress
+func (w *wait) evaluatePoll(ctx context.Context, p poll) (done bool, delay time.Duration, err error) {
+	stale := p.err == nil && w.isStale(p.progress)
+	if p.err == nil && !stale {
+		w.last = p.progress
 	}
 	switch {
 	case ctx.Err() != nil:
 		return true, 0, w.interrupted(ctx)
-	case err != nil:
-		var unavailable bool
-		if retryAfter, unavailable = retryAfterOf(err); !unavailable {
+	case p.err != nil:
+		return w.evaluateFailure(p)
+	}
+	w.failures, w.unreachable = 0, time.Time{}
+	if stale {
+		return false, max(w.next(), p.retryAfter), nil
+	}
+	if w.opts.OnProgress != nil {
+		if err := w.opts.OnProgress(p.progress); err != nil {
 			return true, 0, err
 		}
-	default:
-		if w.onProgress != nil {
-			if err := w.onProgress(progress); err != nil {
-				return true, 0, err
-			}
-		}
-		switch {
-		case ctx.Err() != nil:
-			return true, 0, w.interrupted(ctx)
-		case progress.BackupState == BackupStateSuccess:
-			return true, 0, nil
-		case progress.BackupState.Final():
-			return true, 0, &BackupFailedError{Progress: progress}
-		case progress.BackupState == "":
-			return true, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, errNoState)
-		}
 	}
-	return false, max(w.next(), retryAfter), nil
+	switch state := p.progress.BackupState; {
+	case ctx.Err() != nil:
+		return true, 0, w.interrupted(ctx)
+	case state == BackupStateSuccess:
+		return true, 0, nil
+	case state.Final():
+		return true, 0, &BackupFailedError{Progress: p.progress}
+	case state == "":
+		return true, 0, fmt.Errorf("sfbackup: %s: %w", operationProgress, errNoState)
+	}
+	return false, max(w.next(), p.retryAfter), nil
+}
+
+// evaluateFailure is evaluatePoll for a poll that failed.
+func (w *wait) evaluateFailure(p poll) (done bool, delay time.Duration, err error) {
+	if !p.transient {
+		return true, 0, p.publicErr()
+	}
+	now := time.Now()
+	if w.failures++; w.failures == 1 {
+		w.unreachable = now
+	}
+	left := w.opts.MaxUnreachable - now.Sub(w.unreachable)
+	if left <= 0 {
+		return true, 0, fmt.Errorf("sfbackup: waiting for the backup of partition %s: %s: polls have failed for %v: %w",
+			w.partition, w.state(), now.Sub(w.unreachable), p.publicErr())
+	}
+	if w.opts.OnRetry != nil {
+		w.opts.OnRetry(p.publicErr())
+	}
+	// The first failures are retried like those of any request, the further ones polled.
+	if policy := w.client.retry; w.failures < policy.MaxAttempts {
+		delay = policy.Delay(w.failures)
+	} else {
+		delay = w.next()
+	}
+	return false, min(max(delay, p.retryAfter), left), nil
+}
+
+// staleAfter is how long a final state counts as that of the previous backup if nothing tells the two apart.
+const staleAfter = time.Minute
+
+// isStale reports whether a progress is, or may be, that of the backup before the one that is waited for: a
+// server can report that for a while after it has accepted a new one.
+func (w *wait) isStale(p *Progress) bool {
+	if !p.BackupState.Final() {
+		w.running = p.BackupState != ""
+		return false
+	}
+	if w.before == nil || !w.before.BackupState.Final() {
+		return false
+	}
+	same, known := sameBackup(w.before, p)
+	if known || w.running {
+		return known && same
+	}
+	if w.unverified.IsZero() {
+		w.unverified = time.Now()
+	}
+	return time.Since(w.unverified) < staleAfter
 }
 
 // next returns the delay before the next poll. Random jitter spreads polls that began together: up to a
 // quarter is added to the delay or, at the end of the range, subtracted.
 func (w *wait) next() time.Duration {
 	base := w.base
-	w.base = w.max
-	if base <= w.max/2 {
+	w.base = w.opts.MaxDelay
+	if base <= w.opts.MaxDelay/2 {
 		w.base = 2 * base
 	}
 	jitter := rand.N(base/4 + 1) //nolint:gosec // jitter is no secret
-	if jitter > w.max-base {
-		return max(w.max-jitter, w.min)
+	if jitter > w.opts.MaxDelay-base {
+		return max(w.opts.MaxDelay-jitter, w.opts.MinDelay)
 	}
 	return base + jitter
 }
 
 // interrupted is the error of a wait whose context has ended.
 func (w *wait) interrupted(ctx context.Context) error {
-	state := "no state read"
-	if w.last != nil {
-		state = "last state " + text.OneLine(string(w.last.BackupState))
-	}
-	return fmt.Errorf("sfbackup: waiting for the backup of partition %s: %s: %w", w.partition, state, transport.ContextError(ctx))
+	return fmt.Errorf("sfbackup: waiting for the backup of partition %s: %s: %w", w.partition, w.state(), transport.ContextError(ctx))
 }
 
-// retryAfterOf reports whether an error is that of a server which asks to come back later: too many
-// requests, or a service that moves to another node. It also returns the delay that the server asks for.
-func retryAfterOf(err error) (retryAfter time.Duration, unavailable bool) {
-	e, ok := errors.AsType[*APIError](err)
-	if !ok || !transport.IsUnavailable(e.StatusCode) {
-		return 0, false
+func (w *wait) state() string {
+	if w.last == nil {
+		return "no state read"
 	}
-	return e.RetryAfter, true
+	return "last state " + text.OneLine(string(w.last.BackupState))
 }
