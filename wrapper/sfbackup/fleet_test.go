@@ -362,7 +362,7 @@ func TestBackupManyBreakInFlight(t *testing.T) {
 		if req.Method == http.MethodPost {
 			return answer{status: "202 Accepted"}.response(req), nil
 		}
-		return ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"`+uuid.NewString()+`"}`).response(req), nil
+		return ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"` + uuid.NewString() + `"}`).response(req), nil
 	}))
 	endless := func(yield func(uuid.UUID) bool) {
 		for yield(uuid.New()) {
