@@ -216,7 +216,7 @@ func TestApache(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				everyOperation(t, client)
+				useAllOperations(t, client)
 			}
 			if n := dialer.n.Load(); n != 1 {
 				t.Errorf("%d connections", n)
@@ -283,8 +283,8 @@ func TestApache(t *testing.T) {
 	}
 }
 
-// everyOperation uses each of the four.
-func everyOperation(t *testing.T, client *sfbackup.Client) {
+// useAllOperations uses each of the four.
+func useAllOperations(t *testing.T, client *sfbackup.Client) {
 	t.Helper()
 	_, err := client.BackupAndWait(t.Context(), partition1, &sfbackup.BackupOptions{Storage: bigStorage(100)}, nil)
 	if err != nil {

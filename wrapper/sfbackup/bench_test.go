@@ -30,9 +30,9 @@ const benchProgress = `{"BackupState":"Success","TimeStampUtc":"2020-01-01T00:00
 	`"EpochOfLastBackupRecord":{"DataLossVersion":"131462452931584510","ConfigurationVersion":"8589934592"},` +
 	`"LsnOfLastBackupRecord":261,"FailureError":null}`
 
-// answering returns a client that gets the same answer whatever it asks, from memory: what is left is
+// newCannedClient returns a client that gets the same answer whatever it asks, from memory: what is left is
 // the client's own work.
-func answering(b *testing.B, status int, contentType, body string) *sfbackup.Client {
+func newCannedClient(b *testing.B, status int, contentType, body string) *sfbackup.Client {
 	b.Helper()
 	header := http.Header{"Content-Type": {contentType}}
 	return newUncheckedClient(b, roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -43,8 +43,8 @@ func answering(b *testing.B, status int, contentType, body string) *sfbackup.Cli
 	}))
 }
 
-// perBackup reports what a benchmark costs for each of n backups in an operation.
-func perBackup(b *testing.B, n int) {
+// reportPerBackup reports what a benchmark costs for each of n backups in an operation.
+func reportPerBackup(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/backup")
 }
@@ -56,7 +56,7 @@ func BenchmarkServiceBackups(b *testing.B) {
 		items[i] = fmt.Sprintf(benchBackup, i)
 	}
 	page := `{"Items":[` + strings.Join(items, ",") + `],"ContinuationToken":null}`
-	client := answering(b, http.StatusOK, "application/json", page)
+	client := newCannedClient(b, http.StatusOK, "application/json", page)
 
 	b.Run("iterator", func(b *testing.B) {
 		b.SetBytes(int64(len(page)))
@@ -73,7 +73,7 @@ func BenchmarkServiceBackups(b *testing.B) {
 				b.Fatalf("%d backups", backups)
 			}
 		}
-		perBackup(b, n)
+		reportPerBackup(b, n)
 	})
 	b.Run("page", func(b *testing.B) {
 		b.SetBytes(int64(len(page)))
@@ -87,12 +87,12 @@ func BenchmarkServiceBackups(b *testing.B) {
 				b.Fatalf("%d backups", len(page.Backups))
 			}
 		}
-		perBackup(b, n)
+		reportPerBackup(b, n)
 	})
 }
 
 func BenchmarkBackupProgress(b *testing.B) {
-	client := answering(b, http.StatusOK, "application/json", benchProgress)
+	client := newCannedClient(b, http.StatusOK, "application/json", benchProgress)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := client.BackupProgress(b.Context(), partition1); err != nil {
@@ -130,7 +130,7 @@ func BenchmarkBackupMany(b *testing.B) {
 			b.Fatalf("%d results", ended)
 		}
 	}
-	perBackup(b, n)
+	reportPerBackup(b, n)
 }
 
 // benchStorages are the members of the union, as configuration files have them.
@@ -160,7 +160,7 @@ func BenchmarkParseBackupStorage(b *testing.B) {
 
 // BenchmarkBackupPartition sends storages of all kinds.
 func BenchmarkBackupPartition(b *testing.B) {
-	client := answering(b, http.StatusAccepted, "", "")
+	client := newCannedClient(b, http.StatusAccepted, "", "")
 	send := func(b *testing.B, storage sfbackup.BackupStorage) {
 		b.Helper()
 		opts := &sfbackup.BackupOptions{Storage: storage}
@@ -196,7 +196,7 @@ func BenchmarkError(b *testing.B) {
 		{"no body", "", "", http.StatusForbidden},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			client := answering(b, tt.status, tt.contentType, tt.body)
+			client := newCannedClient(b, tt.status, tt.contentType, tt.body)
 			b.ReportAllocs()
 			for b.Loop() {
 				err := client.BackupPartition(b.Context(), partition1, nil)

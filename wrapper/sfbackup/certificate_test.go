@@ -21,7 +21,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-func TestCertificateMistakes(t *testing.T) {
+func TestClientCertificateErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	good, other := newRoot(t, "a").issue(t, nil), newRoot(t, "b").issue(t, nil)
@@ -92,7 +92,7 @@ func TestPFX(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "client.pfx")
 			writeFile(t, file, pfx)
-			server, shown := startAsking(t)
+			server, presented := startCertificateServer(t)
 			client, err := sfbackup.NewClient(server, sfbackup.WithServerCommonName("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +100,7 @@ func TestPFX(t *testing.T) {
 			if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 				t.Fatal(err)
 			}
-			got := shown()
+			got := presented()
 			if len(got) != tt.want || !got[0].Equal(tt.leaf.Leaf) {
 				t.Fatalf("%d certificates", len(got))
 			}
@@ -131,9 +131,9 @@ func gatewayRoots(t testing.TB) *x509.CertPool {
 	return pool
 }
 
-// startAsking starts a server that asks for a certificate and takes any. The function returns what it
+// startCertificateServer starts a server that asks for a certificate and takes any. The function returns what it
 // was shown last.
-func startAsking(t testing.TB) (url string, shown func() []*x509.Certificate) {
+func startCertificateServer(t testing.TB) (url string, presented func() []*x509.Certificate) {
 	t.Helper()
 	var mu sync.Mutex
 	var last []*x509.Certificate
@@ -155,13 +155,13 @@ func startAsking(t testing.TB) (url string, shown func() []*x509.Certificate) {
 
 // A certificate that is renewed while the client lives is shown from the next connection on. What is
 // half written changes nothing, and neither does what is gone.
-func TestCertificateFilesAreReadAgain(t *testing.T) {
+func TestCertificateFilesAreReloaded(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
 	first, second, third := root.issue(t, named("first")), root.issue(t, named("second")), root.issue(t, named("third"))
 	dir, next := t.TempDir(), t.TempDir()
 	certFile, keyFile := writePEM(t, dir, first)
-	url, shown := startAsking(t)
+	url, presented := startCertificateServer(t)
 	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 			t.Fatalf("%s: %v", step, err)
 		}
-		if got := shown()[0].Subject.CommonName; got != want {
+		if got := presented()[0].Subject.CommonName; got != want {
 			t.Errorf("%s: the %s certificate was shown, want the %s", step, got, want)
 		}
 	}
@@ -221,7 +221,7 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 
 // A gateway that has refused a certificate is shown the new one next, although the connection would
 // have lived on.
-func TestRenewedCertificateAfterRefusal(t *testing.T) {
+func TestRenewedCertificateAfterRejection(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}, ClientAuth: tls.RequestClientCert},
@@ -264,7 +264,7 @@ func TestCertificateAndKeyInOneFile(t *testing.T) {
 		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	}, nil))
-	url, shown := startAsking(t)
+	url, presented := startCertificateServer(t)
 	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(file, file))
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestCertificateAndKeyInOneFile(t *testing.T) {
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(shown()[0].Raw, der) {
+	if !bytes.Equal(presented()[0].Raw, der) {
 		t.Error("another certificate was shown")
 	}
 }
@@ -282,7 +282,7 @@ func TestClientCertificateIsCopied(t *testing.T) {
 	t.Parallel()
 	certificate := newRoot(t, "a").issue(t, nil)
 	certificate.Leaf = nil
-	url, shown := startAsking(t)
+	url, presented := startCertificateServer(t)
 	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(certificate))
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +290,7 @@ func TestClientCertificateIsCopied(t *testing.T) {
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
-	if certificate.Leaf != nil || !bytes.Equal(shown()[0].Raw, certificate.Certificate[0]) {
+	if certificate.Leaf != nil || !bytes.Equal(presented()[0].Raw, certificate.Certificate[0]) {
 		t.Error("the certificate was changed")
 	}
 }

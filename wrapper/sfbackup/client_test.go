@@ -23,7 +23,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-func TestNewClientReportsEveryMistake(t *testing.T) {
+func TestNewClientReportsAllErrors(t *testing.T) {
 	t.Parallel()
 	_, err := sfbackup.NewClient("localhost:19080",
 		sfbackup.WithHTTPClient(nil), sfbackup.WithLogger(nil), sfbackup.WithUserAgent(""), nil)
@@ -63,7 +63,7 @@ func TestEndpoints(t *testing.T) {
 		"https://gateway/sf/cluster/": "https://gateway/sf/cluster/Services/CalcApp/CalcService/$/GetBackups",
 		"https://gateway/sf%2Fa":      "https://gateway/sf%2Fa/Services/CalcApp/CalcService/$/GetBackups",
 	} {
-		sent := &answers{list: []answer{ok(`{"Items":[]}`)}}
+		sent := &cannedResponses{list: []canned{ok(`{"Items":[]}`)}}
 		client, err := sfbackup.NewClient(endpoint, sfbackup.WithHTTPClient(&http.Client{Transport: sent}))
 		if want == "" {
 			if err == nil || strings.Contains(err.Error(), "s3cret") {
@@ -143,7 +143,7 @@ func TestTimeoutOfTheServer(t *testing.T) {
 				sent = append(sent, req)
 				switch {
 				case req.Method == http.MethodPost:
-					return answer{status: "202 Accepted"}.response(req), nil
+					return canned{status: "202 Accepted"}.response(req), nil
 				case strings.HasSuffix(req.URL.Path, "GetBackups"):
 					return ok(`{"Items":[]}`).response(req), nil
 				default:
@@ -185,7 +185,7 @@ func TestBackupTimeout(t *testing.T) {
 		-1:                            "error",
 		-time.Duration(math.MaxInt64): "error",
 	} {
-		sent := &answers{list: []answer{{status: "202 Accepted"}}}
+		sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 		err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Timeout: timeout})
 		if want == "error" {
 			if err == nil || len(sent.requests) > 0 {
@@ -220,9 +220,9 @@ func TestNilPartition(t *testing.T) {
 }
 
 // What the caller passes in stays as it is, and its middleware sees the requests.
-func TestCallersClientIsCopied(t *testing.T) {
+func TestHTTPClientIsCopied(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{{status: "202 Accepted"}}}
+	sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 	caller := &http.Client{Transport: sent, Timeout: time.Minute}
 	before := *caller
 	client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(caller), sfbackup.WithUserAgent("operator/1.0"))
@@ -241,11 +241,11 @@ func TestCallersClientIsCopied(t *testing.T) {
 }
 
 // A request is not sent on to wherever an answer points: it may carry a password.
-func TestRedirectsAreRefused(t *testing.T) {
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
-	redirect := answer{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
+	redirect := canned{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	for _, timeout := range []time.Duration{0, time.Minute} {
-		sent := &answers{list: []answer{redirect}}
+		sent := &cannedResponses{list: []canned{redirect}}
 		client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: noBackupBefore(sent), Timeout: timeout}))
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +261,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 }
 
 // The client's own transport over a real socket: HTTP/1.1, connections used again.
-func TestOwnTransport(t *testing.T) {
+func TestDefaultTransport(t *testing.T) {
 	t.Parallel()
 	cluster := sfbackuptest.NewCluster()
 	remotes := map[string]bool{}
@@ -351,7 +351,7 @@ func TestLog(t *testing.T) {
 		if fail {
 			return nil, errBroken
 		}
-		return answer{status: "202 Accepted"}.response(req), nil
+		return canned{status: "202 Accepted"}.response(req), nil
 	}), sfbackup.WithLogger(logger))
 	storage := &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "s3cret"}
 	if err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: storage}); err != nil {
@@ -360,12 +360,12 @@ func TestLog(t *testing.T) {
 	fail = true
 	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
 	// The code of an error, wherever it is.
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "404 Not Found", body: `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"s3cret"}}`},
 		{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
 		{status: "500 Internal Server Error", body: "s3cret"},
 	} {
-		failing := newClient(t, &answers{list: []answer{a}}, sfbackup.WithLogger(logger))
+		failing := newClient(t, &cannedResponses{list: []canned{a}}, sfbackup.WithLogger(logger))
 		if _, err := failing.BackupProgress(t.Context(), partition1); err == nil {
 			t.Error("no error")
 		}
@@ -381,7 +381,7 @@ level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt
 		t.Error(diff)
 	}
 
-	quiet := newClient(t, &answers{list: []answer{{status: "202 Accepted"}}}, sfbackup.WithLogger(slog.New(slog.DiscardHandler)))
+	quiet := newClient(t, &cannedResponses{list: []canned{{status: "202 Accepted"}}}, sfbackup.WithLogger(slog.New(slog.DiscardHandler)))
 	if err := quiet.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Error(err)
 	}

@@ -169,7 +169,7 @@ func TestDocumentedStorages(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sent := &answers{list: []answer{{status: "202 Accepted"}}}
+			sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 			client := newClient(t, noBackupBefore(sent))
 			if _, err := call(t.Context(), client); err != nil {
 				t.Fatal(err)

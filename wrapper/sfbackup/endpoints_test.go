@@ -62,7 +62,7 @@ func newNodes(t *testing.T) (*sfbackup.Client, *nodes) {
 }
 
 // A client stays with one endpoint, and clients begin at different ones.
-func TestEndpointsAreSpread(t *testing.T) {
+func TestClientsSpreadOverEndpoints(t *testing.T) {
 	t.Parallel()
 	first := map[string]bool{}
 	for range 100 {
@@ -84,7 +84,7 @@ func TestEndpointsAreSpread(t *testing.T) {
 
 // A request moves on from an endpoint that is down, which is then left alone for half a minute. A
 // start does so too, since nothing of it was sent; and its body is whole.
-func TestEndpointThatIsDown(t *testing.T) {
+func TestEndpointDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, n := newNodes(t)
@@ -130,7 +130,7 @@ func TestEndpointThatIsDown(t *testing.T) {
 
 // A start that may have been sent goes nowhere else before it is known what became of it; what only reads
 // is tried elsewhere.
-func TestEndpointThatBreaks(t *testing.T) {
+func TestEndpointBreaksConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, n := newNodes(t)
@@ -198,7 +198,7 @@ func TestEndpointsOverSockets(t *testing.T) {
 	}
 }
 
-func TestEndpointsThatDoNotFit(t *testing.T) {
+func TestMismatchedEndpoints(t *testing.T) {
 	t.Parallel()
 	for _, more := range [][]string{{"https://b"}, {"http://b/path"}, {"http://a"}, {"http://a:"}, {"http://b", "http://b"}, {"b"}, {"http://b?x"}} {
 		if _, err := sfbackup.NewClient("http://a", sfbackup.WithEndpoints(more...)); err == nil || !strings.Contains(err.Error(), "WithEndpoints") {
@@ -212,7 +212,7 @@ func TestEndpointsThatDoNotFit(t *testing.T) {
 
 // A start on a connection that was used before, and that breaks before there is an answer, is not sent again
 // by the transport: it may have taken effect. It is sent again when it is known that it has not.
-func TestStartOnAUsedConnection(t *testing.T) {
+func TestStartOnReusedConnection(t *testing.T) {
 	t.Parallel()
 	for fault, starts := range map[*sfbackuptest.Fault]int{
 		new(sfbackuptest.Reset()): 2, new(sfbackuptest.HangUp()): 2, new(sfbackuptest.Reset().AfterEffect()): 1, new(sfbackuptest.HangUp().AfterEffect()): 1,

@@ -34,14 +34,14 @@ type matrixOperation struct {
 	do   func(context.Context, *sfbackup.Client, *sfbackuptest.Cluster, *output) error
 }
 
-// wrong is how the error begins of what is not right, whether there is an error of the client or not.
-const wrong = "WRONG: "
+// wrongPrefix is how the error begins of what is not right, whether there is an error of the client or not.
+const wrongPrefix = "WRONG: "
 
-func wrongError(text string) error { return errors.New(wrong + text) }
+func wrongError(text string) error { return errors.New(wrongPrefix + text) }
 
 // started checks a start that has succeeded, or that has failed: there is one backup more, or none.
 func started(ctx context.Context, cluster *sfbackuptest.Cluster, before int, err error) error {
-	if err := inTime(ctx); err != nil {
+	if err := checkInTime(ctx); err != nil {
 		return err
 	}
 	time.Sleep(time.Hour) // whatever was started has ended
@@ -55,8 +55,8 @@ func started(ctx context.Context, cluster *sfbackuptest.Cluster, before int, err
 	}
 }
 
-// inTime checks that not much more than a context has ended.
-func inTime(ctx context.Context) error {
+// checkInTime checks that not much more than a context has ended.
+func checkInTime(ctx context.Context) error {
 	if deadline, _ := ctx.Deadline(); time.Since(deadline) > time.Second {
 		return wrongError("it goes on after its context has ended")
 	}
@@ -109,7 +109,7 @@ func matrixOperations(t *testing.T) []matrixOperation {
 				o.show(opts)
 				// A backup in a storage of its own is in no list.
 				err := c.BackupPartition(ctx, partition1, opts)
-				if late := inTime(ctx); late != nil {
+				if late := checkInTime(ctx); late != nil {
 					return late
 				}
 				o.over.Store(true)
@@ -196,15 +196,15 @@ type matrixFault struct {
 	once  bool
 }
 
-// endless is an answer that does not end: it begins, and repeats a piece until its reader is gone.
-func endless(name string, status int, begin, piece string) sfbackuptest.Fault {
+// endlessResponse is an answer that does not end: it begins, and repeats a piece until its reader is gone.
+func endlessResponse(name string, status int, begin, piece string) sfbackuptest.Fault {
 	return sfbackuptest.Custom(name, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		pour(w, status, begin, piece)
+		writeEndlessly(w, status, begin, piece)
 	})
 }
 
-func pour(w http.ResponseWriter, status int, begin, piece string) {
+func writeEndlessly(w http.ResponseWriter, status int, begin, piece string) {
 	piece = strings.Repeat(piece, 1+4096/len(piece))
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
@@ -215,7 +215,7 @@ func pour(w http.ResponseWriter, status int, begin, piece string) {
 	panic(http.ErrAbortHandler)
 }
 
-func saying(name string, status int, body string) sfbackuptest.Fault {
+func respond(name string, status int, body string) sfbackuptest.Fault {
 	return sfbackuptest.Custom(name, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(status)
@@ -223,16 +223,16 @@ func saying(name string, status int, body string) sfbackuptest.Fault {
 	})
 }
 
-// stuckServers are answers without an end, or of a depth without one.
-func stuckServers() []sfbackuptest.Fault {
+// endlessResponses are answers without an end, or of a depth without one.
+func endlessResponses() []sfbackuptest.Fault {
 	return []sfbackuptest.Fault{
-		endless("a page of spaces", http.StatusOK, ``, ` `),
-		endless("a backup without end", http.StatusOK, `{"Items":[{"BackupId":"`, `0`),
-		endless("a property without end", http.StatusOK, `{"Items":[],"New":"`, `0`),
-		endless("nesting without end", http.StatusOK, `{"Items":[`, `[`),
-		endless("a nested property without end", http.StatusOK, `{"BackupState":"Success","New":`, `{"a":`),
-		endless("a token without end", http.StatusOK, `{"Items":[],"ContinuationToken":"`, `t`),
-		endless("an error without end", http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED","Message":"`, `m`),
+		endlessResponse("a page of spaces", http.StatusOK, ``, ` `),
+		endlessResponse("a backup without end", http.StatusOK, `{"Items":[{"BackupId":"`, `0`),
+		endlessResponse("a property without end", http.StatusOK, `{"Items":[],"New":"`, `0`),
+		endlessResponse("nesting without end", http.StatusOK, `{"Items":[`, `[`),
+		endlessResponse("a nested property without end", http.StatusOK, `{"BackupState":"Success","New":`, `{"a":`),
+		endlessResponse("a token without end", http.StatusOK, `{"Items":[],"ContinuationToken":"`, `t`),
+		endlessResponse("an error without end", http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED","Message":"`, `m`),
 		sfbackuptest.Custom("202 without end", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Method == http.MethodPost {
 				right := httptest.NewRecorder()
@@ -242,7 +242,7 @@ func stuckServers() []sfbackuptest.Fault {
 					return
 				}
 			}
-			pour(w, http.StatusAccepted, ``, ` `)
+			writeEndlessly(w, http.StatusAccepted, ``, ` `)
 		}),
 	}
 }
@@ -251,7 +251,7 @@ func matrixFaults() []matrixFault {
 	each := []sfbackuptest.Fault{
 		sfbackuptest.Refuse(), sfbackuptest.Reset(), sfbackuptest.Reset().AfterEffect(), sfbackuptest.HangUp(), sfbackuptest.HangUp().AfterEffect(),
 		sfbackuptest.Stall(0), sfbackuptest.Stall(3 * time.Minute), sfbackuptest.SlowBody(1, time.Second), sfbackuptest.SlowBody(1, time.Minute),
-		saying("200 without a body", 200, ""), saying("200 and half of JSON", 200, "{"), saying("200 and HTML", 200, "<html>"), sfbackuptest.Answer(204, ""),
+		respond("200 without a body", 200, ""), respond("200 and half of JSON", 200, "{"), respond("200 and HTML", 200, "<html>"), sfbackuptest.Answer(204, ""),
 		// (With a start it would be the word of the server that there is one.)
 		sfbackuptest.Answer(202, "").When(func(r *http.Request) bool { return r.Method == http.MethodGet }),
 		sfbackuptest.Answer(400, `{"Error":{"Code":"E_INVALIDARG","Message":"no"}}`),
@@ -265,7 +265,7 @@ func matrixFaults() []matrixFault {
 		sfbackuptest.CutBody(3), sfbackuptest.CutBody(1000), sfbackuptest.TruncateBody(3), sfbackuptest.Gzip(),
 		sfbackuptest.DuplicatePage(), sfbackuptest.RepeatToken(), sfbackuptest.EndlessPages(),
 	}
-	each = append(each, stuckServers()...)
+	each = append(each, endlessResponses()...)
 	faults := []matrixFault{{name: "nothing"}}
 	for _, f := range each {
 		name := f.String()
@@ -297,7 +297,7 @@ func TestFaultMatrix(t *testing.T) {
 	}
 	for fault, row := range results {
 		for op, text := range row {
-			if strings.HasPrefix(text, wrong) {
+			if strings.HasPrefix(text, wrongPrefix) {
 				t.Errorf("%s, %s: %s", op, fault, text)
 			}
 		}
@@ -343,7 +343,7 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	err := op.do(ctx, client, cluster, out)
-	if late := inTime(ctx); late != nil && op.api != sfbackuptest.OpBackupPartition { // which has looked before
+	if late := checkInTime(ctx); late != nil && op.api != sfbackuptest.OpBackupPartition { // which has looked before
 		return late
 	}
 	out.show(err)

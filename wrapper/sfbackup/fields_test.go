@@ -16,7 +16,7 @@ import (
 
 // Every generated struct has a counterpart with the same fields, so that a change of the document cannot be
 // adopted only in part.
-func TestEveryFieldHasACounterpart(t *testing.T) {
+func TestGeneratedFieldsHaveCounterparts(t *testing.T) {
 	t.Parallel()
 	pairs := []struct{ generated, ours any }{
 		{generated.BackupPartitionDescription{}, BackupOptions{}},

@@ -118,8 +118,8 @@ func failWith(name string, err func() error, takesEffect bool) flakyFault {
 	}}
 }
 
-// answerWith answers in place of the server, or in spite of it.
-func answerWith(a answer, takesEffect bool) flakyFault {
+// respondWith answers in place of the server, or in spite of it.
+func respondWith(a canned, takesEffect bool) flakyFault {
 	name := fmt.Sprint(a.status, " ", a.body, a.header)
 	if takesEffect {
 		name += " after effect"
@@ -132,8 +132,8 @@ func answerWith(a answer, takesEffect bool) flakyFault {
 	}}
 }
 
-// late lets the request take effect after up to so long, whether its client still waits or not.
-func late(upTo time.Duration) flakyFault {
+// delayed lets the request take effect after up to so long, whether its client still waits or not.
+func delayed(upTo time.Duration) flakyFault {
 	return flakyFault{"late", func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 		d := time.Duration(f.int64N(int64(upTo)))
 		done := make(chan *http.Response, 1)
@@ -147,8 +147,8 @@ func late(upTo time.Duration) flakyFault {
 	}}
 }
 
-// givenUp lets somebody on the way give up the request, which takes effect up to as long again later.
-func givenUp(a answer) flakyFault {
+// abandoned lets somebody on the way give up the request, which takes effect up to as long again later.
+func abandoned(a canned) flakyFault {
 	return flakyFault{"given up: " + a.status, func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 		patience := 2*time.Second + time.Duration(f.int64N(int64(time.Minute)))
 		time.AfterFunc(patience+time.Duration(f.int64N(int64(time.Minute))), func() { effect() })
@@ -163,19 +163,19 @@ func givenUp(a answer) flakyFault {
 	}}
 }
 
-// breaks are the faults after which a client cannot know what became of its request, and some after which
+// ambiguousFaults are the faults after which a client cannot know what became of its request, and some after which
 // it can.
-func breaks() []flakyFault {
+func ambiguousFaults() []flakyFault {
 	eof := func() error { return io.EOF }
 	faults := []flakyFault{
 		failWith("refused", func() error { return errRefused }, false),
 		failWith("reset", errReset, false), failWith("reset after effect", errReset, true),
 		failWith("EOF", eof, false), failWith("EOF after effect", eof, true),
-		answerWith(answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
-		late(3 * time.Minute), late(3 * time.Minute), late(3 * time.Second),
-		givenUp(answer{status: "504 Gateway Timeout"}), givenUp(answer{status: "408 Request Timeout"}),
+		respondWith(canned{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
+		delayed(3 * time.Minute), delayed(3 * time.Minute), delayed(3 * time.Second),
+		abandoned(canned{status: "504 Gateway Timeout"}), abandoned(canned{status: "408 Request Timeout"}),
 	}
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "408 Request Timeout"},
 		{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"m"}}`},
 		{status: "502 Bad Gateway"},
@@ -184,7 +184,7 @@ func breaks() []flakyFault {
 		{status: "400 FABRIC_E_RECONFIGURATION_PENDING"},
 		{status: "504 FABRIC_E_TIMEOUT"},
 	} {
-		faults = append(faults, answerWith(a, false), answerWith(a, true))
+		faults = append(faults, respondWith(a, false), respondWith(a, true))
 	}
 	return faults
 }

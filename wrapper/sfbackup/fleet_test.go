@@ -309,7 +309,7 @@ func TestBackupManySchedule(t *testing.T) {
 }
 
 // The delays of a fleet are those of one wait.
-func TestFleetDelays(t *testing.T) {
+func TestBackupManyDelays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, cluster := fleetCluster(t, 2)
@@ -361,7 +361,7 @@ func TestBackupManyBreakInFlight(t *testing.T) {
 	success := ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"3a056ac9-7206-43c3-8424-6f6103003eba"}`)
 	client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
-			return answer{status: "202 Accepted"}.response(req), nil
+			return canned{status: "202 Accepted"}.response(req), nil
 		}
 		return success.response(req), nil
 	}))

@@ -88,15 +88,15 @@ func newDocumentedClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.C
 	return newUncheckedClient(t, transport), cluster
 }
 
-// answer is a canned answer.
-type answer struct {
+// canned is a canned answer.
+type canned struct {
 	status      string // "404 Not Found"
 	contentType string
 	header      http.Header
 	body        string
 }
 
-func (a answer) response(req *http.Request) *http.Response {
+func (a canned) response(req *http.Request) *http.Response {
 	header := a.header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -115,15 +115,15 @@ func (a answer) response(req *http.Request) *http.Response {
 	}
 }
 
-// answers is a transport that gives one answer after the other, and the last one for good. It keeps
+// cannedResponses is a transport that gives one answer after the other, and the last one for good. It keeps
 // what it was sent.
-type answers struct {
-	list     []answer
+type cannedResponses struct {
+	list     []canned
 	requests []*http.Request
 	bodies   [][]byte
 }
 
-func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *cannedResponses) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -162,7 +162,7 @@ func posts(cluster *sfbackuptest.Cluster) int {
 
 const jsonType = "application/json; charset=utf-8"
 
-func ok(body string) answer { return answer{status: "200 OK", contentType: jsonType, body: body} }
+func ok(body string) canned { return canned{status: "200 OK", contentType: jsonType, body: body} }
 
 // collect reads a list to its end.
 func collect(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Backup, err error) {
@@ -183,7 +183,7 @@ func collect(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Ba
 func neverSent(t testing.TB) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		t.Errorf("%s %s was sent", req.Method, req.URL)
-		return answer{status: "500 Internal Server Error"}.response(req), nil
+		return canned{status: "500 Internal Server Error"}.response(req), nil
 	})
 }
 

@@ -84,35 +84,35 @@ func TestForbidden(t *testing.T) {
 }
 
 // Answers about access that need no cluster.
-func TestHintsOfAnswers(t *testing.T) {
+func TestHintsForResponses(t *testing.T) {
 	t.Parallel()
 	certificate := newRoot(t, "root").issue(t, nil)
 	for _, tt := range []struct {
 		name    string
-		answer  answer
+		response  canned
 		version uint16 // of TLS; 0: https is not used
 		opts    opts
 		want    string // "" is no hint
 	}{
-		{"a reader without a role", answer{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`}, 0, nil, "its role does not allow this request"},
-		{"a code in the status line", answer{status: "403 E_ACCESSDENIED"}, 0, nil, "its role does not allow this request"},
-		{"another code", answer{status: "403 Forbidden", body: `{"Error":{"Code":"FABRIC_E_OTHER"}}`}, 0, nil, ""},
-		{"a page", answer{status: "403 Forbidden", contentType: "text/html", body: "<html>"}, 0, nil, ""},
-		{"of a transport that may show one", answer{status: "403 Client certificate required"}, 0, nil, "or the certificate of the transport is not accepted"},
-		{"Windows authentication", answer{status: "401 Unauthorized", header: http.Header{"Www-Authenticate": {"Negotiate"}}}, 0, nil, "Windows authentication"},
-		{"other authentication", answer{status: "401 Unauthorized", header: http.Header{"Www-Authenticate": {"Basic"}}}, 0, nil, ""},
-		{"a certificate that was not asked for", answer{status: "403 Client certificate required"}, tls.VersionTLS12, nil, ", for which it never asked"},
-		{"a certificate that could not be asked for", answer{status: "403 Client certificate required"}, tls.VersionTLS13, opts{sfbackup.WithTLS13()}, "leave out WithTLS13"},
-		{"the same as a page", answer{status: "403 Forbidden", body: "<html>"}, tls.VersionTLS13, opts{sfbackup.WithTLS13()}, "leave out WithTLS13"},
-		{"a page with TLS 1.2", answer{status: "403 Forbidden", body: "<html>"}, tls.VersionTLS12, opts{sfbackup.WithTLS13()}, ""},
+		{"a reader without a role", canned{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`}, 0, nil, "its role does not allow this request"},
+		{"a code in the status line", canned{status: "403 E_ACCESSDENIED"}, 0, nil, "its role does not allow this request"},
+		{"another code", canned{status: "403 Forbidden", body: `{"Error":{"Code":"FABRIC_E_OTHER"}}`}, 0, nil, ""},
+		{"a page", canned{status: "403 Forbidden", contentType: "text/html", body: "<html>"}, 0, nil, ""},
+		{"of a transport that may show one", canned{status: "403 Client certificate required"}, 0, nil, "or the certificate of the transport is not accepted"},
+		{"Windows authentication", canned{status: "401 Unauthorized", header: http.Header{"Www-Authenticate": {"Negotiate"}}}, 0, nil, "Windows authentication"},
+		{"other authentication", canned{status: "401 Unauthorized", header: http.Header{"Www-Authenticate": {"Basic"}}}, 0, nil, ""},
+		{"a certificate that was not asked for", canned{status: "403 Client certificate required"}, tls.VersionTLS12, nil, ", for which it never asked"},
+		{"a certificate that could not be asked for", canned{status: "403 Client certificate required"}, tls.VersionTLS13, opts{sfbackup.WithTLS13()}, "leave out WithTLS13"},
+		{"the same as a page", canned{status: "403 Forbidden", body: "<html>"}, tls.VersionTLS13, opts{sfbackup.WithTLS13()}, "leave out WithTLS13"},
+		{"a page with TLS 1.2", canned{status: "403 Forbidden", body: "<html>"}, tls.VersionTLS12, opts{sfbackup.WithTLS13()}, ""},
 	} {
-		client := newUncheckedClient(t, &answers{list: []answer{tt.answer}})
+		client := newUncheckedClient(t, &cannedResponses{list: []canned{tt.response}})
 		if tt.version != 0 {
 			var err error
 			server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}, MaxVersion: tt.version},
 				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					w.WriteHeader(http.StatusForbidden)
-					_, _ = io.WriteString(w, tt.answer.body)
+					_, _ = io.WriteString(w, tt.response.body)
 				}))
 			client, err = sfbackup.NewClient(server.URL, append(tt.opts, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(certificate))...)
 			if err != nil {
@@ -128,7 +128,7 @@ func TestHintsOfAnswers(t *testing.T) {
 }
 
 // Errors of TLS that people can do something about are sent once, and say what.
-func TestHintsOfErrors(t *testing.T) {
+func TestHintsForTLSErrors(t *testing.T) {
 	t.Parallel()
 	certificate := sfbackup.WithClientCertificate(newRoot(t, "root").issue(t, nil))
 	remote := func(text string) error { return &net.OpError{Op: "remote error", Err: errors.New("tls: " + text)} }
@@ -178,7 +178,7 @@ func TestHintsOfErrors(t *testing.T) {
 }
 
 // The same with real connections.
-func TestHintsOfHandshakes(t *testing.T) {
+func TestHintsForHandshakes(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
 	strict := startTLS(t, &tls.Config{
@@ -212,7 +212,7 @@ func TestHintsOfHandshakes(t *testing.T) {
 }
 
 // An endpoint whose scheme is wrong.
-func TestHintOfHTTPWithoutTLS(t *testing.T) {
+func TestHintForPlainHTTP(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()

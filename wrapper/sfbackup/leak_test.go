@@ -84,7 +84,7 @@ func secretStorages(t *testing.T) []sfbackup.BackupStorage {
 }
 
 // What goes wrong with credentials does not show them.
-func TestNothingSecretLeaksFromCredentials(t *testing.T) {
+func TestCredentialErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	out := &output{}
 	certificate := newRoot(t, "a").issue(t, nil)

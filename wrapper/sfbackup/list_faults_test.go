@@ -196,7 +196,7 @@ func takeBackup(t *testing.T, cluster *sfbackuptest.Cluster, partition uuid.UUID
 }
 
 // Tokens that go round in a circle end a list, however long the circle is.
-func TestTokensGoRound(t *testing.T) {
+func TestTokenCycles(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{1, 2, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestTokensGoRound(t *testing.T) {
 // A page that comes again under a new token is found out before any of it is handed out once more.
 func TestRepeatedPages(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`"a"`, id1, id2)), ok(page(`"b"`)), ok(page(`"c"`, id1, id2))}}
+	sent := &cannedResponses{list: []canned{ok(page(`"a"`, id1, id2)), ok(page(`"b"`)), ok(page(`"c"`, id1, id2))}}
 	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 	if err == nil || !strings.Contains(err.Error(), "the server repeats a page") || len(got) != 2 {
 		t.Errorf("%d backups, %v", len(got), err)
@@ -223,10 +223,10 @@ func TestRepeatedPages(t *testing.T) {
 }
 
 // A page may come again without its first backup, which has been deleted meanwhile; and pages may overlap.
-func TestPagesThatOverlap(t *testing.T) {
+func TestOverlappingPages(t *testing.T) {
 	t.Parallel()
 	for want, last := range map[string]string{"the server repeats a continuation token": `"a"`, "": `null`} {
-		sent := &answers{list: []answer{ok(page(`"a"`, id1, uuid.Nil, id2)), ok(page(last, id2, uuid.Nil, id3))}}
+		sent := &cannedResponses{list: []canned{ok(page(`"a"`, id1, uuid.Nil, id2)), ok(page(last, id2, uuid.Nil, id3))}}
 		got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 		// What has no identity cannot be known again.
 		if diff := cmp.Diff([]uuid.UUID{id1, uuid.Nil, id2, uuid.Nil, id3}, ids(got)); diff != "" || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

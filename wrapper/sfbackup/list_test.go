@@ -48,7 +48,7 @@ func manyServices() []sfbackuptest.Option {
 }
 
 // Every page size gives the same backups, in both profiles and with tokens of both forms.
-func TestListsPage(t *testing.T) {
+func TestListPageSizes(t *testing.T) {
 	t.Parallel()
 	type newClient = func(testing.TB, ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster)
 	for profile, newClient := range map[string]newClient{"Cluster64": newClusterClient, "Documented": newDocumentedClient} {
@@ -142,7 +142,7 @@ func TestContinuationTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sent := &answers{list: []answer{
+			sent := &cannedResponses{list: []canned{
 				ok(page(string(quoted), id1)), ok(page(`"another"`, id2)), ok(page(`null`, id3)),
 			}}
 			opts := sfbackup.ListOptions{PageSize: 1, Since: day, Until: endOfDay}
@@ -177,7 +177,7 @@ func TestContinuationTokens(t *testing.T) {
 func TestEndOfPages(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{page(`null`, id1), page(`""`, id1), `{"Items":[]}`, `{"Items":null}`, `{"ContinuationToken":""}`, `{}`} {
-		sent := &answers{list: []answer{ok(body)}}
+		sent := &cannedResponses{list: []canned{ok(body)}}
 		_, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 		if err != nil || len(sent.requests) != 1 {
 			t.Errorf("%s: %d requests, %v", body, len(sent.requests), err)
@@ -187,13 +187,13 @@ func TestEndOfPages(t *testing.T) {
 
 func TestRepeatedToken(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`"a"`, id1)), ok(page(`"b"`, id2)), ok(page(`"b"`, id3))}}
+	sent := &cannedResponses{list: []canned{ok(page(`"a"`, id1)), ok(page(`"b"`, id2)), ok(page(`"b"`, id3))}}
 	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 	if err == nil || !strings.Contains(err.Error(), "repeats a continuation token") || len(got) != 3 {
 		t.Errorf("%d backups, %v", len(got), err)
 	}
 	// Also if the first of the two is the caller's.
-	sent = &answers{list: []answer{ok(page(`"a"`, id1))}}
+	sent = &cannedResponses{list: []canned{ok(page(`"a"`, id1))}}
 	_, err = collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "a"}))
 	if err == nil || len(sent.requests) != 1 {
 		t.Errorf("%d requests, %v", len(sent.requests), err)
@@ -230,7 +230,7 @@ func TestTimesAreExact(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			sent := &answers{list: []answer{ok(body)}}
+			sent := &cannedResponses{list: []canned{ok(body)}}
 			got, err := newClient(t, sent).PartitionBackupsPage(t.Context(), partition1, &tt.opts)
 			if err != nil {
 				t.Fatal(err)
@@ -278,7 +278,7 @@ func TestLatest(t *testing.T) {
 		}
 		break
 	}
-	broken := &answers{list: []answer{ok(page(`"a"`, id1)), {status: "500 Internal Server Error"}}}
+	broken := &cannedResponses{list: []canned{ok(page(`"a"`, id1)), {status: "500 Internal Server Error"}}}
 	got, err = collect(newClient(t, broken).PartitionBackups(t.Context(), partition1, &sfbackup.ListOptions{Latest: true}))
 	if got != nil || err == nil {
 		t.Errorf("a broken list: got %v, %v", got, err)
@@ -323,7 +323,7 @@ func TestListsStream(t *testing.T) {
 	}
 }
 
-func TestListsSeeTheContext(t *testing.T) {
+func TestListsStopWithTheContext(t *testing.T) {
 	t.Parallel()
 	for _, latest := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -342,9 +342,9 @@ func TestListsSeeTheContext(t *testing.T) {
 	}
 }
 
-func TestListsAreLazyAndRepeat(t *testing.T) {
+func TestListsAreLazyAndRepeatable(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`null`, id1))}}
+	sent := &cannedResponses{list: []canned{ok(page(`null`, id1))}}
 	opts := &sfbackup.ListOptions{PageSize: 1}
 	list := newClient(t, sent).PartitionBackups(t.Context(), partition1, opts)
 	opts.PageSize = 2 // too late
@@ -361,7 +361,7 @@ func TestListsAreLazyAndRepeat(t *testing.T) {
 	}
 }
 
-func TestPagesThatAreNone(t *testing.T) {
+func TestInvalidPages(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"nothing":            ``,
@@ -379,7 +379,7 @@ func TestPagesThatAreNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, &answers{list: []answer{ok(body)}})
+			client := newClient(t, &cannedResponses{list: []canned{ok(body)}})
 			_, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 			if err == nil || !strings.HasPrefix(err.Error(), "sfbackup: GetPartitionBackupList: ") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v", err)
@@ -399,7 +399,7 @@ func TestPageVariants(t *testing.T) {
 		 "PartitionInformation":{"Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d","Weight":3,"ServicePartitionKind":"Singleton"},
 		 "BackupType":3,"FailureError":{"Code":5,"Message":"no"},"CreationTimeUtc":null,"ServiceManifestVersion":null}
 	],"Count":1}`
-	client := newClient(t, &answers{list: []answer{ok(body)}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(body)}})
 	got, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -419,7 +419,7 @@ func TestPageVariants(t *testing.T) {
 
 func TestReconstructedPage(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, &answers{list: []answer{ok(reconstructed(t, "list_page_azure_token"))}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(reconstructed(t, "list_page_azure_token"))}})
 	got, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -446,7 +446,7 @@ func TestReconstructedPage(t *testing.T) {
 	}
 }
 
-func TestListBadArguments(t *testing.T) {
+func TestListInvalidArguments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
 	tooMany := math.MaxInt32

@@ -99,7 +99,7 @@ func TestPartitionInformation(t *testing.T) {
 	}
 }
 
-func TestBackupAsJSON(t *testing.T) {
+func TestListedBackupsAsJSON(t *testing.T) {
 	t.Parallel()
 	client, _ := newClusterClient(t, manyServices()...)
 	backups, err := collect(client.ServiceBackups(t.Context(), "Shop/Orders/Archive", nil))

@@ -54,7 +54,7 @@ func TestProgressOfCluster64(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, &answers{list: []answer{ok(reconstructed(t, tt.name))}})
+			client := newClient(t, &cannedResponses{list: []canned{ok(reconstructed(t, tt.name))}})
 			got, err := client.BackupProgress(t.Context(), partition1)
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +117,7 @@ func TestProgressVariants(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newClient(t, &answers{list: []answer{ok(tt.body)}}).BackupProgress(t.Context(), partition1)
+			got, err := newClient(t, &cannedResponses{list: []canned{ok(tt.body)}}).BackupProgress(t.Context(), partition1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestProgressVariants(t *testing.T) {
 
 func TestProgressNeverRequested(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]answer{
+	for name, a := range map[string]canned{
 		"null":          ok(reconstructed(t, "progress_never_requested")),
 		"an empty body": ok(""),
 		"white space":   ok(" \r\n"),
@@ -138,7 +138,7 @@ func TestProgressNeverRequested(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			progress, err := newClient(t, &answers{list: []answer{a}}).BackupProgress(t.Context(), partition1)
+			progress, err := newClient(t, &cannedResponses{list: []canned{a}}).BackupProgress(t.Context(), partition1)
 			if progress != nil || !errors.Is(err, sfbackup.ErrNoBackup) {
 				t.Errorf("got %v, %v", progress, err)
 			}
@@ -146,7 +146,7 @@ func TestProgressNeverRequested(t *testing.T) {
 	}
 }
 
-func TestProgressThatIsNone(t *testing.T) {
+func TestInvalidProgress(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"another":      `{"Items":[]}`,
@@ -165,7 +165,7 @@ func TestProgressThatIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			progress, err := newClient(t, &answers{list: []answer{ok(body)}}).BackupProgress(t.Context(), partition1)
+			progress, err := newClient(t, &cannedResponses{list: []canned{ok(body)}}).BackupProgress(t.Context(), partition1)
 			if progress != nil || err == nil {
 				t.Fatalf("got %v, %v", progress, err)
 			}
@@ -177,7 +177,7 @@ func TestProgressThatIsNone(t *testing.T) {
 }
 
 // The state machine of a backup, from the outside.
-func TestProgressOfABackup(t *testing.T) {
+func TestProgressStates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newClusterClient(t)

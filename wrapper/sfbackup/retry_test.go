@@ -127,7 +127,7 @@ func TestRetryPolicy(t *testing.T) {
 		start := time.Now()
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 			at = append(at, time.Since(start))
-			return answer{status: "503 Service Unavailable", header: header}.response(req), nil
+			return canned{status: "503 Service Unavailable", header: header}.response(req), nil
 		}), sfbackup.WithRetry(policy))
 		_, err := client.PartitionBackupsPage(ctx, partition1, nil)
 		return at, err
@@ -211,7 +211,7 @@ func TestAttemptTimeout(t *testing.T) {
 }
 
 // An answer that begins in the moment in which its attempt has timed out is none.
-func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
+func TestAttemptTimeoutAsResponseBegins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -231,7 +231,7 @@ func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
 }
 
 // An endpoint that takes a request and never answers is left for another.
-func TestAttemptTimeoutMovesOn(t *testing.T) {
+func TestAttemptTimeoutFailsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		silent := ""

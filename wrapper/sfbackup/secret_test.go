@@ -14,7 +14,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-func TestSecretsStaySecret(t *testing.T) {
+func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const value = "s3cret"
 	secret := sfbackup.Secret(value)

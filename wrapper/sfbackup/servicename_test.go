@@ -62,7 +62,7 @@ func TestServicePath(t *testing.T) {
 			if opts != nil {
 				want = tt.tilde
 			}
-			sent := &answers{list: []answer{ok(`{"Items":[]}`)}}
+			sent := &cannedResponses{list: []canned{ok(`{"Items":[]}`)}}
 			client := newClient(t, sent, opts...)
 			if _, err := client.ServiceBackupsPage(t.Context(), sfbackup.ServiceName(tt.name), nil); err != nil {
 				t.Fatal(err)

@@ -100,7 +100,7 @@ func (s *soak) run() {
 	start := time.Now()
 	report := s.ask("now")
 	s.heap = append(s.heap, heapInUse())
-	for time.Since(start) < *soakTime || len(s.unseen()) > 0 && s.rounds < 20 {
+	for time.Since(start) < *soakTime || len(s.missing()) > 0 && s.rounds < 20 {
 		if report = s.round(report); s.Failed() {
 			s.Fatalf("the seed was %d", s.seed)
 		}
@@ -109,15 +109,15 @@ func (s *soak) run() {
 	}
 	took := time.Since(start).Round(time.Millisecond)
 	first, second := s.checkHeap()
-	if unseen := s.unseen(); len(unseen) > 0 {
-		s.Errorf("not seen: %v", unseen)
+	if missing := s.missing(); len(missing) > 0 {
+		s.Errorf("not seen: %v", missing)
 	}
-	struck := s.proxy.Counts()
+	injected := s.proxy.Counts()
 	closeProxy(s, s.proxy)
 	eventually(s, "no goroutine of the run", func() bool { return goruntime.NumGoroutine() <= s.goroutines })
 	s.Logf("%v with the seed %d: %d rounds, %d backups started, results %v, lists %v, faults in HTTP %v, in connections %v, "+
 		"heap %d KiB at first and %d at last, %d and %d in the middle of the halves, goroutines %d before and %d after",
-		took, s.seed, s.rounds, s.started, s.results, s.lists, s.faults, struck,
+		took, s.seed, s.rounds, s.started, s.results, s.lists, s.faults, injected,
 		s.heap[0]>>10, s.heap[len(s.heap)-1]>>10, first>>10, second>>10, s.goroutines, goruntime.NumGoroutine())
 }
 
@@ -190,7 +190,7 @@ func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]sfb
 			s.Errorf("%s has no result", partition)
 			continue
 		}
-		kind, least, most := s.judge(result)
+		kind, least, most := s.classify(result)
 		if soakFails(i) {
 			least, most = 0, 0 // what fails is in no list
 		}
@@ -213,12 +213,12 @@ const (
 	soakFailure    = "failed backup"
 	soakUnknown    = "outcome unknown"
 	soakNotStarted = "not started"
-	soakLost       = "lost sight of"
+	soakWaitFailed       = "lost sight of"
 )
 
-// judge returns the kind of a result, and how many backups were started at least and at most if it tells the
+// classify returns the kind of a result, and how many backups were started at least and at most if it tells the
 // truth.
-func (s *soak) judge(result sfbackup.BackupResult) (kind string, least, most int) {
+func (s *soak) classify(result sfbackup.BackupResult) (kind string, least, most int) {
 	_, failed := errors.AsType[*sfbackup.BackupFailedError](result.Err)
 	switch {
 	case result.Err == nil:
@@ -230,7 +230,7 @@ func (s *soak) judge(result sfbackup.BackupResult) (kind string, least, most int
 	case result.Start == sfbackup.NotStarted:
 		return soakNotStarted, 0, 0
 	default: // the wait failed
-		return soakLost, 1, 1
+		return soakWaitFailed, 1, 1
 	}
 }
 
@@ -248,8 +248,8 @@ func (s *soak) list(r *soakReport) (services map[sfbackup.ServiceName]*soakList,
 	return services, partitions
 }
 
-// withPatience returns a context that ends when a list does not go on.
-func (s *soak) withPatience() (ctx context.Context, goesOn, end func()) {
+// withIdleTimeout returns a context that ends when a list does not go on.
+func (s *soak) withIdleTimeout() (ctx context.Context, progressed, end func()) {
 	ctx, cancel := context.WithCancel(s.Context())
 	timer := time.AfterFunc(2*s.patience, cancel)
 	return ctx, func() { timer.Reset(2 * s.patience) }, cancel
@@ -282,9 +282,9 @@ func (s *soak) readLists(n int, open func(ctx context.Context, i int) iter.Seq2[
 	for range soakInFlight {
 		workers.Go(func() {
 			for i := range next {
-				ctx, goesOn, cancel := s.withPatience()
+				ctx, progressed, cancel := s.withIdleTimeout()
 				for b, err := range open(ctx, i) {
-					goesOn()
+					progressed()
 					if lists[i].err = err; err == nil {
 						lists[i].ids = append(lists[i].ids, b.BackupID)
 					}
@@ -355,9 +355,9 @@ func (s *soak) checkHeap() (first, second uint64) {
 	return first, second
 }
 
-// unseen returns what has not come about yet. On a machine that is busy, a short run may need some more
+// missing returns what has not come about yet. On a machine that is busy, a short run may need some more
 // rounds for it.
-func (s *soak) unseen() (unseen []string) {
+func (s *soak) missing() (missing []string) {
 	for what, is := range map[string]bool{
 		"a success": s.results[soakSuccess] > 0, "a failure": s.results[soakFailure] > 0,
 		"a list of a service": s.lists["services"] > 0, "a list of a partition": s.lists["partitions"] > 0,
@@ -366,8 +366,8 @@ func (s *soak) unseen() (unseen []string) {
 		"so many backups in flight": s.mostInFlight == soakInFlight || s.short,
 	} {
 		if !is {
-			unseen = append(unseen, what)
+			missing = append(missing, what)
 		}
 	}
-	return unseen
+	return missing
 }

@@ -46,7 +46,7 @@ func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		shut(in) // which ends it
+		closeQuietly(in) // which ends it
 		_, _ = io.Copy(io.Discard, out)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the cluster: %v", err)

@@ -39,7 +39,7 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 	var next atomic.Int64
 	next.Store(first)
 	var mu sync.Mutex
-	seen, struck := map[string]int{}, map[string]int{}
+	seen, injected := map[string]int{}, map[string]int{}
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {
@@ -64,7 +64,7 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 				mu.Lock()
 				seen[class]++
 				for kind, n := range proxy.Counts() {
-					struck[kind] += n
+					injected[kind] += n
 				}
 				mu.Unlock()
 				if t.Failed() {
@@ -75,8 +75,8 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules: %v; toxics %v", last-first+1, seen, struck)
-	if *oneSeed == 0 && (len(seen) < 2 || seen[good] == 0 || len(struck) < 4) {
+	t.Logf("%d schedules: %v; toxics %v", last-first+1, seen, injected)
+	if *oneSeed == 0 && (len(seen) < 2 || seen[good] == 0 || len(injected) < 4) {
 		t.Error("hardly anything has gone wrong")
 	}
 }

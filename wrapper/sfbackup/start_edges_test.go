@@ -16,9 +16,9 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// onStarts is a transport to a cluster on which something else happens to the requests that start a backup:
+// interceptStarts is a transport to a cluster on which something else happens to the requests that start a backup:
 // to the n-th, which can take effect whenever it should.
-func onStarts(cluster *sfbackuptest.Cluster, do func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error)) http.RoundTripper {
+func interceptStarts(cluster *sfbackuptest.Cluster, do func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error)) http.RoundTripper {
 	n := 0
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method != http.MethodPost {
@@ -52,7 +52,7 @@ func instantCluster(t *testing.T) (cluster *sfbackuptest.Cluster, backups func()
 
 // Somebody on the way gives up a request that the gateway still holds, in whatever way. That the progress is
 // what it was proves nothing then.
-func TestStartGivenUp(t *testing.T) {
+func TestStartAbandonedInTransit(t *testing.T) {
 	t.Parallel()
 	canceled := func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -61,12 +61,12 @@ func TestStartGivenUp(t *testing.T) {
 			return next.RoundTrip(req.WithContext(ctx))
 		})
 	}
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "504 Gateway Timeout"}, {status: "408 Request Timeout"}, {status: "502 Bad Gateway"}, {status: "504 FABRIC_E_TIMEOUT"}, {},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			cluster, started := instantCluster(t)
-			client := newUncheckedClient(t, onStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+			client := newUncheckedClient(t, interceptStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 				if n > 1 {
 					return effect(), nil
 				}
@@ -92,10 +92,10 @@ func TestStartAfterALongWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster, started := instantCluster(t)
-		client := newUncheckedClient(t, onStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		client := newUncheckedClient(t, interceptStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 			if n == 1 {
 				time.AfterFunc(2*time.Minute, func() { effect() }) // of somebody else
-				return answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"240"}}}.response(req), nil
+				return canned{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"240"}}}.response(req), nil
 			}
 			return nil, errReset()
 		}))
@@ -108,7 +108,7 @@ func TestStartAfterALongWait(t *testing.T) {
 
 // Middleware, or the transport by leave of middleware, may send a request again. A conflict is then with
 // itself.
-func TestStartSentTwiceBelow(t *testing.T) {
+func TestStartSentTwiceBelowTheClient(t *testing.T) {
 	t.Parallel()
 	for name, middleware := range map[string]func(http.RoundTripper) http.RoundTripper{
 		"middleware": func(next http.RoundTripper) http.RoundTripper {
@@ -170,7 +170,7 @@ func TestStartRedirected(t *testing.T) {
 }
 
 // An error is certain by its code. Where that may be in what is missing, it is not.
-func TestStartCutAnswer(t *testing.T) {
+func TestStartTruncatedResponse(t *testing.T) {
 	t.Parallel()
 	for _, effect := range []bool{true, false} {
 		cluster := sfbackuptest.NewCluster()
@@ -206,7 +206,7 @@ func TestProgressWithoutLength(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+body)
-		shut(conn)
+		closeQuietly(conn)
 	}))
 	defer server.Close()
 	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: time.Millisecond}))
@@ -219,7 +219,7 @@ func TestProgressWithoutLength(t *testing.T) {
 }
 
 // The next primary may describe the same backup in other words.
-func TestStartInOtherWords(t *testing.T) {
+func TestStartWithRewordedProgress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		before, after string
@@ -256,7 +256,7 @@ func TestStartInOtherWords(t *testing.T) {
 }
 
 // What a look has told stays known as long as nothing was sent since.
-func TestStartKnownNotToBe(t *testing.T) {
+func TestStartKnownNotStarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster, started := instantCluster(t)
@@ -265,7 +265,7 @@ func TestStartKnownNotToBe(t *testing.T) {
 			if down {
 				return nil, errRefused
 			}
-			return onStarts(cluster, func(int, *http.Request, func() *http.Response) (*http.Response, error) {
+			return interceptStarts(cluster, func(int, *http.Request, func() *http.Response) (*http.Response, error) {
 				return nil, errReset()
 			}).RoundTrip(req)
 		}), sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
@@ -287,12 +287,12 @@ func TestStartKnownNotToBe(t *testing.T) {
 }
 
 // A conflict after an attempt that seemed to have done nothing may be one with that attempt.
-func TestStartConflictsWithItself(t *testing.T) {
+func TestStartConflictsWithOwnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()
 		var first func() *http.Response
-		client := newUncheckedClient(t, onStarts(cluster, func(n int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+		client := newUncheckedClient(t, interceptStarts(cluster, func(n int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
 			if n == 1 {
 				first = effect
 				return nil, errReset()
@@ -310,12 +310,12 @@ func TestStartConflictsWithItself(t *testing.T) {
 }
 
 // The hooks of a request travel in its context, with which middleware may send requests of its own.
-func TestStartBesideOtherRequests(t *testing.T) {
+func TestStartWithFailingMiddlewareRequest(t *testing.T) {
 	t.Parallel()
 	closed := listen(t)
-	shut(closed)
+	closeQuietly(closed)
 	cluster := sfbackuptest.NewCluster()
-	client := newUncheckedClient(t, onStarts(cluster, func(_ int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+	client := newUncheckedClient(t, interceptStarts(cluster, func(_ int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
 		effect()
 		return nil, io.EOF
 	}), sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
@@ -327,7 +327,7 @@ func TestStartBesideOtherRequests(t *testing.T) {
 			}
 			if resp, err := transport.RoundTrip(other); err == nil {
 				t.Error("there is somebody at ", closed.Addr())
-				shut(resp.Body)
+				closeQuietly(resp.Body)
 			}
 			return next.RoundTrip(req)
 		})
@@ -339,7 +339,7 @@ func TestStartBesideOtherRequests(t *testing.T) {
 
 // Middleware may send requests of its own with the same context, a token for example. They do not make a
 // conflict doubtful.
-func TestStartBesideRequestsThatSucceed(t *testing.T) {
+func TestStartWithSuccessfulMiddlewareRequest(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(accepted)
 	defer other.Close()
@@ -356,7 +356,7 @@ func TestStartBesideRequestsThatSucceed(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			shut(resp.Body)
+			closeQuietly(resp.Body)
 			return next.RoundTrip(req)
 		})
 	}))

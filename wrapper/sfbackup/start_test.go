@@ -45,9 +45,9 @@ func eachSchedule(t *testing.T, test func(t *testing.T, seed uint64, random *ran
 	}
 }
 
-// historiesBefore are what can have been at a partition before a start: how a backup went that has ended or
+// priorBackups are what can have been at a partition before a start: how a backup went that has ended or
 // is still running, or none.
-var historiesBefore = map[string]*sfbackuptest.Outcome{
+var priorBackups = map[string]*sfbackuptest.Outcome{
 	"none":            nil,
 	"success":         {Accepted: -1, Running: -1},
 	"failure":         {Accepted: -1, Running: -1, Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "m"},
@@ -57,8 +57,8 @@ var historiesBefore = map[string]*sfbackuptest.Outcome{
 	"running shortly": {Accepted: -1, Running: 2 * time.Second},
 }
 
-// outcomesAfter are how the backup goes that is started.
-var outcomesAfter = []sfbackuptest.Outcome{
+// startedOutcomes are how the backup goes that is started.
+var startedOutcomes = []sfbackuptest.Outcome{
 	{},
 	{Accepted: -1, Running: -1},
 	{Accepted: -1, Running: 5 * time.Minute},
@@ -97,8 +97,8 @@ func TestStartExactlyOnce(t *testing.T) {
 func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.Profile, seen map[string]int) {
 	t.Helper()
 	cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
-	history := slices.Sorted(maps.Keys(historiesBefore))[random.IntN(len(historiesBefore))]
-	if outcome := historiesBefore[history]; outcome != nil {
+	history := slices.Sorted(maps.Keys(priorBackups))[random.IntN(len(priorBackups))]
+	if outcome := priorBackups[history]; outcome != nil {
 		cluster.SetOutcome(partition1, *outcome)
 		if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition1, nil); err != nil {
 			t.Fatal(err)
@@ -107,9 +107,9 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 			time.Sleep(2 * time.Hour)
 		}
 	}
-	cluster.SetOutcome(partition1, outcomesAfter[random.IntN(len(outcomesAfter))])
+	cluster.SetOutcome(partition1, startedOutcomes[random.IntN(len(startedOutcomes))])
 
-	transport := newFlaky(cluster.Transport(), random, random.Float64(), breaks()...)
+	transport := newFlaky(cluster.Transport(), random, random.Float64(), ambiguousFaults()...)
 	policy := sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(5)}
 	if random.IntN(2) == 0 {
 		policy.AttemptTimeout = time.Duration(1 + random.Int64N(int64(time.Minute)))
@@ -235,7 +235,7 @@ func TestStart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := sfbackuptest.NewCluster()
 				client := newUncheckedClient(t, cluster.Transport())
-				if outcome := historiesBefore[tt.before]; outcome != nil {
+				if outcome := priorBackups[tt.before]; outcome != nil {
 					cluster.SetOutcome(partition1, *outcome)
 					if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 						t.Fatal(err)
@@ -270,7 +270,7 @@ func TestStart(t *testing.T) {
 }
 
 // A start of which nothing was sent because there is no token for it is none, for certain.
-func TestStartWithoutAToken(t *testing.T) {
+func TestStartWithoutToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()
@@ -310,7 +310,7 @@ func TestStartInterrupted(t *testing.T) {
 }
 
 // Who joins a running backup joins it also where it is not known whose it is.
-func TestJoinRunningWithoutKnowing(t *testing.T) {
+func TestJoinRunningWithUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()

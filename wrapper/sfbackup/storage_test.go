@@ -15,7 +15,7 @@ import (
 // sentStorage returns the body with which a storage is sent.
 func sentStorage(t testing.TB, s sfbackup.BackupStorage) (string, error) {
 	t.Helper()
-	sent := &answers{list: []answer{{status: "202 Accepted"}}}
+	sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 	err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: s})
 	if err != nil {
 		if len(sent.requests) > 0 {
@@ -27,7 +27,7 @@ func sentStorage(t testing.TB, s sfbackup.BackupStorage) (string, error) {
 }
 
 // Every field of every kind arrives, the kind first.
-func TestStorageAsSent(t *testing.T) {
+func TestStorageRequestBody(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		storage sfbackup.BackupStorage
@@ -82,12 +82,12 @@ func TestStorageAsSent(t *testing.T) {
 }
 
 // A storage of another type, which embeds one to be one, is not guessed at.
-type tracked struct {
+type embeddedStorage struct {
 	*sfbackup.FileShare
 	note string
 }
 
-func TestStorageThatIsNotComplete(t *testing.T) {
+func TestInvalidStorage(t *testing.T) {
 	t.Parallel()
 	const prefix = "sfbackup: BackupPartition: "
 	for _, tt := range []struct {
@@ -96,8 +96,8 @@ func TestStorageThatIsNotComplete(t *testing.T) {
 	}{
 		{(*sfbackup.FileShare)(nil), "the storage is a nil FileShare"},
 		{(*sfbackup.UnknownStorage)(nil), "the storage is a nil UnknownStorage"},
-		{tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a sfbackup_test.tracked, which is none of this package's"},
-		{&tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a *sfbackup_test.tracked, which is none of this package's"},
+		{embeddedStorage{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a sfbackup_test.tracked, which is none of this package's"},
+		{&embeddedStorage{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a *sfbackup_test.tracked, which is none of this package's"},
 		{&sfbackup.AzureBlobStore{}, "AzureBlobStore: not set: ConnectionString, ContainerName"},
 		{&sfbackup.AzureBlobStore{ConnectionString: "c"}, "AzureBlobStore: not set: ContainerName"},
 		{&sfbackup.FileShare{PrimaryUserName: "u"}, "FileShare: not set: Path"},
@@ -143,7 +143,7 @@ func TestParseBackupStorageErrors(t *testing.T) {
 
 // The cluster understands what is sent: a partition without a policy is backed up to a storage of
 // its own, and to none without.
-func TestStorageAtTheCluster(t *testing.T) {
+func TestClusterChecksStorage(t *testing.T) {
 	t.Parallel()
 	client, _ := newClusterClient(t, sfbackuptest.WithServices(sfbackuptest.Service{
 		Name: "fabric:/App/Svc", NoPolicy: true, Partitions: []sfbackuptest.Partition{{ID: id1}},

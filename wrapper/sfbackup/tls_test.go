@@ -21,7 +21,7 @@ import (
 )
 
 // Options about TLS change a clone of the caller's transport, and nothing that the caller has.
-func TestOptionsChangeAClone(t *testing.T) {
+func TestTLSOptionsCloneTheTransport(t *testing.T) {
 	t.Parallel()
 	h2 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != "HTTP/1.1" || r.TLS.Version != tls.VersionTLS12 || r.Header.Get("X-Proxied") != "" {
@@ -100,7 +100,7 @@ func (d *countingDialer) dial(ctx context.Context, network, address string) (net
 }
 
 // The check that an option asks for is made even where the caller's configuration makes none.
-func TestOptionsSwitchVerificationOn(t *testing.T) {
+func TestTLSOptionsEnableVerification(t *testing.T) {
 	t.Parallel()
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}}, accepted)
 	careless := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -128,7 +128,7 @@ func TestOptionsSwitchVerificationOn(t *testing.T) {
 	}
 }
 
-func TestOptionsThatDoNotGoTogether(t *testing.T) {
+func TestConflictingOptions(t *testing.T) {
 	t.Parallel()
 	pin := sfbackup.WithServerThumbprints(strings.Repeat("00", 20))
 	transport := func(rt http.RoundTripper) sfbackup.Option {
@@ -141,8 +141,8 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 		opts           opts
 		want           string // "" is no error
 	}{
-		{"a transport of another kind", https, opts{transport(accepted200), pin}, "need a transport that is an *http.Transport; to wrap it, use WithMiddleware"},
-		{"a transport of another kind, TLS 1.3", https, opts{transport(accepted200), sfbackup.WithTLS13()}, "need a transport that is an *http.Transport"},
+		{"a transport of another kind", https, opts{transport(acceptTransport), pin}, "need a transport that is an *http.Transport; to wrap it, use WithMiddleware"},
+		{"a transport of another kind, TLS 1.3", https, opts{transport(acceptTransport), sfbackup.WithTLS13()}, "need a transport that is an *http.Transport"},
 		{"a transport that makes TLS connections", https, opts{transport(&http.Transport{DialTLSContext: (&net.Dialer{}).DialContext}), pin}, "makes TLS connections itself"},
 		{"a transport that wants TLS 1.3", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin}, "needs WithTLS13"},
 		{"and gets it", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin, sfbackup.WithTLS13()}, ""},
@@ -174,9 +174,9 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 	}
 }
 
-// accepted200 is a transport that is not net/http's.
-var accepted200 = roundTripper(func(req *http.Request) (*http.Response, error) {
-	return answer{status: "202 Accepted"}.response(req), nil
+// acceptTransport is a transport that is not net/http's.
+var acceptTransport = roundTripper(func(req *http.Request) (*http.Response, error) {
+	return canned{status: "202 Accepted"}.response(req), nil
 })
 
 // Middleware goes around the transport that the options make, the last one outermost.
@@ -209,11 +209,11 @@ func TestPostHandshakeAuthentication(t *testing.T) {
 		{"", "unexpected message"},
 		{"x", "error decoding message"}, // what RFC 8446 wants, and package tls does not read
 	} {
-		testPostHandshake(t, tt.context, tt.alert)
+		testPostHandshakeAuthentication(t, tt.context, tt.alert)
 	}
 }
 
-func testPostHandshake(t *testing.T, requestContext, alert string) {
+func testPostHandshakeAuthentication(t *testing.T, requestContext, alert string) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -75,7 +75,7 @@ func progress(ctx context.Context, client *sfbackup.Client) error {
 }
 
 // A token is used until shortly before its end.
-func TestTokenIsKept(t *testing.T) {
+func TestTokenIsReused(t *testing.T) {
 	t.Parallel()
 	source := &issuingSource{lifetime: time.Hour}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
@@ -99,7 +99,7 @@ func TestTokenIsKept(t *testing.T) {
 // A token that is over before its time, or whose time is not known, is replaced when the gateway
 // refuses it. What only reads does not notice, and neither does a start, before which the progress is
 // read; unless the token is refused just then.
-func TestTokenIsRefused(t *testing.T) {
+func TestRejectedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	source := &issuingSource{lifetime: time.Minute, silent: true}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
@@ -124,7 +124,7 @@ func TestTokenIsRefused(t *testing.T) {
 }
 
 // A 403 of which only the beginning arrives is not the empty one of the gateway, whether it is logged or not.
-func TestBrokenRefusal(t *testing.T) {
+func TestIncompleteRejection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "70")
@@ -148,7 +148,7 @@ func TestBrokenRefusal(t *testing.T) {
 }
 
 // A refusal that comes late does not take away the token that has replaced the refused one.
-func TestTokenIsRefusedLate(t *testing.T) {
+func TestLateRejectionKeepsTheNewToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &issuingSource{cluster: sfbackuptest.NewCluster()}
@@ -159,7 +159,7 @@ func TestTokenIsRefusedLate(t *testing.T) {
 				return ok("null").response(req), nil
 			}
 			time.Sleep(time.Duration(n) * time.Minute)
-			return answer{status: "403 Client certificate required"}.response(req), nil
+			return canned{status: "403 Client certificate required"}.response(req), nil
 		}), sfbackup.WithTokenSource(source.Token))
 		var wg sync.WaitGroup
 		for range 3 {
@@ -182,7 +182,7 @@ func TestTokenIsRefusedLate(t *testing.T) {
 
 // A token that is refused twice is an error, without a third request. A source that has no other token
 // is not made to bring the same one again and again.
-func TestTokenIsRefusedForGood(t *testing.T) {
+func TestTokenIsRejectedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		source   sfbackup.TokenSource
@@ -223,7 +223,7 @@ func TestTokenIsRefusedForGood(t *testing.T) {
 
 // Many calls that need a token share one, at first and when it is refused. Who does not want to wait
 // need not, and who gave up takes nobody along.
-func TestTokenIsSharedInFlight(t *testing.T) {
+func TestTokenCallIsShared(t *testing.T) {
 	t.Parallel()
 	source := &issuingSource{lifetime: time.Hour, silent: true, takes: 10 * time.Second}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
@@ -306,7 +306,7 @@ func TestTokenSourceFails(t *testing.T) {
 func TestTokenSourcePanics(t *testing.T) {
 	t.Parallel()
 	panics := true
-	client := newUncheckedClient(t, accepted200, sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+	client := newUncheckedClient(t, acceptTransport, sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
 		if panics {
 			panic("oops")
 		}
@@ -326,7 +326,7 @@ func TestTokenSourcePanics(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreNone(t *testing.T) {
+func TestInvalidTokens(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "Bearer s3cret", "s3cret\r\nX: y", "s3cret\n", "s3cré", "\u200es3cret"} {
 		client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
@@ -340,7 +340,7 @@ func TestTokensThatAreNone(t *testing.T) {
 }
 
 // What a source says about its own requests is shown without what is secret in their URLs.
-func TestTokenSourceErrorsShowNoQuery(t *testing.T) {
+func TestTokenSourceErrorsAreRedacted(t *testing.T) {
 	t.Parallel()
 	inner := &url.Error{Op: "Get", URL: "http://user:s3cret@169.254.169.254/token?secret=s3cret", Err: errors.New("no\nroute")}
 	other := &url.Error{Op: "Post", URL: "::s3cret", Err: errors.New("what")}
@@ -382,9 +382,9 @@ func TestTokenStaysWithTheCluster(t *testing.T) {
 				Transport: noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
 					sent = append(sent, req.URL.Host+" "+req.Header.Get("Authorization"))
 					if len(sent) == 1 {
-						return answer{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
+						return canned{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
 					}
-					return answer{status: "202 Accepted"}.response(req), nil
+					return canned{status: "202 Accepted"}.response(req), nil
 				})),
 			}))
 		if err != nil {

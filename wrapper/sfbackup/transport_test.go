@@ -17,7 +17,7 @@ type fixedResponse struct{ resp *http.Response }
 func (f fixedResponse) RoundTrip(*http.Request) (*http.Response, error) { return f.resp, nil }
 
 // What a transport must not return becomes an error and no panic: with an http.Client in between, with a log, and without.
-func TestTransportsThatReturnNothing(t *testing.T) {
+func TestTransportsWithoutResponse(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []time.Duration{0, time.Minute} {
 		for _, resp := range []*http.Response{nil, {StatusCode: http.StatusOK}, {StatusCode: http.StatusNotFound}} {

@@ -95,9 +95,9 @@ func TestWaitForBackupThatFails(t *testing.T) {
 }
 
 // polls returns a client whose backup never ends, and the times between the looks at it.
-func polls(t *testing.T, list ...answer) (*sfbackup.Client, func() []time.Duration) {
+func polls(t *testing.T, list ...canned) (*sfbackup.Client, func() []time.Duration) {
 	t.Helper()
-	canned := &answers{list: append(list, ok(`{"BackupState":"BackupInProgress"}`))}
+	canned := &cannedResponses{list: append(list, ok(`{"BackupState":"BackupInProgress"}`))}
 	var at []time.Time
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		at = append(at, time.Now())
@@ -178,8 +178,8 @@ func TestWaitSchedule(t *testing.T) {
 	t.Run("Retry-After", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			later := func(status, value string) answer {
-				return answer{
+			later := func(status, value string) canned {
+				return canned{
 					status: status, contentType: jsonType, body: `{"BackupState":"Accepted"}`,
 					header: http.Header{"Retry-After": {value}},
 				}
@@ -213,7 +213,7 @@ func TestWaitSchedule(t *testing.T) {
 func TestWaitEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, &answers{list: []answer{
+		client := newClient(t, &cannedResponses{list: []canned{
 			ok(`{"BackupState":"Accepted"}`),
 			{status: "404 Not Found", body: `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND"}}`},
 		}})
@@ -315,11 +315,11 @@ func TestBackupAndWaitJoins(t *testing.T) {
 // be that of an older backup.
 func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 	t.Parallel()
-	for _, refused := range []answer{
+	for _, refused := range []canned{
 		{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`},
 		{status: "409 Conflict", body: `{"Error":{"Code":"FABRIC_E_RESTORE_IN_PROGRESS"}}`},
 	} {
-		sent := &answers{list: []answer{refused, ok(`{"BackupState":"Success"}`)}}
+		sent := &cannedResponses{list: []canned{refused, ok(`{"BackupState":"Success"}`)}}
 		progress, err := newClient(t, noBackupBefore(sent)).BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: true})
 		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok || progress != nil || len(sent.requests) != 1 {
 			t.Errorf("%s: got %v, %v after %d requests", refused.status, progress, err, len(sent.requests))
@@ -330,13 +330,13 @@ func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 // An answer without a state would be waited on for ever.
 func TestWaitWithoutAState(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, &answers{list: []answer{ok(`{"BackupState":null}`)}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":null}`)}})
 	if progress, err := client.WaitForBackup(t.Context(), partition1, nil); progress == nil || err == nil || !strings.Contains(err.Error(), "no BackupState") {
 		t.Errorf("got %v, %v", progress, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		// One that is only not known is waited on, and shown in one line.
-		client := newClient(t, &answers{list: []answer{ok(`{"BackupState":"A\nB"}`)}})
+		client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":"A\nB"}`)}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		_, err := client.WaitForBackup(ctx, partition1, nil)
@@ -346,7 +346,7 @@ func TestWaitWithoutAState(t *testing.T) {
 	})
 }
 
-func TestWaitBadOptions(t *testing.T) {
+func TestWaitInvalidOptions(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
 	for _, opts := range []sfbackup.WaitOptions{

@@ -20,13 +20,13 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// maxStuck is how much a call allocates at most in all, whatever it is answered: a start reads the progress
+// maxAllocated is how much a call allocates at most in all, whatever it is answered: a start reads the progress
 // twice, of 1 MiB each in a buffer that doubles as it grows. In use at a
 // time is less, and the race detector doubles it.
-const maxStuck = 32 << 20
+const maxAllocated = 32 << 20
 
-// eachRead is a call of each kind.
-var eachRead = map[string]func(context.Context, *sfbackup.Client) error{
+// clientCalls is a call of each kind.
+var clientCalls = map[string]func(context.Context, *sfbackup.Client) error{
 	"BackupPartition": func(ctx context.Context, c *sfbackup.Client) error { return c.BackupPartition(ctx, partition1, nil) },
 	"BackupProgress": func(ctx context.Context, c *sfbackup.Client) error {
 		_, err := c.BackupProgress(ctx, partition1)
@@ -44,9 +44,9 @@ var eachRead = map[string]func(context.Context, *sfbackup.Client) error{
 
 // Answers without an end are errors, and what they take of memory has one. (Not parallel: all that is
 // allocated meanwhile counts.)
-func TestStuckServers(t *testing.T) {
-	for _, fault := range stuckServers() {
-		for name, read := range eachRead {
+func TestEndlessResponses(t *testing.T) {
+	for _, fault := range endlessResponses() {
+		for name, read := range clientCalls {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := sfbackuptest.NewCluster()
 				cluster.Inject(fault.Times(0))
@@ -57,7 +57,7 @@ func TestStuckServers(t *testing.T) {
 				if err == nil && (name != "BackupPartition" || !strings.HasPrefix(fault.String(), "202")) {
 					t.Errorf("%s, %s: no error", name, fault)
 				}
-				if n > maxStuck {
+				if n > maxAllocated {
 					t.Errorf("%s, %s: %d bytes", name, fault, n)
 				}
 			})
@@ -76,32 +76,32 @@ func TestEndlessHeader(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go pourHeader(conn)
+			go writeEndlessHeader(conn)
 		}
 	}()
 	defer func() {
-		shut(listener)
+		closeQuietly(listener)
 		<-done
 	}()
 	client, err := sfbackup.NewClient("http://"+listener.Addr().String(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, read := range eachRead {
+	for name, read := range clientCalls {
 		var err error
 		n := allocated(func() { err = read(t.Context(), client) })
 		if err == nil || !strings.Contains(err.Error(), "server response headers exceeded") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if n > maxStuck {
+		if n > maxAllocated {
 			t.Errorf("%s: %d bytes", name, n)
 		}
 	}
 }
 
-// pourHeader sends a header until nobody listens any more.
-func pourHeader(conn net.Conn) {
-	defer shut(conn)
+// writeEndlessHeader sends a header until nobody listens any more.
+func writeEndlessHeader(conn net.Conn) {
+	defer closeQuietly(conn)
 	_, _ = conn.Read(make([]byte, 4<<10))
 	_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
 	lines := bytes.Repeat([]byte("X-More: of the same\r\n"), 200)
@@ -121,7 +121,7 @@ func allocated(f func()) uint64 {
 
 // A list whose pages have no end goes on as long as its reader does, without more memory for more pages,
 // and ends with its context. (Not parallel, as above.)
-func TestPagesWithoutEnd(t *testing.T) {
+func TestEndlessPages(t *testing.T) {
 	const pages, perPage = 20_000, 10
 	n := 0
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -78,12 +78,12 @@ func TestListsResume(t *testing.T) {
 }
 
 // A connection that breaks again and again in the same place is an error, after some tries.
-func TestListsDoNotResumeForEver(t *testing.T) {
+func TestListResumeLimit(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"},`, ``} {
 		for _, attempts := range []int{1, 4} {
 			synctest.Test(t, func(t *testing.T) {
-				sent := &answers{list: []answer{ok(body)}}
+				sent := &cannedResponses{list: []canned{ok(body)}}
 				client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: attempts}))
 				got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 				if !errors.Is(err, io.ErrUnexpectedEOF) || len(got) > 1 {
@@ -99,11 +99,11 @@ func TestListsDoNotResumeForEver(t *testing.T) {
 }
 
 // The page after the break may have another order, and more in it.
-func TestListsResumeInAnotherOrder(t *testing.T) {
+func TestListsResumeReordered(t *testing.T) {
 	t.Parallel()
 	half, _, _ := strings.Cut(page(`null`, id1, id2, id3), id3.String())
 	synctest.Test(t, func(t *testing.T) {
-		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
+		sent := &cannedResponses{list: []canned{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
 		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
 		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 		if err != nil {
@@ -121,7 +121,7 @@ func TestListsResumeWhenBackupsMove(t *testing.T) {
 	t.Parallel()
 	half, _, _ := strings.Cut(page(`"t"`, id1, id2, id3), id3.String())
 	synctest.Test(t, func(t *testing.T) {
-		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, partition1, id1)), ok(page(`null`, id2, id3))}}
+		sent := &cannedResponses{list: []canned{ok(half), ok(page(`"t"`, partition1, id1)), ok(page(`null`, id2, id3))}}
 		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
 		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 		if err != nil {
