@@ -30,8 +30,8 @@ const benchProgress = `{"BackupState":"Success","TimeStampUtc":"2020-01-01T00:00
 	`"EpochOfLastBackupRecord":{"DataLossVersion":"131462452931584510","ConfigurationVersion":"8589934592"},` +
 	`"LsnOfLastBackupRecord":261,"FailureError":null}`
 
-// newCannedClient returns a client that gets the same answer whatever it asks, from memory: what is left is
-// the client's own work.
+// newCannedClient returns a client that gets the same response to every request, from memory, so that a
+// benchmark measures the client's own work.
 func newCannedClient(b *testing.B, status int, contentType, body string) *sfbackup.Client {
 	b.Helper()
 	header := http.Header{"Content-Type": {contentType}}
@@ -43,7 +43,7 @@ func newCannedClient(b *testing.B, status int, contentType, body string) *sfback
 	}))
 }
 
-// reportPerBackup reports what a benchmark costs for each of n backups in an operation.
+// reportPerBackup reports the time that a benchmark takes for each of the n backups of an iteration.
 func reportPerBackup(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/backup")
@@ -101,7 +101,7 @@ func BenchmarkBackupProgress(b *testing.B) {
 	}
 }
 
-// BenchmarkBackupMany shows what the client does beside waiting for the network.
+// BenchmarkBackupMany measures the client's own work, without a network.
 func BenchmarkBackupMany(b *testing.B) {
 	const n = 1000
 	accepted := &http.Response{Status: "202 Accepted", StatusCode: http.StatusAccepted, Body: http.NoBody}
@@ -133,7 +133,7 @@ func BenchmarkBackupMany(b *testing.B) {
 	reportPerBackup(b, n)
 }
 
-// benchStorages are the members of the union, as configuration files have them.
+// benchStorages has a storage of each kind, as configuration files have it.
 var benchStorages = []struct {
 	name, data string
 }{
@@ -183,7 +183,7 @@ func BenchmarkBackupPartition(b *testing.B) {
 	}
 }
 
-// BenchmarkError is the way from an answer that is none to an error and its text.
+// BenchmarkError measures how an unsuccessful response becomes an error with a text.
 func BenchmarkError(b *testing.B) {
 	const fabricError = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"There is no such partition."}}`
 	for _, tt := range []struct {
@@ -192,7 +192,7 @@ func BenchmarkError(b *testing.B) {
 	}{
 		{"FabricError", "application/json", fabricError, http.StatusNotFound},
 		{"FabricError as text", "text/plain", fabricError, http.StatusNotFound},
-		{"a page for people", "text/html", "<html><body><h1>Forbidden</h1></body></html>", http.StatusForbidden},
+		{"HTML", "text/html", "<html><body><h1>Forbidden</h1></body></html>", http.StatusForbidden},
 		{"no body", "", "", http.StatusForbidden},
 	} {
 		b.Run(tt.name, func(b *testing.B) {

@@ -15,15 +15,15 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// Whatever an answer looks like, it becomes an APIError with what there is to know, in one line.
+// Every unsuccessful response becomes an APIError with all that it says, and with a text of one line.
 func TestAPIErrors(t *testing.T) {
 	t.Parallel()
 	const text = "text/plain; charset=utf-8"
 	for _, tt := range []struct {
-		name   string
+		name     string
 		response canned
-		want   sfbackup.APIError
-		text   string // after "sfbackup: GetPartitionBackupProgress: "
+		want     sfbackup.APIError
+		text     string // after "sfbackup: GetPartitionBackupProgress: "
 	}{
 		{
 			"JSON as text/plain, as the backup service writes it",
@@ -53,13 +53,13 @@ func TestAPIErrors(t *testing.T) {
 			"500 2148734263: Guid should contain 32 digits",
 		},
 		{
-			"a negative numeric code, names in another case, more than is known",
+			"a negative numeric code, names in another case, unknown properties",
 			canned{status: "500 Internal Server Error", body: `{"x":[1,{"Code":"no"}],"error":{"y":{},"code":-2146233033,"message":null}}`},
 			sfbackup.APIError{StatusCode: 500, Code: "-2146233033"},
 			"500 -2146233033",
 		},
 		{
-			"flat, as in a progress",
+			"an error without an envelope, as in a progress",
 			canned{status: "504 Gateway Timeout", body: `{"Code":"FABRIC_E_TIMEOUT","Message":"Timeout for the request happened"}`},
 			sfbackup.APIError{StatusCode: 504, Code: sfbackup.CodeTimeout, Message: "Timeout for the request happened"},
 			"504 FABRIC_E_TIMEOUT: Timeout for the request happened",
@@ -71,31 +71,31 @@ func TestAPIErrors(t *testing.T) {
 			"500 Internal Server Error: An error has occurred.",
 		},
 		{
-			"nothing but a reason phrase with a code",
+			"only a reason phrase with a code",
 			canned{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
 			sfbackup.APIError{StatusCode: 404, Code: sfbackup.CodeServiceNotFound},
 			"404 FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		},
 		{
-			"nothing but a reason phrase with a short code",
+			"only a reason phrase with a short code",
 			canned{status: "503 E_ABORT"},
 			sfbackup.APIError{StatusCode: 503, Code: "E_ABORT"},
 			"503 E_ABORT",
 		},
 		{
-			"nothing but a sentence as the reason phrase",
+			"only a sentence as the reason phrase",
 			canned{status: "402 Client certificate required"},
 			sfbackup.APIError{StatusCode: 402, Message: "Client certificate required"},
 			"402 Payment Required: Client certificate required",
 		},
 		{
-			"nothing at all",
+			"only a status",
 			canned{status: "502 Bad Gateway"},
 			sfbackup.APIError{StatusCode: 502},
 			"502 Bad Gateway",
 		},
 		{
-			"a status that nobody knows",
+			"an unknown status",
 			canned{status: "599 "},
 			sfbackup.APIError{StatusCode: 599},
 			"599",
@@ -107,37 +107,37 @@ func TestAPIErrors(t *testing.T) {
 			"503 Service Unavailable",
 		},
 		{
-			"JSON that breaks off after the code",
+			"JSON that is truncated after the code",
 			canned{status: "400 Bad Request", body: `{"Error":{"Code":"E_INVALIDARG","Message":"Invalid Arg`},
 			sfbackup.APIError{StatusCode: 400, Code: sfbackup.CodeInvalidArgument},
 			"400 E_INVALIDARG",
 		},
 		{
-			"JSON that breaks off before the code",
+			"JSON that is truncated before the code",
 			canned{status: "400 Bad Request", body: `{"Error":{"Message":"Invalid","Code":"E_INV`},
 			sfbackup.APIError{StatusCode: 400, Message: "Invalid"},
 			"400 Bad Request: Invalid",
 		},
 		{
-			"JSON of another kind",
+			"JSON that is not an object",
 			canned{status: "400 Bad Request", body: `[{"Code":"no"}]`},
 			sfbackup.APIError{StatusCode: 400},
 			"400 Bad Request",
 		},
 		{
-			"a code of another kind",
+			"a code that is not a string or a number",
 			canned{status: "400 Bad Request", body: `{"Error":{"Code":{"a":1},"Message":["b"]}}`},
 			sfbackup.APIError{StatusCode: 400},
 			"400 Bad Request",
 		},
 		{
-			"a message of many lines with bytes that are not UTF-8",
+			"a message of several lines with invalid UTF-8",
 			canned{status: "400 Bad Request", body: "{\"Error\":{\"Code\":\"E_INVALIDARG\",\"Message\":\"a\\r\\n\\tb\xff\"}}"},
 			sfbackup.APIError{StatusCode: 400, Code: sfbackup.CodeInvalidArgument, Message: "a\r\n\tb\uFFFD"},
 			"400 E_INVALIDARG: a b\uFFFD",
 		},
 		{
-			"a success of another kind",
+			"another status of success",
 			canned{status: "206 Partial Content", contentType: jsonType, body: `{"BackupState":"Success"}`},
 			sfbackup.APIError{StatusCode: 206, Message: "expected status 200"},
 			"206 Partial Content: expected status 200",
@@ -162,13 +162,13 @@ func TestAPIErrors(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", err, want)
 			}
 			if got.Code != "" && !errors.Is(err, got.Code) || errors.Is(err, sfbackup.ErrorCode("")) {
-				t.Error("errors.Is does not go by the code")
+				t.Error("errors.Is does not compare the code")
 			}
 		})
 	}
 }
 
-// The error of a start that was not accepted, whatever else succeeded.
+// Only a 202 accepts a start. Every other status of success is an error.
 func TestBackupPartitionNeeds202(t *testing.T) {
 	t.Parallel()
 	for _, status := range []string{"200 OK", "204 No Content", "301 Moved Permanently"} {
@@ -195,7 +195,7 @@ func TestLongErrors(t *testing.T) {
 	if text := err.Error(); len(text) > 400 || !strings.HasSuffix(text, "…") || strings.Contains(text, "\uFFFD") {
 		t.Errorf("the text has %d bytes: %s", len(text), text)
 	}
-	// No more is read than is worth it.
+	// Only the beginning of a long body is read.
 	read := 0
 	client := newClient(t, noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp := canned{status: "500 Internal Server Error"}.response(req)
@@ -220,7 +220,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Every body is closed, whatever the answer is.
+// Every body is closed, whatever the response is.
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
 	for _, a := range []canned{
@@ -240,7 +240,7 @@ func TestBodiesAreClosed(t *testing.T) {
 		_, _ = client.BackupProgress(t.Context(), partition1)
 		_, _ = client.PartitionBackupsPage(t.Context(), partition1, nil)
 		if closed != opened || opened < 3 {
-			t.Errorf("%s %s: %d of %d bodies are closed", a.status, a.body, closed, opened)
+			t.Errorf("%s %s: %d of %d bodies were closed", a.status, a.body, closed, opened)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func listen(t testing.TB) net.Listener {
 	return listener
 }
 
-// closeQuietly closes something that may be closed already.
+// closeQuietly closes c and ignores the error, for example because c is already closed.
 func closeQuietly(c io.Closer) { c.Close() }
 
 // eventually polls until a condition holds.

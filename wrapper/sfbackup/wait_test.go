@@ -33,8 +33,7 @@ func TestBackupAndWait(t *testing.T) {
 		if diff := cmp.Diff([]sfbackup.BackupState{"Accepted", "BackupInProgress", "Success"}, states); diff != "" {
 			t.Error(diff)
 		}
-		stored := cluster.Backups(partition1)
-		if last := stored[len(stored)-1]; progress.BackupID != last.ID || progress.LSNOfLastBackupRecord != last.LSN {
+		if last := lastBackup(cluster, partition1); progress.BackupID != last.ID || progress.LSNOfLastBackupRecord != last.LSN {
 			t.Errorf("got %+v, the cluster made %+v", progress, last)
 		}
 	})
@@ -51,7 +50,7 @@ func TestWaitForBackupThatFails(t *testing.T) {
 		text    string
 	}{
 		{
-			"the storage refuses",
+			"the storage denies access",
 			sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "Access\nis denied."},
 			sfbackup.BackupOptions{},
 			sfbackup.BackupStateFailure, sfbackup.CodeCopierAccessDenied,
@@ -94,7 +93,7 @@ func TestWaitForBackupThatFails(t *testing.T) {
 	}
 }
 
-// polls returns a client whose backup never ends, and the times between the looks at it.
+// polls returns a client whose backup never ends, and a function that returns the delays between its polls.
 func polls(t *testing.T, list ...canned) (*sfbackup.Client, func() []time.Duration) {
 	t.Helper()
 	canned := &cannedResponses{list: append(list, ok(`{"BackupState":"BackupInProgress"}`))}
@@ -133,14 +132,14 @@ func TestWaitSchedule(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := delays()
-			within(t, "the first look", got[0], 0, 0)
+			within(t, "the first poll", got[0], 0, 0)
 			for i, low := range []time.Duration{2, 4, 8, 16} {
 				low *= time.Second
 				within(t, "a growing delay", got[i+1], low, low+low/4)
 			}
 			different := map[time.Duration]bool{}
 			for _, d := range got[5:] {
-				within(t, "a full delay", d, 22*time.Second, 30*time.Second)
+				within(t, "a maximal delay", d, 22*time.Second, 30*time.Second)
 				different[d] = true
 			}
 			if len(different) < 2 {
@@ -189,9 +188,9 @@ func TestWaitSchedule(t *testing.T) {
 				later("200 OK", "100"),
 				later("503 Service Unavailable", "200"),
 				later("429 Too Many Requests", "150"),
-				later("503 Service Unavailable", "0"),   // with a delay of its own
-				later("200 OK", at),                     // in the past by now
-				later("200 OK", "99999999999999999999"), // nonsense
+				later("503 Service Unavailable", "0"),   // the schedule applies
+				later("200 OK", at),                     // in the past by then
+				later("200 OK", "99999999999999999999"), // invalid
 				later("200 OK", "4294967295"),
 			)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
@@ -203,13 +202,13 @@ func TestWaitSchedule(t *testing.T) {
 			}
 			within(t, "none", got[4], 16*time.Second, 30*time.Second)
 			within(t, "in the past", got[5], 16*time.Second, 30*time.Second)
-			within(t, "nonsense", got[6], 16*time.Second, 30*time.Second)
+			within(t, "invalid", got[6], 16*time.Second, 30*time.Second)
 			within(t, "at most", got[7], 5*time.Minute, 5*time.Minute)
 		})
 	})
 }
 
-// An error that does not ask to come back ends the wait, and what was known is returned.
+// An error other than 429 and 503 ends the wait, and the last progress is returned.
 func TestWaitEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -253,11 +252,11 @@ func TestWaitCancelled(t *testing.T) {
 	client, _ := newClusterClient(t)
 	progress, err := client.WaitForBackup(ctx, partition1, nil)
 	if progress != nil || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no state read") {
-		t.Errorf("cancelled before: %v, %v", progress, err)
+		t.Errorf("canceled before the call: %v, %v", progress, err)
 	}
 }
 
-// An answer that arrives together with the end of the context is no success.
+// A response that arrives as the context ends is not a success.
 func TestWaitCancelledDuringSuccess(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -311,8 +310,8 @@ func TestBackupAndWaitJoins(t *testing.T) {
 	})
 }
 
-// A start that is refused for another reason is not joined: the success that is read afterwards would
-// be that of an older backup.
+// JoinRunning does not wait if a start is refused for another reason: the success that it would read would be that
+// of an older backup.
 func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, refused := range []canned{
@@ -327,7 +326,7 @@ func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 	}
 }
 
-// An answer without a state would be waited on for ever.
+// A progress without a state is an error, because the wait might never end.
 func TestWaitWithoutAState(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":null}`)}})
@@ -335,7 +334,7 @@ func TestWaitWithoutAState(t *testing.T) {
 		t.Errorf("got %v, %v", progress, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		// One that is only not known is waited on, and shown in one line.
+		// An unknown state does not end the wait. The error shows it in one line.
 		client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":"A\nB"}`)}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
