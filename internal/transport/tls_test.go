@@ -5,24 +5,8 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"testing"
 )
-
-// newTransport returns a transport for a server that makes one attempt.
-func newTransport(t *testing.T, server string, c Config) *Transport {
-	t.Helper()
-	endpoint, err := ParseEndpoint(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Endpoints, c.Retry.MaxAttempts = []*url.URL{endpoint}, 1
-	transport, err := New(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return transport
-}
 
 // The transport uses HTTP/1.1 even if the gateway offers HTTP/2, and reuses connections.
 func TestHTTP1(t *testing.T) {
