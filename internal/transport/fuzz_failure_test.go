@@ -23,8 +23,8 @@ func checkLine(t *testing.T, line string) {
 	}
 }
 
-// The status line and the header of a response become a delay within its limits, a code only if they
-// have one, one line, and a hint that repeats nothing of the response.
+// The status line and the header of a response become a failure with a delay within the limits, texts of one line,
+// and a hint that repeats nothing of the response.
 func FuzzFailure(f *testing.F) {
 	for _, head := range []string{
 		"200 OK\r\nRetry-After: 120\r\n",
@@ -56,7 +56,7 @@ func FuzzFailure(f *testing.F) {
 		}
 		refusal := isRefusal(resp)
 		if refusal && resp.StatusCode != http.StatusForbidden {
-			t.Errorf("%d is taken for a refusal", resp.StatusCode)
+			t.Errorf("status %d is taken for the refusal of a client", resp.StatusCode)
 		}
 
 		e := new(record).readFailure(resp)
@@ -75,7 +75,7 @@ func FuzzFailure(f *testing.F) {
 		value := resp.Header.Get("Retry-After")
 		want, tolerance := time.Duration(0), time.Duration(0)
 		if at, err := http.ParseTime(value); err == nil {
-			want, tolerance = time.Until(at), time.Minute // the clock goes on
+			want, tolerance = time.Until(at), time.Minute // time passes
 		} else if value != "" && strings.Trim(value, "0123456789") == "" {
 			if seconds, err := strconv.Atoi(value); err == nil && seconds < 1<<32 {
 				want = time.Duration(seconds) * time.Second

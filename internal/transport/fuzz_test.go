@@ -22,8 +22,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/text"
 )
 
-// A thumbprint is read for its digits alone; what else may stand between them changes nothing, and
-// anything else is an error.
+// Only the digits of a thumbprint matter. Separators between them are ignored, and any other character is an error.
 func FuzzThumbprint(f *testing.F) {
 	sum1, sum256 := fmt.Sprintf("%X", sha1.Sum(nil)), fmt.Sprintf("%x", sha256.Sum256(nil))
 	for _, text := range []string{
@@ -36,7 +35,7 @@ func FuzzThumbprint(f *testing.F) {
 		var sum Thumbprint
 		var err error
 		if allocated := allocatedBy(func() { sum, err = ParseThumbprint(text) }); allocated > 10*uint64(len(text))+16<<10 {
-			t.Errorf("%d bytes are read with %d bytes of memory", len(text), allocated)
+			t.Errorf("reading %d bytes allocates %d bytes", len(text), allocated)
 		}
 		if (sum == nil) == (err == nil) {
 			t.Fatalf("got %x, %v", []byte(sum), err)
@@ -69,7 +68,7 @@ func FuzzThumbprint(f *testing.F) {
 	})
 }
 
-// allocatedBy returns how much memory a function allocates, the least of a few measurements: other
+// allocatedBy returns how much memory a function allocates: the minimum of a few measurements, because other
 // goroutines allocate as well.
 func allocatedBy(f func()) uint64 {
 	least := uint64(math.MaxUint64)
@@ -83,8 +82,8 @@ func allocatedBy(f func()) uint64 {
 	return least
 }
 
-// newCertificate makes a certificate that a signer has signed, or itself. It is always the same, so that
-// the cases that are found stay what they are.
+// newCertificate returns a certificate that is signed by a signer, or by itself without one. It is always the same,
+// so that inputs that fuzzing has found stay valid.
 func newCertificate(f *testing.F, name string, signer *tls.Certificate) tls.Certificate {
 	f.Helper()
 	seed := sha256.Sum256([]byte(name))
@@ -109,8 +108,7 @@ func newCertificate(f *testing.F, name string, signer *tls.Certificate) tls.Cert
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// checkCertificateText fails unless what errors say about a certificate, whose names somebody else has
-// chosen, is one line.
+// checkCertificateText fails unless errors describe a certificate in one line. Its names come from others.
 func checkCertificateText(t *testing.T, c *x509.Certificate) {
 	t.Helper()
 	checkLine(t, describeCertificate(c))
@@ -119,7 +117,7 @@ func checkCertificateText(t *testing.T, c *x509.Certificate) {
 	checkLine(t, (&credentials{certificate: asked}).describeOwnCertificate())
 }
 
-// What is read from a file in PEM is a certificate with its own key.
+// A PEM file is read as a certificate with its key, or is an error.
 func FuzzCertificatePEM(f *testing.F) {
 	root := newCertificate(f, "root", nil)
 	leaf := newCertificate(f, "leaf\n\u202e", &root)
@@ -162,8 +160,8 @@ func FuzzCertificatePEM(f *testing.F) {
 	})
 }
 
-// What is read from a file in PKCS #12 is a certificate with its own key, and each further certificate
-// has signed the one before it.
+// A PKCS #12 file is read as a certificate with its key, and with a chain in which each certificate has signed the
+// previous one. Otherwise it is an error.
 func FuzzCertificatePFX(f *testing.F) {
 	root := newCertificate(f, "root", nil)
 	leaf := newCertificate(f, "leaf", &root)
@@ -185,8 +183,8 @@ func FuzzCertificatePFX(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, password string) {
 		for i := range len(data) - 1 {
 			if data[i] == 2 && 2 < data[i+1] && data[i+1] <= 8 {
-				// An INTEGER of three bytes or more can be how often a key is to be derived from the
-				// password. Billions of times take hours, and package pkcs12 has no limit.
+				// An INTEGER of three bytes or more may be the number of iterations of the key derivation.
+				// Package pkcs12 has no limit, and billions of iterations take hours.
 				t.Skip("may take very long")
 			}
 		}
@@ -216,8 +214,8 @@ func FuzzCertificatePFX(f *testing.F) {
 	})
 }
 
-// A server's certificate, whatever is in it, is accepted only for its thumbprint, or for a name and the
-// authority that has signed it; and the error is one line.
+// Whatever a server's certificate contains, it is accepted only for its thumbprint, or for its name and the authority
+// that has signed it. The error is one line.
 func FuzzServerCertificate(f *testing.F) {
 	root := newCertificate(f, "root", nil)
 	leaf := newCertificate(f, "gateway", &root)
@@ -234,14 +232,14 @@ func FuzzServerCertificate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		shown := tls.ConnectionState{PeerCertificates: []*x509.Certificate{c}}
+		state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{c}}
 		known := bytes.Equal(der, leaf.Certificate[0])
 		for _, id := range []*ServerIdentity{
 			{Roots: roots, Thumbprints: []Thumbprint{sum[:]}},
 			{Roots: roots, Names: []ServerName{{Name: name, Issuers: []Thumbprint{sum[:]}}}},
 			{Roots: roots, Names: []ServerName{{Name: name}}},
 		} {
-			err := id.verify(shown, time.Now())
+			err := id.verify(state, time.Now())
 			if err != nil {
 				if line := text.Redact(err).Error(); strings.ContainsAny(line, "\r\n") {
 					t.Errorf("the error is %q", line)
@@ -249,7 +247,7 @@ func FuzzServerCertificate(f *testing.F) {
 				continue
 			}
 			if len(id.Thumbprints) > 0 && !known {
-				t.Errorf("%x is accepted for the thumbprint of another", der)
+				t.Errorf("%x is accepted for the thumbprint of another certificate", der)
 			}
 			if len(id.Names) > 0 && (len(id.Names[0].Issuers) > 0 || !bytes.Equal(der, root.Certificate[0]) && c.CheckSignatureFrom(root.Leaf) != nil) {
 				t.Errorf("%x is accepted for %q", der, name)

@@ -27,10 +27,10 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// Apache httpd asks for the client certificate as the gateway does: by renegotiating, after it has
-// read the request. Package crypto/tls has no server that could.
+// Apache httpd requests the client certificate as the gateway does: by renegotiation, after it has read the
+// request. The server of package crypto/tls cannot renegotiate.
 
-// httpdConfig is a gateway at /, one for TLS 1.3 at a port of its own.
+// httpdConfig configures a gateway with a port for each version of TLS.
 var httpdConfig = template.Must(template.New("").Parse(`
 ServerRoot "{{.Dir}}"
 ServerName localhost
@@ -63,7 +63,7 @@ Listen 127.0.0.1:{{.Port}}
 	<Location "/">
 		SSLVerifyClient require
 		SSLVerifyDepth 2
-		# The body waits here while the handshake is done.
+		# The body is buffered during the handshake.
 		SSLRenegBufferSize 131072
 	</Location>
 	ProxyPass "/" "{{$.Backend}}/"
@@ -76,8 +76,8 @@ type httpdPort struct {
 	Protocol string
 }
 
-// startHTTPD starts Apache httpd with these certificates before a server and returns the addresses of
-// its ports, with TLS 1.2 and with TLS 1.3. It is stopped at the end of the test.
+// startHTTPD starts Apache httpd as a proxy in front of a server, and returns the URLs of its ports for TLS 1.2
+// and for TLS 1.3. It is stopped when the test ends.
 func startHTTPD(t *testing.T, certificate tls.Certificate, clients *issuer, backend string) (v12, v13 string) {
 	t.Helper()
 	httpd, modules := findHTTPD()
@@ -88,7 +88,7 @@ func startHTTPD(t *testing.T, certificate tls.Certificate, clients *issuer, back
 	writePEM(t, dir, certificate)
 	writeFile(t, filepath.Join(dir, "clients.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: clients.Leaf.Raw}))
 	var log bytes.Buffer
-	for range 5 { // somebody else may take a port before httpd does
+	for range 5 { // another process may take a port before httpd does
 		ports := []httpdPort{{freePort(t), "TLSv1.2"}, {freePort(t), "TLSv1.3"}}
 		var config bytes.Buffer
 		if err := httpdConfig.Execute(&config, map[string]any{
@@ -133,8 +133,8 @@ func runHTTPD(t *testing.T, log *bytes.Buffer, name string, args ...string) bool
 			}
 		}()
 		t.Cleanup(func() {
-			// All of its processes, and at once: asked to end, it may wait ten seconds for connections.
-			// It leaves nothing behind but what is in the directory of the test.
+			// Kill all of its processes: a graceful stop may wait ten seconds for connections. All of its
+			// files are in the directory of the test.
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			<-read
 			_ = cmd.Wait()
@@ -150,8 +150,8 @@ func runHTTPD(t *testing.T, log *bytes.Buffer, name string, args ...string) bool
 
 type httpdModule struct{ Name, Path string }
 
-// findHTTPD returns the program and the modules that it needs, which are in different places, or
-// compiled in.
+// findHTTPD returns the program and the modules that it needs. Distributions have them in different
+// directories, or compiled in.
 func findHTTPD() (program string, modules []httpdModule) {
 	for _, name := range []string{"apache2", "/usr/sbin/apache2", "httpd", "/usr/sbin/httpd"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -176,47 +176,41 @@ func findHTTPD() (program string, modules []httpdModule) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
+	listener := listen(t)
+	defer closeQuietly(listener)
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// A gateway that renegotiates: every operation, on connections that are used again.
+// All operations work through a gateway that renegotiates, and reuse their connections.
 func TestApache(t *testing.T) {
 	t.Parallel()
 	servers, clients := newRoot(t, "servers"), newRoot(t, "clients")
 	certificate := servers.issue(t, func(c *x509.Certificate) { named("cluster.contoso.com")(c); forLoopback(c) })
-	mine, stranger := clients.issue(t, named("me")), newRoot(t, "strangers").issue(t, named("stranger"))
+	known, unknown := clients.issue(t, named("known")), newRoot(t, "others").issue(t, named("unknown"))
 	cluster := sfbackuptest.NewCluster()
 	for _, partition := range cluster.Partitions() {
 		cluster.SetOutcome(partition, sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	}
 	backend := newServer(t, cluster)
 	v12, v13 := startHTTPD(t, certificate, clients, backend.URL)
-	trust, show := sfbackup.WithRootCAs(servers.pool()), sfbackup.WithClientCertificate(mine)
-	certFile, keyFile := writePEM(t, t.TempDir(), mine)
+	trust, present := sfbackup.WithRootCAs(servers.pool()), sfbackup.WithClientCertificate(known)
+	certFile, keyFile := writePEM(t, t.TempDir(), known)
 
 	for _, tt := range []struct {
 		name string
 		opts opts
 	}{
-		{"roots", opts{trust, show}},
+		{"roots", opts{trust, present}},
 		{"files", opts{trust, sfbackup.WithClientCertificateFiles(certFile, keyFile)}},
-		{"pinned by SHA-1", opts{show, sfbackup.WithServerThumbprints(sha1Of(certificate))}},
-		{"pinned by SHA-256", opts{show, sfbackup.WithServerThumbprints(sha256Of(certificate))}},
-		{"by name", opts{trust, show, sfbackup.WithServerCommonName("cluster.contoso.com", sha1Of(servers.Certificate))}},
+		{"SHA-1 thumbprint", opts{present, sfbackup.WithServerThumbprints(sha1Of(certificate))}},
+		{"SHA-256 thumbprint", opts{present, sfbackup.WithServerThumbprints(sha256Of(certificate))}},
+		{"common name", opts{trust, present, sfbackup.WithServerCommonName("cluster.contoso.com", sha1Of(servers.Certificate))}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dialer := &connectionCounter{}
-			client, err := sfbackup.NewClient(v12, append(tt.opts, sfbackup.WithHTTPClient(dialer.client(t)))...)
-			if err != nil {
-				t.Fatal(err)
-			}
+			client := newClientAt(t, v12, append(tt.opts, sfbackup.WithHTTPClient(dialer.client(t)))...)
 			for range 3 {
-				everyOperation(t, client)
+				useAllOperations(t, client)
 			}
 			if n := dialer.n.Load(); n != 1 {
 				t.Errorf("%d connections", n)
@@ -224,13 +218,10 @@ func TestApache(t *testing.T) {
 		})
 	}
 
-	// Many at a time, each beginning with a POST that has a body.
+	// Many starts at a time, each with a request body.
 	t.Run("concurrently", func(t *testing.T) {
 		dialer := &connectionCounter{}
-		client, err := sfbackup.NewClient(v12, trust, show, sfbackup.WithHTTPClient(dialer.client(t)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClientAt(t, v12, trust, present, sfbackup.WithHTTPClient(dialer.client(t)))
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -241,7 +232,7 @@ func TestApache(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		// Two requests each. A connection can be made for one that gets another's instead.
+		// Each start sends two requests. A request may use a connection that becomes idle while it dials its own.
 		if n := dialer.n.Load(); n < 1 || n >= 16 {
 			t.Errorf("%d connections", n)
 		}
@@ -253,20 +244,17 @@ func TestApache(t *testing.T) {
 		want      string
 	}{
 		{"no certificate", v12, opts{trust}, "the server may want a client certificate: use WithClientCertificate"},
-		{"a wrong certificate", v12, opts{trust, sfbackup.WithClientCertificate(stranger)}, `the server does not accept the client certificate ("stranger", thumbprint ` + sha1Of(stranger)},
-		{"a server that is not pinned", v12, opts{show, sfbackup.WithServerThumbprints(sha1Of(servers.Certificate))}, "its thumbprint is not one of WithServerThumbprints"},
-		{"a server that is not trusted", v12, opts{show}, "unknown authority"},
+		{"an unknown certificate", v12, opts{trust, sfbackup.WithClientCertificate(unknown)}, `the server does not accept the client certificate ("unknown", thumbprint ` + sha1Of(unknown)},
+		{"a server with another thumbprint", v12, opts{present, sfbackup.WithServerThumbprints(sha1Of(servers.Certificate))}, "its thumbprint is not one of WithServerThumbprints"},
+		{"a server that is not trusted", v12, opts{present}, "unknown authority"},
 		{"the defaults of package tls", v12, opts{sfbackup.WithHTTPClient(&http.Client{Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: servers.pool(), Certificates: []tls.Certificate{mine}, MaxVersion: tls.VersionTLS12},
+			TLSClientConfig: &tls.Config{RootCAs: servers.pool(), Certificates: []tls.Certificate{known}, MaxVersion: tls.VersionTLS12},
 		}})}, "local error: tls: no renegotiation: the server asks for a client certificate by renegotiating, which the transport does not allow"},
-		{"TLS 1.3 only, without the option", v13, opts{trust, show}, "if the server wants TLS 1.3, use WithTLS13"},
-		{"TLS 1.3 only", v13, opts{trust, show, sfbackup.WithTLS13()}, "403 Forbidden (with TLS 1.3 the gateway cannot be shown the client certificate"},
+		{"TLS 1.3 only, without the option", v13, opts{trust, present}, "if the server wants TLS 1.3, use WithTLS13"},
+		{"TLS 1.3 only", v13, opts{trust, present, sfbackup.WithTLS13()}, "403 Forbidden (with TLS 1.3 the gateway cannot be shown the client certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			client, err := sfbackup.NewClient(tt.url, append(tt.opts, sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: 1, MaxDelay: 1}))...)
-			if err != nil {
-				t.Fatal(err)
-			}
+			client := newClientAt(t, tt.url, append(tt.opts, sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: 1, MaxDelay: 1}))...)
 			before := len(cluster.Requests())
 			for name, err := range map[string]error{
 				"GET":  progress(t.Context(), client),
@@ -277,14 +265,14 @@ func TestApache(t *testing.T) {
 				}
 			}
 			if n := len(cluster.Requests()) - before; n != 0 {
-				t.Errorf("%d requests have reached the cluster", n)
+				t.Errorf("%d requests reached the cluster", n)
 			}
 		})
 	}
 }
 
-// everyOperation uses each of the four.
-func everyOperation(t *testing.T, client *sfbackup.Client) {
+// useAllOperations calls each of the four operations.
+func useAllOperations(t *testing.T, client *sfbackup.Client) {
 	t.Helper()
 	_, err := client.BackupAndWait(t.Context(), partition1, &sfbackup.BackupOptions{Storage: bigStorage(100)}, nil)
 	if err != nil {
@@ -298,7 +286,7 @@ func everyOperation(t *testing.T, client *sfbackup.Client) {
 	}
 }
 
-// bigStorage makes a request body of about so many bytes.
+// bigStorage returns a storage whose request body has about n bytes.
 func bigStorage(n int) sfbackup.BackupStorage {
 	return &sfbackup.FileShare{Path: `\\nas\backups\` + strings.Repeat("x", n)}
 }

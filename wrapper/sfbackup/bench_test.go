@@ -31,9 +31,9 @@ const benchProgress = `{"BackupState":"Success","TimeStampUtc":"2020-01-01T00:00
 	`"EpochOfLastBackupRecord":{"DataLossVersion":"131462452931584510","ConfigurationVersion":"8589934592"},` +
 	`"LsnOfLastBackupRecord":261,"FailureError":null}`
 
-// answering returns a client that gets the same answer whatever it asks, from memory: what is left is
-// the client's own work.
-func answering(b *testing.B, status int, contentType, body string) *sfbackup.Client {
+// newCannedClient returns a client that gets the same response to every request, from memory, so that a
+// benchmark measures the client's own work.
+func newCannedClient(b *testing.B, status int, contentType, body string) *sfbackup.Client {
 	b.Helper()
 	header := http.Header{"Content-Type": {contentType}}
 	return newUncheckedClient(b, roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -44,8 +44,8 @@ func answering(b *testing.B, status int, contentType, body string) *sfbackup.Cli
 	}))
 }
 
-// perBackup reports what a benchmark costs for each of n backups in an operation.
-func perBackup(b *testing.B, n int) {
+// reportPerBackup reports the time that a benchmark takes for each of the n backups of an iteration.
+func reportPerBackup(b *testing.B, n int) {
 	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/backup")
 }
@@ -57,7 +57,7 @@ func BenchmarkServiceBackups(b *testing.B) {
 		items[i] = fmt.Sprintf(benchBackup, i)
 	}
 	page := `{"Items":[` + strings.Join(items, ",") + `],"ContinuationToken":null}`
-	client := answering(b, http.StatusOK, "application/json", page)
+	client := newCannedClient(b, http.StatusOK, "application/json", page)
 
 	b.Run("iterator", func(b *testing.B) {
 		b.SetBytes(int64(len(page)))
@@ -74,7 +74,7 @@ func BenchmarkServiceBackups(b *testing.B) {
 				b.Fatalf("%d backups", backups)
 			}
 		}
-		perBackup(b, n)
+		reportPerBackup(b, n)
 	})
 	b.Run("page", func(b *testing.B) {
 		b.SetBytes(int64(len(page)))
@@ -88,12 +88,12 @@ func BenchmarkServiceBackups(b *testing.B) {
 				b.Fatalf("%d backups", len(page.Backups))
 			}
 		}
-		perBackup(b, n)
+		reportPerBackup(b, n)
 	})
 }
 
 func BenchmarkBackupProgress(b *testing.B) {
-	client := answering(b, http.StatusOK, "application/json", benchProgress)
+	client := newCannedClient(b, http.StatusOK, "application/json", benchProgress)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := client.BackupProgress(b.Context(), partition1); err != nil {
@@ -102,7 +102,7 @@ func BenchmarkBackupProgress(b *testing.B) {
 	}
 }
 
-// BenchmarkBackupMany shows what the client does beside waiting for the network.
+// BenchmarkBackupMany measures the client's own work, without a network.
 func BenchmarkBackupMany(b *testing.B) {
 	const n = 1000
 	accepted := &http.Response{Status: "202 Accepted", StatusCode: http.StatusAccepted, Body: http.NoBody}
@@ -138,10 +138,10 @@ func BenchmarkBackupMany(b *testing.B) {
 			b.Fatalf("%d results", ended)
 		}
 	}
-	perBackup(b, n)
+	reportPerBackup(b, n)
 }
 
-// benchStorages are the members of the union, as configuration files have them.
+// benchStorages has a storage of each kind, as configuration files have it.
 var benchStorages = []struct {
 	name, data string
 }{
@@ -168,7 +168,7 @@ func BenchmarkParseBackupStorage(b *testing.B) {
 
 // BenchmarkBackupPartition sends storages of all kinds.
 func BenchmarkBackupPartition(b *testing.B) {
-	client := answering(b, http.StatusAccepted, "", "")
+	client := newCannedClient(b, http.StatusAccepted, "", "")
 	send := func(b *testing.B, storage sfbackup.BackupStorage) {
 		b.Helper()
 		opts := &sfbackup.BackupOptions{Storage: storage}
@@ -191,7 +191,7 @@ func BenchmarkBackupPartition(b *testing.B) {
 	}
 }
 
-// BenchmarkError is the way from an answer that is none to an error and its text.
+// BenchmarkError measures how an unsuccessful response becomes an error with a text.
 func BenchmarkError(b *testing.B) {
 	const fabricError = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"There is no such partition."}}`
 	for _, tt := range []struct {
@@ -200,11 +200,11 @@ func BenchmarkError(b *testing.B) {
 	}{
 		{"FabricError", "application/json", fabricError, http.StatusNotFound},
 		{"FabricError as text", "text/plain", fabricError, http.StatusNotFound},
-		{"a page for people", "text/html", "<html><body><h1>Forbidden</h1></body></html>", http.StatusForbidden},
+		{"HTML", "text/html", "<html><body><h1>Forbidden</h1></body></html>", http.StatusForbidden},
 		{"no body", "", "", http.StatusForbidden},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			client := answering(b, tt.status, tt.contentType, tt.body)
+			client := newCannedClient(b, tt.status, tt.contentType, tt.body)
 			b.ReportAllocs()
 			for b.Loop() {
 				err := client.BackupPartition(b.Context(), partition1, nil)

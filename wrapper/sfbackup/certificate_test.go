@@ -21,7 +21,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-func TestCertificateMistakes(t *testing.T) {
+func TestClientCertificateErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	good, other := newRoot(t, "a").issue(t, nil), newRoot(t, "b").issue(t, nil)
@@ -44,15 +44,15 @@ func TestCertificateMistakes(t *testing.T) {
 		{"PFX", sfbackup.WithPFX(pfxFile, "s3cret"), ""},
 		{"no certificate", sfbackup.WithClientCertificate(tls.Certificate{}), "WithClientCertificate: there is no certificate"},
 		{"no key", sfbackup.WithClientCertificate(tls.Certificate{Certificate: good.Certificate}), "has no private key"},
-		{"the key of another", sfbackup.WithClientCertificate(tls.Certificate{Certificate: good.Certificate, PrivateKey: other.PrivateKey}), "is not that of the certificate"},
-		{"no DER", sfbackup.WithClientCertificate(tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: good.PrivateKey}), "WithClientCertificate: x509: "},
+		{"the key of another certificate", sfbackup.WithClientCertificate(tls.Certificate{Certificate: good.Certificate, PrivateKey: other.PrivateKey}), "is not that of the certificate"},
+		{"invalid DER", sfbackup.WithClientCertificate(tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: good.PrivateKey}), "WithClientCertificate: x509: "},
 		{"a missing file", sfbackup.WithClientCertificateFiles(missing, keyFile), "WithClientCertificateFiles: stat "},
 		{"a directory", sfbackup.WithClientCertificateFiles(dir, keyFile), "WithClientCertificateFiles: read "},
-		{"a key for a certificate", sfbackup.WithClientCertificateFiles(keyFile, keyFile), "WithClientCertificateFiles: " + keyFile},
-		{"the key file of another", sfbackup.WithClientCertificateFiles(certFile, otherKey), "private key does not match"},
+		{"a key instead of a certificate", sfbackup.WithClientCertificateFiles(keyFile, keyFile), "WithClientCertificateFiles: " + keyFile},
+		{"the key file of another certificate", sfbackup.WithClientCertificateFiles(certFile, otherKey), "private key does not match"},
 		{"a missing PFX", sfbackup.WithPFX(missing, ""), "WithPFX: stat "},
 		{"a wrong password", sfbackup.WithPFX(pfxFile, "s3cret2"), "password incorrect"},
-		{"no PFX", sfbackup.WithPFX(keyFile, "s3cret"), "WithPFX: " + keyFile + ": pkcs12: "},
+		{"not a PFX file", sfbackup.WithPFX(keyFile, "s3cret"), "WithPFX: " + keyFile + ": pkcs12: "},
 	} {
 		_, err := sfbackup.NewClient("https://localhost", tt.opt)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret")) {
@@ -61,7 +61,7 @@ func TestCertificateMistakes(t *testing.T) {
 	}
 }
 
-// What is in a PFX file, in the ways that it is written, arrives in the order that TLS wants.
+// Certificates of a PFX file are sent in the order that TLS requires, whatever the encoding of the file is.
 func TestPFX(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
@@ -70,7 +70,7 @@ func TestPFX(t *testing.T) {
 	leaf := lower.issue(t, nil)
 	stray := newRoot(t, "stray")
 	issuers := []*x509.Certificate{stray.Leaf, root.Leaf, lower.Leaf, upper.Leaf}
-	alone := (&issuer{}).issue(t, nil)
+	selfSigned := (&issuer{}).issue(t, nil)
 	for _, tt := range []struct {
 		name    string
 		encoder *pkcs12.Encoder
@@ -81,8 +81,8 @@ func TestPFX(t *testing.T) {
 		{"modern", pkcs12.Modern, leaf, issuers, 4},
 		{"as Windows exports with TripleDES", pkcs12.LegacyDES, leaf, issuers, 4},
 		{"RC2", pkcs12.LegacyRC2, leaf, issuers[2:3], 2},
-		{"alone", pkcs12.Modern, leaf, nil, 1},
-		{"self-signed", pkcs12.Modern, alone, issuers, 1},
+		{"no issuers", pkcs12.Modern, leaf, nil, 1},
+		{"self-signed", pkcs12.Modern, selfSigned, issuers, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -92,15 +92,12 @@ func TestPFX(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "client.pfx")
 			writeFile(t, file, pfx)
-			server, shown := startAsking(t)
-			client, err := sfbackup.NewClient(server, sfbackup.WithServerCommonName("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			server, presented := startCertificateServer(t)
+			client := newClientAt(t, server, sfbackup.WithServerCommonName("gateway"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithPFX(file, "pa ss"))
 			if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 				t.Fatal(err)
 			}
-			got := shown()
+			got := presented()
 			if len(got) != tt.want || !got[0].Equal(tt.leaf.Leaf) {
 				t.Fatalf("%d certificates", len(got))
 			}
@@ -113,9 +110,9 @@ func TestPFX(t *testing.T) {
 	}
 }
 
-// gateway is the authority and certificate of all servers that ask.
+// gateway is the certificate of the test servers, with that of its authority as the chain.
 var gateway = sync.OnceValue(func() *issuer {
-	t := &testing.T{} // making certificates does not fail
+	t := &testing.T{} // issuing certificates does not fail
 	root := newRoot(t, "gateway root")
 	return &issuer{root.issue(t, func(c *x509.Certificate) { named("gateway")(c); forLoopback(c) }), [][]byte{root.Certificate.Certificate[0]}}
 })
@@ -131,9 +128,9 @@ func gatewayRoots(t testing.TB) *x509.CertPool {
 	return pool
 }
 
-// startAsking starts a server that asks for a certificate and takes any. The function returns what it
-// was shown last.
-func startAsking(t testing.TB) (url string, shown func() []*x509.Certificate) {
+// startCertificateServer starts a server that requires a client certificate and accepts any. The function
+// returns the certificates that the last request presented.
+func startCertificateServer(t testing.TB) (url string, presented func() []*x509.Certificate) {
 	t.Helper()
 	var mu sync.Mutex
 	var last []*x509.Certificate
@@ -153,26 +150,23 @@ func startAsking(t testing.TB) (url string, shown func() []*x509.Certificate) {
 	}
 }
 
-// A certificate that is renewed while the client lives is shown from the next connection on. What is
-// half written changes nothing, and neither does what is gone.
-func TestCertificateFilesAreReadAgain(t *testing.T) {
+// A renewed certificate is presented from the next connection on. While its files are incomplete or deleted,
+// the previous one stays in use.
+func TestCertificateFilesAreReloaded(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
 	first, second, third := root.issue(t, named("first")), root.issue(t, named("second")), root.issue(t, named("third"))
 	dir, next := t.TempDir(), t.TempDir()
 	certFile, keyFile := writePEM(t, dir, first)
-	url, shown := startAsking(t)
-	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shows := func(step, want string) {
+	url, presented := startCertificateServer(t)
+	client := newClientAt(t, url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
+	expect := func(step, want string) {
 		t.Helper()
 		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 			t.Fatalf("%s: %v", step, err)
 		}
-		if got := shown()[0].Subject.CommonName; got != want {
-			t.Errorf("%s: the %s certificate was shown, want the %s", step, got, want)
+		if got := presented()[0].Subject.CommonName; got != want {
+			t.Errorf("%s: the %s certificate was presented, want the %s", step, got, want)
 		}
 	}
 	read := func(name string) []byte {
@@ -182,23 +176,23 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 		}
 		return data
 	}
-	shows("at first", "first")
-	shows("again", "first")
+	expect("at first", "first")
+	expect("again", "first")
 
 	secondCert, secondKey := writePEM(t, next, second)
 	cert, key := read(secondCert), read(secondKey)
 	writeFile(t, certFile, cert[:len(cert)/2])
-	shows("half of the certificate", "first")
+	expect("half of the certificate", "first")
 	writeFile(t, certFile, cert)
-	shows("the certificate without its key", "first")
+	expect("the certificate without its key", "first")
 	writeFile(t, keyFile, key)
-	shows("both", "second")
+	expect("both", "second")
 
 	if err := os.Remove(keyFile); err != nil {
 		t.Fatal(err)
 	}
-	shows("the key is gone", "second")
-	// Of the same size and time, as a tool might keep it: it is another file all the same.
+	expect("the key is deleted", "second")
+	// Tools may keep the size and the modification time of a file that they replace.
 	thirdCert, thirdKey := writePEM(t, next, third)
 	replace := func(from, to string) {
 		data := read(from)
@@ -212,16 +206,16 @@ func TestCertificateFilesAreReadAgain(t *testing.T) {
 	}
 	replace(thirdCert, certFile)
 	replace(thirdKey, keyFile)
-	shows("both were moved into place", "third")
+	expect("both are replaced by renaming", "third")
 	fourthCert, fourthKey := writePEM(t, next, first)
 	replace(fourthCert, certFile)
 	replace(fourthKey, keyFile)
-	shows("and again", "first")
+	expect("both are replaced again", "first")
 }
 
-// A gateway that has refused a certificate is shown the new one next, although the connection would
-// have lived on.
-func TestRenewedCertificateAfterRefusal(t *testing.T) {
+// After the gateway has rejected a certificate, the next request uses a new connection, which presents the
+// renewed certificate.
+func TestRenewedCertificateAfterRejection(t *testing.T) {
 	t.Parallel()
 	root := newRoot(t, "root")
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}, ClientAuth: tls.RequestClientCert},
@@ -234,12 +228,9 @@ func TestRenewedCertificateAfterRefusal(t *testing.T) {
 		}))
 	dir := t.TempDir()
 	certFile, keyFile := writePEM(t, dir, root.issue(t, named("bad")))
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, server.URL, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(certFile, keyFile))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil {
-		t.Fatal("the gateway knows a stranger")
+		t.Fatal("the gateway accepted the bad certificate")
 	}
 	writePEM(t, dir, root.issue(t, named("good")))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
@@ -247,7 +238,7 @@ func TestRenewedCertificateAfterRefusal(t *testing.T) {
 	}
 }
 
-// Both in one file, with an RSA key in its old form.
+// One file may have both the certificate and the key, here an RSA key in PKCS #1.
 func TestCertificateAndKeyInOneFile(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -264,33 +255,27 @@ func TestCertificateAndKeyInOneFile(t *testing.T) {
 		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	}, nil))
-	url, shown := startAsking(t)
-	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(file, file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, presented := startCertificateServer(t)
+	client := newClientAt(t, url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificateFiles(file, file))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(shown()[0].Raw, der) {
-		t.Error("another certificate was shown")
+	if !bytes.Equal(presented()[0].Raw, der) {
+		t.Error("another certificate was presented")
 	}
 }
 
-// What is given as a value stays as it is.
+// A certificate that the caller passes is not modified.
 func TestClientCertificateIsCopied(t *testing.T) {
 	t.Parallel()
 	certificate := newRoot(t, "a").issue(t, nil)
 	certificate.Leaf = nil
-	url, shown := startAsking(t)
-	client, err := sfbackup.NewClient(url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(certificate))
-	if err != nil {
-		t.Fatal(err)
-	}
+	url, presented := startCertificateServer(t)
+	client := newClientAt(t, url, sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(certificate))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
-	if certificate.Leaf != nil || !bytes.Equal(shown()[0].Raw, certificate.Certificate[0]) {
+	if certificate.Leaf != nil || !bytes.Equal(presented()[0].Raw, certificate.Certificate[0]) {
 		t.Error("the certificate was changed")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-func TestNewClientReportsEveryMistake(t *testing.T) {
+func TestNewClientReportsAllErrors(t *testing.T) {
 	t.Parallel()
 	_, err := sfbackup.NewClient("localhost:19080",
 		sfbackup.WithHTTPClient(nil), sfbackup.WithLogger(nil), sfbackup.WithUserAgent(""), nil)
@@ -31,7 +32,7 @@ func TestNewClientReportsEveryMistake(t *testing.T) {
 		"sfbackup: NewClient: ", `has to begin with "http://"`, "WithHTTPClient", "WithLogger", "WithUserAgent", "an option is nil",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not say %q", err, want)
+			t.Errorf("%v does not contain %q", err, want)
 		}
 	}
 	if _, err := sfbackup.NewClient("http://localhost", sfbackup.WithUserAgent("a\nb")); err == nil {
@@ -63,7 +64,7 @@ func TestEndpoints(t *testing.T) {
 		"https://gateway/sf/cluster/": "https://gateway/sf/cluster/Services/CalcApp/CalcService/$/GetBackups",
 		"https://gateway/sf%2Fa":      "https://gateway/sf%2Fa/Services/CalcApp/CalcService/$/GetBackups",
 	} {
-		sent := &answers{list: []answer{ok(`{"Items":[]}`)}}
+		sent := &cannedResponses{list: []canned{ok(`{"Items":[]}`)}}
 		client, err := sfbackup.NewClient(endpoint, sfbackup.WithHTTPClient(&http.Client{Transport: sent}))
 		if want == "" {
 			if err == nil || strings.Contains(err.Error(), "s3cret") {
@@ -84,7 +85,7 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// The whole request of a start, as it leaves.
+// The complete request that starts a backup, as the server receives it.
 func TestRequestAsSent(t *testing.T) {
 	t.Parallel()
 	var got string
@@ -98,10 +99,7 @@ func TestRequestAsSent(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer server.Close()
-	client, err := sfbackup.NewClient(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, server.URL)
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +141,7 @@ func TestTimeoutOfTheServer(t *testing.T) {
 				sent = append(sent, req)
 				switch {
 				case req.Method == http.MethodPost:
-					return answer{status: "202 Accepted"}.response(req), nil
+					return canned{status: "202 Accepted"}.response(req), nil
 				case strings.HasSuffix(req.URL.Path, "GetBackups"):
 					return ok(`{"Items":[]}`).response(req), nil
 				default:
@@ -185,7 +183,7 @@ func TestBackupTimeout(t *testing.T) {
 		-1:                            "error",
 		-time.Duration(math.MaxInt64): "error",
 	} {
-		sent := &answers{list: []answer{{status: "202 Accepted"}}}
+		sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 		err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Timeout: timeout})
 		if want == "error" {
 			if err == nil || len(sent.requests) > 0 {
@@ -219,16 +217,13 @@ func TestNilPartition(t *testing.T) {
 	}
 }
 
-// What the caller passes in stays as it is, and its middleware sees the requests.
-func TestCallersClientIsCopied(t *testing.T) {
+// The caller's http.Client is not modified, and its transport gets the requests.
+func TestHTTPClientIsCopied(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{{status: "202 Accepted"}}}
+	sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 	caller := &http.Client{Transport: sent, Timeout: time.Minute}
 	before := *caller
-	client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(caller), sfbackup.WithUserAgent("operator/1.0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, "http://localhost", sfbackup.WithHTTPClient(caller), sfbackup.WithUserAgent("operator/1.0"))
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -240,17 +235,14 @@ func TestCallersClientIsCopied(t *testing.T) {
 	}
 }
 
-// A request is not sent on to wherever an answer points: it may carry a password.
-func TestRedirectsAreRefused(t *testing.T) {
+// Redirects are not followed, because a request may contain a password.
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
-	redirect := answer{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
+	redirect := canned{status: "307 Temporary Redirect", header: http.Header{"Location": {"http://elsewhere.example/"}}}
 	for _, timeout := range []time.Duration{0, time.Minute} {
-		sent := &answers{list: []answer{redirect}}
-		client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: noBackupBefore(sent), Timeout: timeout}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
+		sent := &cannedResponses{list: []canned{redirect}}
+		client := newClientAt(t, "http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: noBackupBefore(sent), Timeout: timeout}))
+		err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{
 			Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "pw"},
 		})
 		apiErr, ok := errors.AsType[*sfbackup.APIError](err)
@@ -260,8 +252,8 @@ func TestRedirectsAreRefused(t *testing.T) {
 	}
 }
 
-// The client's own transport over a real socket: HTTP/1.1, connections used again.
-func TestOwnTransport(t *testing.T) {
+// The default transport uses HTTP/1.1 and reuses connections.
+func TestDefaultTransport(t *testing.T) {
 	t.Parallel()
 	cluster := sfbackuptest.NewCluster()
 	remotes := map[string]bool{}
@@ -273,10 +265,7 @@ func TestOwnTransport(t *testing.T) {
 		cluster.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	client, err := sfbackup.NewClient(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, server.URL)
 	for range 3 {
 		if got, err := collect(client.ServiceBackups(t.Context(), calcService, nil)); len(got) != 5 || err != nil {
 			t.Errorf("got %d backups, %v", len(got), err)
@@ -293,7 +282,7 @@ func TestOwnTransport(t *testing.T) {
 	}
 }
 
-// An error without an answer names the operation and neither the URL nor its query.
+// The error of a call without a response names the operation, but neither the URL nor its query.
 func TestTransportErrors(t *testing.T) {
 	t.Parallel()
 	errBroken := errors.New("connection reset by peer")
@@ -311,10 +300,10 @@ func TestTransportErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
-	// A body that breaks off.
+	// The body ends early.
 	client = newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp := ok("").response(req)
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"BackupState":`), brokenReader{errBroken}))
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"BackupState":`), iotest.ErrReader(errBroken)))
 		return resp, nil
 	}))
 	if _, err = client.BackupProgress(t.Context(), partition1); !errors.Is(err, errBroken) {
@@ -325,23 +314,10 @@ func TestTransportErrors(t *testing.T) {
 	}
 }
 
-type brokenReader struct{ err error }
-
-func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
-
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
-		Level: slog.LevelDebug,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			switch a.Key {
-			case slog.TimeKey, "duration", "request_id":
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
+	logged := debugLog(&log, slog.TimeKey, "duration", "request_id")
 	errBroken := errors.New("broken")
 	fail := false
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -351,21 +327,21 @@ func TestLog(t *testing.T) {
 		if fail {
 			return nil, errBroken
 		}
-		return answer{status: "202 Accepted"}.response(req), nil
-	}), sfbackup.WithLogger(logger))
+		return canned{status: "202 Accepted"}.response(req), nil
+	}), logged)
 	storage := &sfbackup.FileShare{Path: `\\a\b`, PrimaryPassword: "s3cret"}
 	if err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: storage}); err != nil {
 		t.Fatal(err)
 	}
 	fail = true
 	_, _ = client.PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "s3cret"})
-	// The code of an error, wherever it is.
-	for _, a := range []answer{
+	// The code of an error is logged, whether it is in the body or in the status line.
+	for _, a := range []canned{
 		{status: "404 Not Found", body: `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"s3cret"}}`},
 		{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
 		{status: "500 Internal Server Error", body: "s3cret"},
 	} {
-		failing := newClient(t, &answers{list: []answer{a}}, sfbackup.WithLogger(logger))
+		failing := newClient(t, &cannedResponses{list: []canned{a}}, logged)
 		if _, err := failing.BackupProgress(t.Context(), partition1); err == nil {
 			t.Error("no error")
 		}
@@ -381,7 +357,7 @@ level=DEBUG msg="sfbackup: request" operation=GetPartitionBackupProgress attempt
 		t.Error(diff)
 	}
 
-	quiet := newClient(t, &answers{list: []answer{{status: "202 Accepted"}}}, sfbackup.WithLogger(slog.New(slog.DiscardHandler)))
+	quiet := newClient(t, &cannedResponses{list: []canned{{status: "202 Accepted"}}}, sfbackup.WithLogger(slog.New(slog.DiscardHandler)))
 	if err := quiet.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Error(err)
 	}

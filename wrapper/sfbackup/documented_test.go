@@ -18,8 +18,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// documentedCalls asks for what each documented example asks for. The result is what the call
-// returned, in the form of the answer's body; nil if it has none.
+// documentedCalls has the call of each documented example. Its result is what the client returned, which
+// marshals as the body of the response; nil if that has none.
 var documentedCalls = map[string]func(context.Context, *sfbackup.Client) (any, error){
 	"backup-partition-policy-storage": func(ctx context.Context, c *sfbackup.Client) (any, error) {
 		return nil, c.BackupPartition(ctx, partition1, nil)
@@ -47,7 +47,7 @@ var documentedCalls = map[string]func(context.Context, *sfbackup.Client) (any, e
 	},
 	"get-partition-backup-list-time-range": listPartition(&sfbackup.ListOptions{Since: day, Until: endOfDay}),
 	"get-partition-backup-list-latest":     listPartition(&sfbackup.ListOptions{Latest: true}),
-	// The request lines of these two examples lack what their texts say of pages.
+	// The request lines of these two examples lack the query parameters that their texts describe.
 	"get-partition-backup-list-max-results":        listPartition(nil),
 	"get-partition-backup-list-continuation-token": listPartition(nil),
 	"get-service-backup-list-time-range":           listService(&sfbackup.ListOptions{Since: day, Until: endOfDay}),
@@ -70,34 +70,20 @@ func backupTo(s sfbackup.BackupStorage) func(context.Context, *sfbackup.Client) 
 	}
 }
 
-// wirePage is a page in the form of the documentation.
-type wirePage struct {
-	ContinuationToken string
-	Items             []sfbackup.Backup
-}
-
 func listPartition(opts *sfbackup.ListOptions) func(context.Context, *sfbackup.Client) (any, error) {
 	return func(ctx context.Context, c *sfbackup.Client) (any, error) {
-		p, err := c.PartitionBackupsPage(ctx, partition1, opts)
-		if err != nil {
-			return nil, err
-		}
-		return wirePage{p.ContinuationToken, p.Backups}, nil
+		return c.PartitionBackupsPage(ctx, partition1, opts)
 	}
 }
 
 func listService(opts *sfbackup.ListOptions) func(context.Context, *sfbackup.Client) (any, error) {
 	return func(ctx context.Context, c *sfbackup.Client) (any, error) {
-		p, err := c.ServiceBackupsPage(ctx, calcService, opts)
-		if err != nil {
-			return nil, err
-		}
-		return wirePage{p.ContinuationToken, p.Backups}, nil
+		return c.ServiceBackupsPage(ctx, calcService, opts)
 	}
 }
 
-// For each documented example the client sends an equivalent request, and what it returns holds
-// every value of the answer: written as JSON again it is the same.
+// The client sends a request equivalent to that of each documented example. Its result has every value of the
+// response: it marshals as the documented body.
 func TestDocumentedExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../openapi/testdata/documented/*.http")
@@ -154,13 +140,13 @@ func TestDocumentedExamples(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				diffJSON(t, "answer", body, encoded)
+				diffJSON(t, "response", body, encoded)
 			}
 		})
 	}
 }
 
-// A documented storage that is read with ParseBackupStorage is the one that was sent.
+// ParseBackupStorage reads each documented storage, and the client sends the result unchanged.
 func TestDocumentedStorages(t *testing.T) {
 	t.Parallel()
 	for name, call := range documentedCalls {
@@ -169,7 +155,7 @@ func TestDocumentedStorages(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sent := &answers{list: []answer{{status: "202 Accepted"}}}
+			sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 			client := newClient(t, noBackupBefore(sent))
 			if _, err := call(t.Context(), client); err != nil {
 				t.Fatal(err)
@@ -192,8 +178,8 @@ func TestDocumentedStorages(t *testing.T) {
 	}
 }
 
-// describe returns what has to be equal in two requests for the same thing. It evens out how the
-// examples write a boolean.
+// describe returns what equivalent requests have in common. Booleans are in lower case, because the examples
+// differ in theirs.
 func describe(req *http.Request) []any {
 	query := req.URL.Query()
 	if query.Has("Latest") {

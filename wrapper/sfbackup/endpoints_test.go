@@ -18,22 +18,22 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// endpointRest is longer than an endpoint that failed is left alone.
+// endpointRest is longer than the time for which an endpoint that failed is not used.
 const endpointRest = 31 * time.Second
 
 var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 
-// nodes is a transport to the nodes of a cluster. It notes where requests went.
+// nodes is a transport to the nodes of a cluster. It records where requests are sent.
 type nodes struct {
 	cluster *sfbackuptest.Cluster
-	down    map[string]error // what a node fails with, or "POST " and a node
-	asked   []string
-	starts  []string // where requests that start a backup went
+	down    map[string]error // the errors of requests to a node, or "POST " and a node
+	hosts   []string         // of all requests
+	starts  []string         // the hosts of requests that start a backup
 	bodies  []string
 }
 
 func (n *nodes) RoundTrip(req *http.Request) (*http.Response, error) {
-	n.asked = append(n.asked, req.URL.Host)
+	n.hosts = append(n.hosts, req.URL.Host)
 	if req.Method == http.MethodPost {
 		n.starts = append(n.starts, req.URL.Host)
 	}
@@ -52,17 +52,14 @@ func (n *nodes) RoundTrip(req *http.Request) (*http.Response, error) {
 func newNodes(t *testing.T) (*sfbackup.Client, *nodes) {
 	t.Helper()
 	n := &nodes{cluster: sfbackuptest.NewCluster(), down: map[string]error{}}
-	client, err := sfbackup.NewClient("http://node1:19080",
+	client := newClientAt(t, "http://node1:19080",
 		sfbackup.WithHTTPClient(&http.Client{Transport: n}),
 		sfbackup.WithEndpoints("http://node2:19080", "http://node3:19080/"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	return client, n
 }
 
-// A client stays with one endpoint, and clients begin at different ones.
-func TestEndpointsAreSpread(t *testing.T) {
+// A client keeps using one endpoint, and clients begin with different ones.
+func TestClientsSpreadOverEndpoints(t *testing.T) {
 	t.Parallel()
 	first := map[string]bool{}
 	for range 100 {
@@ -72,19 +69,19 @@ func TestEndpointsAreSpread(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if len(slices.Compact(n.asked)) != 1 {
-			t.Errorf("asked %v", n.asked)
+		if len(slices.Compact(n.hosts)) != 1 {
+			t.Errorf("requests to %v", n.hosts)
 		}
-		first[n.asked[0]] = true
+		first[n.hosts[0]] = true
 	}
 	if len(first) != 3 {
-		t.Errorf("begins at %v", first)
+		t.Errorf("clients begin with %v", first)
 	}
 }
 
-// A request moves on from an endpoint that is down, which is then left alone for half a minute. A
-// start does so too, since nothing of it was sent; and its body is whole.
-func TestEndpointThatIsDown(t *testing.T) {
+// If an endpoint is down, a request goes on to another one, and the endpoint is not used for half a minute. So
+// does a start, because nothing of it was sent; its body is sent in full.
+func TestEndpointDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, n := newNodes(t)
@@ -96,41 +93,41 @@ func TestEndpointThatIsDown(t *testing.T) {
 		if time.Since(start) > 0 || len(n.bodies) != 1 || !strings.Contains(n.bodies[0], `"Path":"p"`) {
 			t.Errorf("after %v, bodies %q", time.Since(start), n.bodies)
 		}
-		if n.asked[len(n.asked)-1] != "node3:19080" {
-			t.Errorf("asked %v", n.asked)
+		if n.hosts[len(n.hosts)-1] != "node3:19080" {
+			t.Errorf("requests to %v", n.hosts)
 		}
-		n.asked = nil
+		n.hosts = nil
 		for range 3 {
 			if _, err := client.BackupProgress(t.Context(), partition1); err != nil {
 				t.Error(err)
 			}
 		}
-		if !slices.Equal(n.asked, []string{"node3:19080", "node3:19080", "node3:19080"}) {
-			t.Errorf("asked %v", n.asked)
+		if !slices.Equal(n.hosts, []string{"node3:19080", "node3:19080", "node3:19080"}) {
+			t.Errorf("requests to %v", n.hosts)
 		}
-		// They are asked again when it has to be.
+		// After half a minute, endpoints that failed are tried again.
 		delete(n.down, "node1:19080")
 		n.down["node3:19080"] = errRefused
 		time.Sleep(endpointRest)
-		n.asked = nil
-		if _, err := client.BackupProgress(t.Context(), partition1); err != nil || n.asked[0] != "node3:19080" || n.asked[len(n.asked)-1] != "node1:19080" {
-			t.Errorf("%v, asked %v", err, n.asked)
+		n.hosts = nil
+		if _, err := client.BackupProgress(t.Context(), partition1); err != nil || n.hosts[0] != "node3:19080" || n.hosts[len(n.hosts)-1] != "node1:19080" {
+			t.Errorf("%v, requests to %v", err, n.hosts)
 		}
-		// When all are down, each is asked once in an attempt, and the error says why.
+		// When all endpoints are down, an attempt tries each of them once, and the error gives the reason.
 		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
 			n.down[host] = errRefused
 		}
-		n.asked, n.starts = nil, nil
+		n.hosts, n.starts = nil, nil
 		err := client.BackupPartition(t.Context(), partition1, nil)
-		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 4*3 || len(n.asked) != 2*4*3 {
-			t.Errorf("%v, asked %v", err, n.asked)
+		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 4*3 || len(n.hosts) != 2*4*3 {
+			t.Errorf("%v, requests to %v", err, n.hosts)
 		}
 	})
 }
 
-// A start that may have been sent goes nowhere else before it is known what became of it; what only reads
-// is tried elsewhere.
-func TestEndpointThatBreaks(t *testing.T) {
+// A start that may have been sent goes on to another endpoint only once its outcome is known. Requests that only
+// read do so at once.
+func TestEndpointBreaksConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, n := newNodes(t)
@@ -139,43 +136,43 @@ func TestEndpointThatBreaks(t *testing.T) {
 		}
 		err := client.BackupPartition(t.Context(), partition1, nil)
 		if !errors.Is(err, io.EOF) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 4 || len(slices.Compact(n.starts)) != 4 {
-			t.Errorf("%v, asked %v", err, n.starts)
+			t.Errorf("%v, requests to %v", err, n.starts)
 		}
-		// Nobody tells what became of it.
+		// No endpoint returns the progress.
 		n.starts = nil
 		for _, host := range []string{"node1:19080", "node2:19080", "node3:19080"} {
 			n.down[host] = io.EOF
 		}
 		err = client.BackupPartition(t.Context(), partition1, nil)
 		if !errors.Is(err, io.EOF) || !errors.Is(err, sfbackup.ErrOutcomeUnknown) || len(n.starts) != 1 {
-			t.Errorf("%v, asked %v", err, n.starts)
+			t.Errorf("%v, requests to %v", err, n.starts)
 		}
 		time.Sleep(endpointRest)
-		n.asked, n.down = nil, map[string]error{}
-		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.asked) != 1 {
-			t.Errorf("%v, asked %v", err, n.asked)
+		n.hosts, n.down = nil, map[string]error{}
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.hosts) != 1 {
+			t.Errorf("%v, requests to %v", err, n.hosts)
 		}
-		// What broke is left alone.
-		broken := n.asked[0]
-		n.asked, n.down = nil, map[string]error{broken: io.EOF}
+		// An endpoint whose connection broke is not used for half a minute.
+		broken := n.hosts[0]
+		n.hosts, n.down = nil, map[string]error{broken: io.EOF}
 		for range 2 {
 			if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
 				t.Error(err)
 			}
 		}
-		if len(n.asked) != 3 || n.asked[0] != broken || slices.Contains(n.asked[1:], broken) {
-			t.Errorf("asked %v after %s", n.asked, broken)
+		if len(n.hosts) != 3 || n.hosts[0] != broken || slices.Contains(n.hosts[1:], broken) {
+			t.Errorf("requests to %v after %s", n.hosts, broken)
 		}
-		// An answer that may be the endpoint's own.
-		n.asked = nil
+		// The endpoint itself may be the cause of a 502, so the next attempt uses another one.
+		n.hosts = nil
 		n.cluster.Script(t, sfbackuptest.Answer(http.StatusBadGateway, ""))
-		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.asked) != 2 || n.asked[0] == n.asked[1] {
-			t.Errorf("%v, asked %v", err, n.asked)
+		if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) || len(n.hosts) != 2 || n.hosts[0] == n.hosts[1] {
+			t.Errorf("%v, requests to %v", err, n.hosts)
 		}
 	})
 }
 
-// Over real sockets: nobody listens at one endpoint, and the other answers.
+// Over sockets: one endpoint refuses connections, and the other responds.
 func TestEndpointsOverSockets(t *testing.T) {
 	t.Parallel()
 	cluster := sfbackuptest.NewCluster()
@@ -184,11 +181,8 @@ func TestEndpointsOverSockets(t *testing.T) {
 	closed := httptest.NewServer(cluster)
 	closed.Close()
 	for range 10 {
-		client, err := sfbackup.NewClient(closed.URL, sfbackup.WithEndpoints(server.URL))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = client.BackupPartition(t.Context(), partition1, nil)
+		client := newClientAt(t, closed.URL, sfbackup.WithEndpoints(server.URL))
+		err := client.BackupPartition(t.Context(), partition1, nil)
 		if err != nil && !errors.Is(err, sfbackup.CodeBackupInProgress) {
 			t.Error(err)
 		}
@@ -198,7 +192,7 @@ func TestEndpointsOverSockets(t *testing.T) {
 	}
 }
 
-func TestEndpointsThatDoNotFit(t *testing.T) {
+func TestMismatchedEndpoints(t *testing.T) {
 	t.Parallel()
 	for _, more := range [][]string{{"https://b"}, {"http://b/path"}, {"http://a"}, {"http://a:"}, {"http://b", "http://b"}, {"b"}, {"http://b?x"}} {
 		if _, err := sfbackup.NewClient("http://a", sfbackup.WithEndpoints(more...)); err == nil || !strings.Contains(err.Error(), "WithEndpoints") {
@@ -210,19 +204,16 @@ func TestEndpointsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// A start on a connection that was used before, and that breaks before there is an answer, is not sent again
-// by the transport: it may have taken effect. It is sent again when it is known that it has not.
-func TestStartOnAUsedConnection(t *testing.T) {
+// A start is sent on a reused connection that breaks before the response. Package net/http does not send it
+// again, because it may have taken effect. The client does, once it knows that it has not.
+func TestStartOnReusedConnection(t *testing.T) {
 	t.Parallel()
 	for fault, starts := range map[*sfbackuptest.Fault]int{
 		new(sfbackuptest.Reset()): 2, new(sfbackuptest.HangUp()): 2, new(sfbackuptest.Reset().AfterEffect()): 1, new(sfbackuptest.HangUp().AfterEffect()): 1,
 	} {
 		for _, opts := range []*sfbackup.BackupOptions{nil, {Storage: &sfbackup.FileShare{Path: `\\server\share`}}} {
 			cluster := sfbackuptest.NewCluster()
-			client, err := sfbackup.NewClient(newServer(t, cluster).URL)
-			if err != nil {
-				t.Fatal(err)
-			}
+			client := newClientAt(t, newServer(t, cluster).URL)
 			cluster.Script(t, fault.On(sfbackuptest.OpBackupPartition))
 			if err := client.BackupPartition(t.Context(), partition1, opts); err != nil {
 				t.Errorf("%s: %v", fault, err)

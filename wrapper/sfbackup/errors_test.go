@@ -15,19 +15,19 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// Whatever an answer looks like, it becomes an APIError with what there is to know, in one line.
+// Every unsuccessful response becomes an APIError with all that it says, and with a text of one line.
 func TestAPIErrors(t *testing.T) {
 	t.Parallel()
 	const text = "text/plain; charset=utf-8"
 	for _, tt := range []struct {
-		name   string
-		answer answer
-		want   sfbackup.APIError
-		text   string // after "sfbackup: GetPartitionBackupProgress: "
+		name     string
+		response canned
+		want     sfbackup.APIError
+		text     string // after "sfbackup: GetPartitionBackupProgress: "
 	}{
 		{
 			"JSON as text/plain, as the backup service writes it",
-			answer{status: "404 Not Found", contentType: text, body: reconstructed(t, "error_backup_not_enabled")},
+			canned{status: "404 Not Found", contentType: text, body: reconstructed(t, "error_backup_not_enabled")},
 			sfbackup.APIError{
 				StatusCode: 404, Code: sfbackup.CodeBackupNotEnabled,
 				Message: "Backup has not been configured/ enabled for this specific partition/ service/ application.",
@@ -36,116 +36,116 @@ func TestAPIErrors(t *testing.T) {
 		},
 		{
 			"JSON without a type",
-			answer{status: "409 Conflict", body: reconstructed(t, "error_backup_in_progress")},
+			canned{status: "409 Conflict", body: reconstructed(t, "error_backup_in_progress")},
 			sfbackup.APIError{StatusCode: 409, Code: sfbackup.CodeBackupInProgress, Message: "Backup already in Progress"},
 			"409 FABRIC_E_BACKUP_IN_PROGRESS: Backup already in Progress",
 		},
 		{
 			"JSON as the document has it, without a message",
-			answer{status: "500 Internal Server Error", contentType: jsonType, body: `{"Error":{"Code":"E_UNEXPECTED"}}`},
+			canned{status: "500 Internal Server Error", contentType: jsonType, body: `{"Error":{"Code":"E_UNEXPECTED"}}`},
 			sfbackup.APIError{StatusCode: 500, Code: sfbackup.CodeUnexpected},
 			"500 E_UNEXPECTED",
 		},
 		{
 			"a numeric code",
-			answer{status: "500 Internal Server Error", body: `{"Error":{"Code":2148734263,"Message":"Guid should contain 32 digits"}}`},
+			canned{status: "500 Internal Server Error", body: `{"Error":{"Code":2148734263,"Message":"Guid should contain 32 digits"}}`},
 			sfbackup.APIError{StatusCode: 500, Code: "2148734263", Message: "Guid should contain 32 digits"},
 			"500 2148734263: Guid should contain 32 digits",
 		},
 		{
-			"a negative numeric code, names in another case, more than is known",
-			answer{status: "500 Internal Server Error", body: `{"x":[1,{"Code":"no"}],"error":{"y":{},"code":-2146233033,"message":null}}`},
+			"a negative numeric code, names in another case, unknown properties",
+			canned{status: "500 Internal Server Error", body: `{"x":[1,{"Code":"no"}],"error":{"y":{},"code":-2146233033,"message":null}}`},
 			sfbackup.APIError{StatusCode: 500, Code: "-2146233033"},
 			"500 -2146233033",
 		},
 		{
-			"flat, as in a progress",
-			answer{status: "504 Gateway Timeout", body: `{"Code":"FABRIC_E_TIMEOUT","Message":"Timeout for the request happened"}`},
+			"an error without an envelope, as in a progress",
+			canned{status: "504 Gateway Timeout", body: `{"Code":"FABRIC_E_TIMEOUT","Message":"Timeout for the request happened"}`},
 			sfbackup.APIError{StatusCode: 504, Code: sfbackup.CodeTimeout, Message: "Timeout for the request happened"},
 			"504 FABRIC_E_TIMEOUT: Timeout for the request happened",
 		},
 		{
 			"ASP.NET Web API",
-			answer{status: "500 Internal Server Error", contentType: jsonType, body: `{"Message":"An error has occurred."}`},
+			canned{status: "500 Internal Server Error", contentType: jsonType, body: `{"Message":"An error has occurred."}`},
 			sfbackup.APIError{StatusCode: 500, Message: "An error has occurred."},
 			"500 Internal Server Error: An error has occurred.",
 		},
 		{
-			"nothing but a reason phrase with a code",
-			answer{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
+			"only a reason phrase with a code",
+			canned{status: "404 FABRIC_E_SERVICE_DOES_NOT_EXIST"},
 			sfbackup.APIError{StatusCode: 404, Code: sfbackup.CodeServiceNotFound},
 			"404 FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		},
 		{
-			"nothing but a reason phrase with a short code",
-			answer{status: "503 E_ABORT"},
+			"only a reason phrase with a short code",
+			canned{status: "503 E_ABORT"},
 			sfbackup.APIError{StatusCode: 503, Code: "E_ABORT"},
 			"503 E_ABORT",
 		},
 		{
-			"nothing but a sentence as the reason phrase",
-			answer{status: "402 Client certificate required"},
+			"only a sentence as the reason phrase",
+			canned{status: "402 Client certificate required"},
 			sfbackup.APIError{StatusCode: 402, Message: "Client certificate required"},
 			"402 Payment Required: Client certificate required",
 		},
 		{
-			"nothing at all",
-			answer{status: "502 Bad Gateway"},
+			"only a status",
+			canned{status: "502 Bad Gateway"},
 			sfbackup.APIError{StatusCode: 502},
 			"502 Bad Gateway",
 		},
 		{
-			"a status that nobody knows",
-			answer{status: "599 "},
+			"an unknown status",
+			canned{status: "599 "},
 			sfbackup.APIError{StatusCode: 599},
 			"599",
 		},
 		{
 			"HTML",
-			answer{status: "503 Service Unavailable", contentType: "text/html", body: "<!DOCTYPE html>\n<h1>Sorry</h1>", header: http.Header{"Retry-After": {"120"}}},
+			canned{status: "503 Service Unavailable", contentType: "text/html", body: "<!DOCTYPE html>\n<h1>Sorry</h1>", header: http.Header{"Retry-After": {"120"}}},
 			sfbackup.APIError{StatusCode: 503, RetryAfter: 2 * time.Minute},
 			"503 Service Unavailable",
 		},
 		{
-			"JSON that breaks off after the code",
-			answer{status: "400 Bad Request", body: `{"Error":{"Code":"E_INVALIDARG","Message":"Invalid Arg`},
+			"JSON that is truncated after the code",
+			canned{status: "400 Bad Request", body: `{"Error":{"Code":"E_INVALIDARG","Message":"Invalid Arg`},
 			sfbackup.APIError{StatusCode: 400, Code: sfbackup.CodeInvalidArgument},
 			"400 E_INVALIDARG",
 		},
 		{
-			"JSON that breaks off before the code",
-			answer{status: "400 Bad Request", body: `{"Error":{"Message":"Invalid","Code":"E_INV`},
+			"JSON that is truncated before the code",
+			canned{status: "400 Bad Request", body: `{"Error":{"Message":"Invalid","Code":"E_INV`},
 			sfbackup.APIError{StatusCode: 400, Message: "Invalid"},
 			"400 Bad Request: Invalid",
 		},
 		{
-			"JSON of another kind",
-			answer{status: "400 Bad Request", body: `[{"Code":"no"}]`},
+			"JSON that is not an object",
+			canned{status: "400 Bad Request", body: `[{"Code":"no"}]`},
 			sfbackup.APIError{StatusCode: 400},
 			"400 Bad Request",
 		},
 		{
-			"a code of another kind",
-			answer{status: "400 Bad Request", body: `{"Error":{"Code":{"a":1},"Message":["b"]}}`},
+			"a code that is not a string or a number",
+			canned{status: "400 Bad Request", body: `{"Error":{"Code":{"a":1},"Message":["b"]}}`},
 			sfbackup.APIError{StatusCode: 400},
 			"400 Bad Request",
 		},
 		{
-			"a message of many lines with bytes that are not UTF-8",
-			answer{status: "400 Bad Request", body: "{\"Error\":{\"Code\":\"E_INVALIDARG\",\"Message\":\"a\\r\\n\\tb\xff\"}}"},
+			"a message of several lines with invalid UTF-8",
+			canned{status: "400 Bad Request", body: "{\"Error\":{\"Code\":\"E_INVALIDARG\",\"Message\":\"a\\r\\n\\tb\xff\"}}"},
 			sfbackup.APIError{StatusCode: 400, Code: sfbackup.CodeInvalidArgument, Message: "a\r\n\tb\uFFFD"},
 			"400 E_INVALIDARG: a b\uFFFD",
 		},
 		{
-			"a success of another kind",
-			answer{status: "206 Partial Content", contentType: jsonType, body: `{"BackupState":"Success"}`},
+			"another status of success",
+			canned{status: "206 Partial Content", contentType: jsonType, body: `{"BackupState":"Success"}`},
 			sfbackup.APIError{StatusCode: 206, Message: "expected status 200"},
 			"206 Partial Content: expected status 200",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := newClient(t, &answers{list: []answer{tt.answer}}).BackupProgress(t.Context(), partition1)
+			_, err := newClient(t, &cannedResponses{list: []canned{tt.response}}).BackupProgress(t.Context(), partition1)
 			got, ok := errors.AsType[*sfbackup.APIError](err)
 			if !ok {
 				t.Fatalf("got %v", err)
@@ -162,17 +162,17 @@ func TestAPIErrors(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", err, want)
 			}
 			if got.Code != "" && !errors.Is(err, got.Code) || errors.Is(err, sfbackup.ErrorCode("")) {
-				t.Error("errors.Is does not go by the code")
+				t.Error("errors.Is does not compare the code")
 			}
 		})
 	}
 }
 
-// The error of a start that was not accepted, whatever else succeeded.
+// Only a 202 accepts a start. Every other status of success is an error.
 func TestBackupPartitionNeeds202(t *testing.T) {
 	t.Parallel()
 	for _, status := range []string{"200 OK", "204 No Content", "301 Moved Permanently"} {
-		err := newClient(t, &answers{list: []answer{{status: status}}}).BackupPartition(t.Context(), partition1, nil)
+		err := newClient(t, &cannedResponses{list: []canned{{status: status}}}).BackupPartition(t.Context(), partition1, nil)
 		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok {
 			t.Errorf("%s: got %v", status, err)
 		}
@@ -181,13 +181,13 @@ func TestBackupPartitionNeeds202(t *testing.T) {
 
 func TestLongErrors(t *testing.T) {
 	t.Parallel()
-	forged := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"A\nlevel=ERROR\u001b[1m` + strings.Repeat("x", 60_000) + `","Message":"m"}}`}
-	err := newClient(t, noBackupBefore(&answers{list: []answer{forged}})).BackupPartition(t.Context(), partition1, nil)
+	forged := canned{status: "500 Internal Server Error", body: `{"Error":{"Code":"A\nlevel=ERROR\u001b[1m` + strings.Repeat("x", 60_000) + `","Message":"m"}}`}
+	err := newClient(t, noBackupBefore(&cannedResponses{list: []canned{forged}})).BackupPartition(t.Context(), partition1, nil)
 	if text := err.Error(); len(text) > 400 || strings.ContainsAny(text, "\n\x1b") {
 		t.Errorf("the text has %d bytes: %q", len(text), text)
 	}
-	long := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("é ", 10_000) + `"}}`}
-	err = newClient(t, noBackupBefore(&answers{list: []answer{long}})).BackupPartition(t.Context(), partition1, nil)
+	long := canned{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("é ", 10_000) + `"}}`}
+	err = newClient(t, noBackupBefore(&cannedResponses{list: []canned{long}})).BackupPartition(t.Context(), partition1, nil)
 	apiErr, ok := errors.AsType[*sfbackup.APIError](err)
 	if !ok || len(apiErr.Message) != 30_000 {
 		t.Fatalf("got %v", err)
@@ -195,10 +195,10 @@ func TestLongErrors(t *testing.T) {
 	if text := err.Error(); len(text) > 400 || !strings.HasSuffix(text, "…") || strings.Contains(text, "\uFFFD") {
 		t.Errorf("the text has %d bytes: %s", len(text), text)
 	}
-	// No more is read than is worth it.
+	// Only the beginning of a long body is read.
 	read := 0
 	client := newClient(t, noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp := answer{status: "500 Internal Server Error"}.response(req)
+		resp := canned{status: "500 Internal Server Error"}.response(req)
 		resp.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
 			if read += len(p); read > 10<<20 {
 				return 0, errors.New("too much was read")
@@ -210,8 +210,8 @@ func TestLongErrors(t *testing.T) {
 	if err := client.BackupPartition(t.Context(), partition1, nil); err == nil || read > 1<<20 {
 		t.Errorf("%d bytes were read, %v", read, err)
 	}
-	endless := answer{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("x", 1<<20)}
-	if err := newClient(t, noBackupBefore(&answers{list: []answer{endless}})).BackupPartition(t.Context(), partition1, nil); !errors.Is(err, sfbackup.CodeUnexpected) {
+	endless := canned{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"` + strings.Repeat("x", 1<<20)}
+	if err := newClient(t, noBackupBefore(&cannedResponses{list: []canned{endless}})).BackupPartition(t.Context(), partition1, nil); !errors.Is(err, sfbackup.CodeUnexpected) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -220,10 +220,10 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Every body is closed, whatever the answer is.
+// Every body is closed, whatever the response is.
 func TestBodiesAreClosed(t *testing.T) {
 	t.Parallel()
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "202 Accepted"},
 		ok(`{"BackupState":"Success"}`), ok(`{"Items":[]}`), ok(`{"Items":`), ok(`null`),
 		{status: "404 Not Found", body: "x"},
@@ -240,7 +240,7 @@ func TestBodiesAreClosed(t *testing.T) {
 		_, _ = client.BackupProgress(t.Context(), partition1)
 		_, _ = client.PartitionBackupsPage(t.Context(), partition1, nil)
 		if closed != opened || opened < 3 {
-			t.Errorf("%s %s: %d of %d bodies are closed", a.status, a.body, closed, opened)
+			t.Errorf("%s %s: %d of %d bodies were closed", a.status, a.body, closed, opened)
 		}
 	}
 }

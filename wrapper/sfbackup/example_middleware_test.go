@@ -12,8 +12,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// traced stands for otelhttp.NewTransport of go.opentelemetry.io/contrib, which is a function like this
-// but for its options.
+// traced stands for otelhttp.NewTransport of go.opentelemetry.io/contrib, which is such a function with options.
 func traced(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)
@@ -24,7 +23,7 @@ func traced(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// Traces around a transport of one's own. Every attempt is a span.
+// Trace the requests of your own transport. Every attempt is a span.
 func ExampleWithHTTPClient() {
 	cluster := sfbackuptest.NewCluster()
 	client, err := sfbackup.NewClient("http://localhost:19080",
@@ -40,7 +39,7 @@ func ExampleWithHTTPClient() {
 	// <nil>
 }
 
-// Traces around the transport that the options about certificates make.
+// Trace the requests of the transport that the options about certificates make.
 func ExampleWithMiddleware() {
 	server, err := sfbackuptest.NewServer(sfbackuptest.NewCluster(), sfbackuptest.WithClientCertificates())
 	if err != nil {

@@ -2,6 +2,7 @@ package sfbackup_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -16,8 +17,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// exampleClient returns a client of a cluster in memory, so that the examples run. Backups go as the
-// outcome says, without one in no time.
+// exampleClient returns a client of a cluster in memory, so that examples can run. Without an outcome, backups succeed
+// at once.
 func exampleClient(outcome ...sfbackuptest.Outcome) *sfbackup.Client {
 	cluster := sfbackuptest.NewCluster()
 	for _, partition := range cluster.Partitions() {
@@ -45,34 +46,7 @@ func ExampleNewClient() {
 	// WithLogger: the logger is nil
 }
 
-// Nobody may be able to tell what became of a start: here its answer is lost, and for a while nothing else
-// is answered either. Look again later, and compare.
-func ExampleOutcomeUnknownError() {
-	ctx, partition := context.Background(), uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
-	cluster := sfbackuptest.NewCluster()
-	client, err := sfbackup.NewClient("http://localhost:19080", sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport()}))
-	if err != nil {
-		log.Fatal(err)
-	}
-	started := false
-	cluster.Inject(
-		sfbackuptest.HangUp().AfterEffect().When(func(r *http.Request) bool { started = r.Method == http.MethodPost; return started }),
-		sfbackuptest.Answer(http.StatusInternalServerError, "").When(func(*http.Request) bool { return started }))
-
-	err = client.BackupPartition(ctx, partition, nil)
-	if unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err); ok {
-		fmt.Println(err)
-		now, err := client.BackupProgress(ctx, partition)
-		if errors.Is(unknown.Before.Err, sfbackup.ErrNoBackup) && err == nil {
-			fmt.Println("there was no backup before, and now there is one:", now.BackupState)
-		}
-	}
-	// Output:
-	// sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF
-	// there was no backup before, and now there is one: Accepted
-}
-
-// Send one backup to a storage of its own, and give it half an hour.
+// Back up a partition to a storage of its own, with a timeout of half an hour.
 func ExampleClient_BackupPartition() {
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 	storage := &sfbackup.FileShare{
@@ -101,7 +75,7 @@ func ExampleClient_BackupProgress() {
 	// sfbackup: GetPartitionBackupProgress: no backup was ever requested for this partition
 }
 
-// See each state as it is read, and give up when the backup does not even begin.
+// Look at each state that is read, and stop waiting if the backup does not begin.
 func ExampleClient_WaitForBackup() {
 	client := exampleClient(sfbackuptest.Outcome{Accepted: time.Hour})
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
@@ -109,11 +83,11 @@ func ExampleClient_WaitForBackup() {
 	if err := client.BackupPartition(ctx, partition, nil); err != nil {
 		log.Fatal(err)
 	}
-	errStuck := errors.New("the backup does not begin")
+	errNotRunning := errors.New("the backup does not begin")
 	_, err := client.WaitForBackup(ctx, partition, &sfbackup.WaitOptions{
 		OnProgress: func(p *sfbackup.Progress) error {
 			if p.BackupState == sfbackup.BackupStateAccepted {
-				return errStuck
+				return errNotRunning
 			}
 			return nil
 		},
@@ -127,7 +101,7 @@ func ExampleClient_BackupAndWait() {
 	partition := uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 	progress, err := client.BackupAndWait(context.Background(), partition, nil, &sfbackup.WaitOptions{
 		MinDelay:    5 * time.Second,
-		JoinRunning: true, // rather than fail when a backup is running
+		JoinRunning: true, // wait for a running backup instead of failing
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -164,7 +138,7 @@ func ExampleClient_PartitionBackups() {
 	// Full 639
 }
 
-// Hand out pages one by one, as a web service does.
+// Request single pages, as a web service may have to.
 func ExampleClient_ServiceBackupsPage() {
 	client := exampleClient()
 	opts := sfbackup.ListOptions{PageSize: 2}
@@ -205,12 +179,57 @@ func ExampleParseServiceName() {
 	//  the service name "CalcApp/" has an empty part
 }
 
-// Keep a storage, or a kind of storage that this package does not know, in a configuration file.
+// Read storages from a configuration file. A kind that this package does not know is kept as it is, and a misspelled
+// property is an error.
 func ExampleParseBackupStorage() {
-	storage, err := sfbackup.ParseBackupStorage([]byte(`{"StorageKind":"Tape","Reel":7}`))
+	for _, config := range []string{
+		`{"StorageKind":"FileShare","Path":"\\\\nas\\backups","PrimaryUserName":"backup","PrimaryPassword":"secret"}`,
+		`{"StorageKind":"Tape","Reel":7}`,
+		`{"StorageKind":"FileShare","Pfad":"x"}`,
+	} {
+		storage, err := sfbackup.ParseBackupStorage([]byte(config))
+		switch s := storage.(type) {
+		case *sfbackup.FileShare:
+			fmt.Println(s.Path, s.PrimaryPassword)
+		case *sfbackup.UnknownStorage:
+			fmt.Println(s.Kind(), string(s.Raw))
+		default:
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// \\nas\backups [redacted]
+	// Tape {"StorageKind":"Tape","Reel":7}
+	// sfbackup: ParseBackupStorage: Pfad is not a property of its kind
+}
+
+// Store a page as JSON, and go on with the list in another process.
+func ExamplePage() {
+	client, partition := exampleClient(), uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
+	opts := sfbackup.ListOptions{PageSize: 2}
+	page, err := client.PartitionBackupsPage(context.Background(), partition, &opts)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(storage.Kind())
-	// Output: Tape
+	stored, err := json.Marshal(page) // in the form of the documentation
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var previous sfbackup.Page
+	if err := json.Unmarshal(stored, &previous); err != nil {
+		log.Fatal(err)
+	}
+	opts.ContinuationToken = previous.ContinuationToken
+	next, err := client.PartitionBackupsPage(context.Background(), partition, &opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(previous.Backups), "stored,", len(next.Backups), "more")
+
+	empty, err := json.Marshal(sfbackup.Page{})
+	fmt.Println(string(empty), err)
+	// Output:
+	// 2 stored, 1 more
+	// {"ContinuationToken":"","Items":[]} <nil>
 }

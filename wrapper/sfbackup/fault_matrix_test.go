@@ -25,26 +25,26 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
-// A matrixOperation is something that a client does. What it returns without an error has to be right.
+// A matrixOperation is an operation of the client. If it returns no error, its result has to be correct.
 type matrixOperation struct {
 	name string
-	api  sfbackuptest.Operation // whose requests faults hit that come once
+	api  sfbackuptest.Operation // the one whose request a fault hits that happens once
 	do   func(context.Context, *sfbackup.Client, *sfbackuptest.Cluster, *output) error
 }
 
-// wrong is how the error begins of what is not right, whether there is an error of the client or not.
-const wrong = "WRONG: "
+// wrongPrefix begins the error of an incorrect result, whether the client returned an error or not.
+const wrongPrefix = "WRONG: "
 
-func wrongError(text string) error { return errors.New(wrong + text) }
+func wrongError(text string) error { return errors.New(wrongPrefix + text) }
 
-// started checks a start that has succeeded, or that has failed: there is one backup more, or none.
+// started checks that a start that succeeded has started one backup, and that one that failed has started none.
 func started(ctx context.Context, cluster *sfbackuptest.Cluster, before int, err error) error {
-	if err := inTime(ctx); err != nil {
+	if err := checkInTime(ctx); err != nil {
 		return err
 	}
-	time.Sleep(time.Hour) // whatever was started has ended
+	time.Sleep(time.Hour) // every started backup has ended by then
 	switch n := len(cluster.Backups(partition1)) - before; {
 	case n == 1 && err == nil, n == 0 && err != nil, n < 2 && errors.Is(err, sfbackup.ErrOutcomeUnknown):
 		return err
@@ -55,15 +55,15 @@ func started(ctx context.Context, cluster *sfbackuptest.Cluster, before int, err
 	}
 }
 
-// inTime checks that not much more than a context has ended.
-func inTime(ctx context.Context) error {
+// checkInTime checks that a call returned within a second after the deadline of its context.
+func checkInTime(ctx context.Context) error {
 	if deadline, _ := ctx.Deadline(); time.Since(deadline) > time.Second {
-		return wrongError("it goes on after its context has ended")
+		return wrongError("it continues after its context has ended")
 	}
 	return nil
 }
 
-// listedAll reads a list, which has to have all that the cluster has.
+// listedAll reads a list, which has to have every backup of some partitions once, or end with an error.
 func listedAll(cluster *sfbackuptest.Cluster, partitions []uuid.UUID, list iter.Seq2[sfbackup.Backup, error], out *output) error {
 	got := map[uuid.UUID]int{}
 	for b, err := range list {
@@ -72,26 +72,23 @@ func listedAll(cluster *sfbackuptest.Cluster, partitions []uuid.UUID, list iter.
 		}
 		out.show(b)
 		if got[b.BackupID]++; got[b.BackupID] > 1 {
-			return wrongError("a backup comes twice")
+			return wrongError("a backup is listed twice")
 		}
 	}
-	n := 0
-	for _, p := range partitions {
-		for _, b := range cluster.Backups(p) {
-			n++
-			if got[b.ID] == 0 {
-				return wrongError("a backup is missing")
-			}
+	want := backupIDs(cluster, partitions...)
+	for id := range want {
+		if got[id] == 0 {
+			return wrongError("a backup is missing")
 		}
 	}
-	if n != len(got) {
-		return wrongError("there are too many backups")
+	if len(want) != len(got) {
+		return wrongError("a backup is listed that does not exist")
 	}
 	return nil
 }
 
-// matrixOperations are all that a client does. Starts name a storage with a secret or, where they are
-// waited for, the one of the policy, so that the list shows what they did.
+// matrixOperations are all operations of the client. Some starts name a storage with a secret. The others use
+// the storage of the policy, whose list shows what they started.
 func matrixOperations(t *testing.T) []matrixOperation {
 	t.Helper()
 	paged := &sfbackup.ListOptions{PageSize: 2}
@@ -103,16 +100,16 @@ func matrixOperations(t *testing.T) []matrixOperation {
 	}
 	for i, storage := range secretStorages(t) {
 		operations = append(operations, matrixOperation{
-			fmt.Sprint("… with storage ", i+1), sfbackuptest.OpBackupPartition,
+			fmt.Sprint("BackupPartition to storage ", i+1), sfbackuptest.OpBackupPartition,
 			func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 				opts := &sfbackup.BackupOptions{Storage: storage}
 				o.show(opts)
-				// A backup in a storage of its own is in no list.
+				// A backup in a storage of its own is in no list, so its progress is read.
 				err := c.BackupPartition(ctx, partition1, opts)
-				if late := inTime(ctx); late != nil {
+				if late := checkInTime(ctx); late != nil {
 					return late
 				}
-				o.over.Store(true)
+				o.faultsOver.Store(true)
 				_, none := newUncheckedClient(t, cluster.Transport(), tokenOf(marker)).BackupProgress(context.WithoutCancel(ctx), partition1)
 				switch {
 				case none == nil && (err == nil || errors.Is(err, sfbackup.ErrOutcomeUnknown)), errors.Is(none, sfbackup.ErrNoBackup) && err != nil:
@@ -153,7 +150,7 @@ func matrixOperations(t *testing.T) []matrixOperation {
 		matrixOperation{"BackupProgress", sfbackuptest.OpGetPartitionBackupProgress, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 			p, err := c.BackupProgress(ctx, partition2)
 			o.show(p)
-			if stored := cluster.Backups(partition2); err == nil && p.BackupID != stored[len(stored)-1].ID {
+			if err == nil && p.BackupID != lastBackup(cluster, partition2).ID {
 				return wrongError("the progress is of another backup")
 			}
 			return err
@@ -161,7 +158,7 @@ func matrixOperations(t *testing.T) []matrixOperation {
 		matrixOperation{"WaitForBackup", sfbackuptest.OpGetPartitionBackupProgress, func(ctx context.Context, c *sfbackup.Client, cluster *sfbackuptest.Cluster, o *output) error {
 			p, err := c.WaitForBackup(ctx, partition2, nil)
 			o.show(p)
-			if stored := cluster.Backups(partition2); err == nil && p.BackupID != stored[len(stored)-1].ID {
+			if err == nil && p.BackupID != lastBackup(cluster, partition2).ID {
 				return wrongError("the progress is of another backup")
 			}
 			return err
@@ -180,8 +177,8 @@ func matrixOperations(t *testing.T) []matrixOperation {
 			}
 			return err
 		}},
-		matrixOperation{"a page by a token", sfbackuptest.OpGetPartitionBackupList, func(ctx context.Context, c *sfbackup.Client, _ *sfbackuptest.Cluster, o *output) error {
-			// A token may have the signature of a storage in it, so it does not show in errors either.
+		matrixOperation{"PartitionBackupsPage with a token", sfbackuptest.OpGetPartitionBackupList, func(ctx context.Context, c *sfbackup.Client, _ *sfbackuptest.Cluster, o *output) error {
+			// A token may contain the signature of a storage, so errors must not show it.
 			page, err := c.PartitionBackupsPage(ctx, partition1, &sfbackup.ListOptions{PageSize: 1, ContinuationToken: "sig=" + marker})
 			o.show(page)
 			return err
@@ -189,22 +186,22 @@ func matrixOperations(t *testing.T) []matrixOperation {
 	)
 }
 
-// A matrixFault goes wrong, and how often: with one request of the operation, or with all.
+// A matrixFault is a fault that hits one request of the operation, or all requests.
 type matrixFault struct {
 	name  string
 	fault sfbackuptest.Fault
 	once  bool
 }
 
-// endless is an answer that does not end: it begins, and repeats a piece until its reader is gone.
-func endless(name string, status int, begin, piece string) sfbackuptest.Fault {
+// endlessResponse is a response that begins, and then repeats a piece until its reader is gone.
+func endlessResponse(name string, status int, begin, piece string) sfbackuptest.Fault {
 	return sfbackuptest.Custom(name, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		pour(w, status, begin, piece)
+		writeEndlessly(w, status, begin, piece)
 	})
 }
 
-func pour(w http.ResponseWriter, status int, begin, piece string) {
+func writeEndlessly(w http.ResponseWriter, status int, begin, piece string) {
 	piece = strings.Repeat(piece, 1+4096/len(piece))
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
@@ -215,7 +212,7 @@ func pour(w http.ResponseWriter, status int, begin, piece string) {
 	panic(http.ErrAbortHandler)
 }
 
-func saying(name string, status int, body string) sfbackuptest.Fault {
+func respond(name string, status int, body string) sfbackuptest.Fault {
 	return sfbackuptest.Custom(name, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(status)
@@ -223,26 +220,26 @@ func saying(name string, status int, body string) sfbackuptest.Fault {
 	})
 }
 
-// stuckServers are answers without an end, or of a depth without one.
-func stuckServers() []sfbackuptest.Fault {
+// endlessResponses are responses of endless length or depth.
+func endlessResponses() []sfbackuptest.Fault {
 	return []sfbackuptest.Fault{
-		endless("a page of spaces", http.StatusOK, ``, ` `),
-		endless("a backup without end", http.StatusOK, `{"Items":[{"BackupId":"`, `0`),
-		endless("a property without end", http.StatusOK, `{"Items":[],"New":"`, `0`),
-		endless("nesting without end", http.StatusOK, `{"Items":[`, `[`),
-		endless("a nested property without end", http.StatusOK, `{"BackupState":"Success","New":`, `{"a":`),
-		endless("a token without end", http.StatusOK, `{"Items":[],"ContinuationToken":"`, `t`),
-		endless("an error without end", http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED","Message":"`, `m`),
-		sfbackuptest.Custom("202 without end", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		endlessResponse("endless white space", http.StatusOK, ``, ` `),
+		endlessResponse("an endless backup", http.StatusOK, `{"Items":[{"BackupId":"`, `0`),
+		endlessResponse("an endless property", http.StatusOK, `{"Items":[],"New":"`, `0`),
+		endlessResponse("endless nesting", http.StatusOK, `{"Items":[`, `[`),
+		endlessResponse("an endless nested property", http.StatusOK, `{"BackupState":"Success","New":`, `{"a":`),
+		endlessResponse("an endless token", http.StatusOK, `{"Items":[],"ContinuationToken":"`, `t`),
+		endlessResponse("an endless error", http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED","Message":"`, `m`),
+		sfbackuptest.Custom("202 with an endless body", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Method == http.MethodPost {
-				right := httptest.NewRecorder()
-				if next.ServeHTTP(right, r); right.Code != http.StatusAccepted {
-					w.WriteHeader(right.Code)
-					_, _ = right.Body.WriteTo(w)
+				resp := httptest.NewRecorder()
+				if next.ServeHTTP(resp, r); resp.Code != http.StatusAccepted {
+					w.WriteHeader(resp.Code)
+					_, _ = resp.Body.WriteTo(w)
 					return
 				}
 			}
-			pour(w, http.StatusAccepted, ``, ` `)
+			writeEndlessly(w, http.StatusAccepted, ``, ` `)
 		}),
 	}
 }
@@ -251,8 +248,8 @@ func matrixFaults() []matrixFault {
 	each := []sfbackuptest.Fault{
 		sfbackuptest.Refuse(), sfbackuptest.Reset(), sfbackuptest.Reset().AfterEffect(), sfbackuptest.HangUp(), sfbackuptest.HangUp().AfterEffect(),
 		sfbackuptest.Stall(0), sfbackuptest.Stall(3 * time.Minute), sfbackuptest.SlowBody(1, time.Second), sfbackuptest.SlowBody(1, time.Minute),
-		saying("200 without a body", 200, ""), saying("200 and half of JSON", 200, "{"), saying("200 and HTML", 200, "<html>"), sfbackuptest.Answer(204, ""),
-		// (With a start it would be the word of the server that there is one.)
+		respond("200 without a body", 200, ""), respond("200 with truncated JSON", 200, "{"), respond("200 with HTML", 200, "<html>"), sfbackuptest.Answer(204, ""),
+		// (To a start it would mean that the server has accepted it.)
 		sfbackuptest.Answer(202, "").When(func(r *http.Request) bool { return r.Method == http.MethodGet }),
 		sfbackuptest.Answer(400, `{"Error":{"Code":"E_INVALIDARG","Message":"no"}}`),
 		sfbackuptest.Answer(404, `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"no"}}`),
@@ -265,7 +262,7 @@ func matrixFaults() []matrixFault {
 		sfbackuptest.CutBody(3), sfbackuptest.CutBody(1000), sfbackuptest.TruncateBody(3), sfbackuptest.Gzip(),
 		sfbackuptest.DuplicatePage(), sfbackuptest.RepeatToken(), sfbackuptest.EndlessPages(),
 	}
-	each = append(each, stuckServers()...)
+	each = append(each, endlessResponses()...)
 	faults := []matrixFault{{name: "nothing"}}
 	for _, f := range each {
 		name := f.String()
@@ -274,9 +271,9 @@ func matrixFaults() []matrixFault {
 	return faults
 }
 
-// Every fault with every operation: it is recovered from or the error says what it was; nothing hangs,
-// nothing is wrong, nothing is left running (the bubble sees to that), and no secret is in anything that is
-// returned or logged. The golden file is the table of all results.
+// Every operation recovers from every fault, or its error describes the fault. No operation hangs, returns an
+// incorrect result, leaves a goroutine running (the bubble would report it), or shows a secret in what it returns
+// or logs. The golden file is the table of all results.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
 	operations := matrixOperations(t)
@@ -297,13 +294,13 @@ func TestFaultMatrix(t *testing.T) {
 	}
 	for fault, row := range results {
 		for op, text := range row {
-			if strings.HasPrefix(text, wrong) {
+			if strings.HasPrefix(text, wrongPrefix) {
 				t.Errorf("%s, %s: %s", op, fault, text)
 			}
 		}
 	}
 	if cells := len(faults) * len(operations); failures < cells/3 || failures > cells*3/4 {
-		t.Errorf("%d of %d have failed", failures, cells)
+		t.Errorf("%d of %d calls failed", failures, cells)
 	}
 
 	got := matrixTable(faults, operations, results)
@@ -318,7 +315,7 @@ func TestFaultMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("the table has changed; -update writes it anew:\n%s", diff)
+		t.Errorf("the table has changed; -update writes the new one:\n%s", diff)
 	}
 }
 
@@ -329,7 +326,7 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 	out := &output{}
 	logger := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
 	client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithLogger(logger), tokenOf(marker))
-	// There is a backup to look at.
+	// There is a backup whose progress can be read.
 	if _, err := client.BackupAndWait(t.Context(), partition2, nil, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -338,12 +335,12 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 		if fault.once {
 			f = f.On(op.api)
 		}
-		cluster.Inject(f.When(func(*http.Request) bool { return !out.over.Load() }))
+		cluster.Inject(f.When(func(*http.Request) bool { return !out.faultsOver.Load() }))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	err := op.do(ctx, client, cluster, out)
-	if late := inTime(ctx); late != nil && op.api != sfbackuptest.OpBackupPartition { // which has looked before
+	if late := checkInTime(ctx); late != nil && op.api != sfbackuptest.OpBackupPartition { // which has checked it
 		return late
 	}
 	out.show(err)
@@ -355,14 +352,16 @@ func testFault(t *testing.T, fault matrixFault, op matrixOperation) error {
 	return err
 }
 
-// matrixTable lays out the results: a row for each fault, a column for each operation, and below the errors
-// to which they refer.
+// matrixTable formats the results: a row for each fault, a column for each operation, and below the table the
+// errors that it refers to.
 func matrixTable(faults []matrixFault, operations []matrixOperation, results map[string]map[string]string) string {
 	var b strings.Builder
-	b.WriteString("# What becomes of every operation under every fault\n\n" +
-		"Written by `make fault-report`. A fault hits once one request of the operation, or always all of its requests, those that look\n" +
-		"at the progress before and after a start included. The retry policy is the default, the context ends after an hour.\n\n" +
-		"ok: the fault is recovered from, or does not hit the operation, and the result is right. A number: the error below.\n\n| fault |")
+	b.WriteString("# The result of every operation under every fault\n\n" +
+		"Written by `make fault-report`. \"Once\" means that a fault hits one request of the operation, \"always\" that it hits all requests\n" +
+		"of the call, including those that read the progress before and after a start. The retry policy is the default, and the context\n" +
+		"has a deadline of one hour.\n\n" +
+		"\"ok\" means that the client recovered from the fault, or that the fault did not affect the operation, and that the result is\n" +
+		"correct. A number refers to the errors below the table.\n\n| fault |")
 	for _, op := range operations {
 		fmt.Fprintf(&b, " %s |", op.name)
 	}

@@ -16,7 +16,7 @@ import (
 
 // Every generated struct has a counterpart with the same fields, so that a change of the document cannot be
 // adopted only in part.
-func TestEveryFieldHasACounterpart(t *testing.T) {
+func TestGeneratedFieldsHaveCounterparts(t *testing.T) {
 	t.Parallel()
 	pairs := []struct{ generated, ours any }{
 		{generated.BackupPartitionDescription{}, BackupOptions{}},
@@ -43,7 +43,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 		{generated.GetPartitionBackupListParams{}, ListOptions{}},
 		{generated.GetServiceBackupListParams{}, ListOptions{}},
 	}
-	// The names that differ, and "" for the fields that the client sets by itself.
+	// The names that differ, and "" for the fields that the client sets itself.
 	renamed := map[string]string{
 		"BackupPartitionDescription.BackupStorage": "Storage",
 		"BackupPartitionParams.BackupTimeout":      "Timeout",
@@ -82,7 +82,7 @@ func TestEveryFieldHasACounterpart(t *testing.T) {
 			}
 		}
 	}
-	// The list of pairs has every struct of the document.
+	// The list of pairs has every schema with properties.
 	doc := document(t)
 	for name, s := range doc.Components.Schemas {
 		if len(s.Value.Properties) > 0 && name != "FailureError" && !covered[name] { // FailureError is FabricErrorError
@@ -125,7 +125,7 @@ func TestFieldsAreComplete(t *testing.T) {
 	}
 }
 
-// Neither direction of a conversion loses anything: every field is set, converted and converted back.
+// Conversions lose nothing in either direction: every field is set, converted and converted back.
 func TestConversionsAreComplete(t *testing.T) {
 	t.Parallel()
 	b := generated.BackupInfo{}
@@ -193,7 +193,7 @@ func TestConstantsAreTheEnumerations(t *testing.T) {
 			t.Errorf("%s: the document has %q, the package %q", name, got, want)
 		}
 	}
-	// The same for the members of the unions.
+	// The kinds of the unions are those of the document, too.
 	for union, kinds := range map[string][]StorageKind{
 		"BackupStorageDescription": {
 			(*AzureBlobStore)(nil).Kind(), (*FileShare)(nil).Kind(),

@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// flaky is a transport on which requests go wrong at random. It knows what its client cannot know: which
-// of them took effect.
+// flaky is a transport that fails at random. It records which starts the server has accepted, which its client
+// cannot know.
 type flaky struct {
 	next   http.RoundTripper
-	rate   float64 // of requests that go wrong
+	rate   float64 // of requests that are hit by a fault
 	faults []flakyFault
 
 	mu       sync.Mutex
 	random   *rand.Rand
-	accepted int // starts
+	accepted int // how many starts the server has accepted
 	trace    []string
 }
 
-// A flakyFault answers a request in its own way. effect lets the request take effect, and returns the right
-// answer.
+// A flakyFault responds to a request in place of the server. effect sends the request to the server, and returns
+// its response.
 type flakyFault struct {
 	name string
 	do   func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error)
@@ -53,28 +53,28 @@ func (f *flaky) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent.Body = io.NopCloser(bytes.NewReader(body))
 		resp, err := f.next.RoundTrip(sent)
 		if err != nil {
-			panic(err) // nothing goes wrong behind this transport
+			panic(err) // the transport below does not fail
 		}
 		if resp.StatusCode == http.StatusAccepted {
 			f.mu.Lock()
 			f.accepted++
 			f.mu.Unlock()
 		}
-		// Nobody may be left to read it.
+		// The client may be gone and not read the body.
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 		return resp
 	}
-	name, do := f.draw()
-	f.note(req.Method, req.URL.Path[strings.LastIndexByte(req.URL.Path, '/'):], name)
+	name, do := f.choose()
+	f.record(req.Method, req.URL.Path[strings.LastIndexByte(req.URL.Path, '/'):], name)
 	if do == nil {
 		return effect(), nil
 	}
 	return do(f, req, effect)
 }
 
-func (f *flaky) draw() (string, func(*flaky, *http.Request, func() *http.Response) (*http.Response, error)) {
+func (f *flaky) choose() (string, func(*flaky, *http.Request, func() *http.Response) (*http.Response, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.faults) == 0 || f.random.Float64() >= f.rate {
@@ -84,7 +84,7 @@ func (f *flaky) draw() (string, func(*flaky, *http.Request, func() *http.Respons
 	return fault.name, fault.do
 }
 
-func (f *flaky) note(what ...string) {
+func (f *flaky) record(what ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.trace = append(f.trace, strings.TrimSpace(strings.Join(what, " ")))
@@ -97,7 +97,7 @@ func (f *flaky) backups() int {
 	return f.accepted
 }
 
-// int64N draws a number.
+// int64N returns a random number below n.
 func (f *flaky) int64N(n int64) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +108,7 @@ func errReset() error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 }
 
-// failWith loses the request or its answer.
+// failWith loses the request, or its response.
 func failWith(name string, err func() error, takesEffect bool) flakyFault {
 	return flakyFault{name, func(_ *flaky, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
 		if takesEffect {
@@ -118,8 +118,8 @@ func failWith(name string, err func() error, takesEffect bool) flakyFault {
 	}}
 }
 
-// answerWith answers in place of the server, or in spite of it.
-func answerWith(a answer, takesEffect bool) flakyFault {
+// respondWith returns its own response, with or without sending the request to the server.
+func respondWith(a canned, takesEffect bool) flakyFault {
 	name := fmt.Sprint(a.status, " ", a.body, a.header)
 	if takesEffect {
 		name += " after effect"
@@ -132,9 +132,9 @@ func answerWith(a answer, takesEffect bool) flakyFault {
 	}}
 }
 
-// late lets the request take effect after up to so long, whether its client still waits or not.
-func late(upTo time.Duration) flakyFault {
-	return flakyFault{"late", func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+// delayed lets the request take effect after a random time below upTo, whether the client still waits or not.
+func delayed(upTo time.Duration) flakyFault {
+	return flakyFault{"delayed", func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 		d := time.Duration(f.int64N(int64(upTo)))
 		done := make(chan *http.Response, 1)
 		time.AfterFunc(d, func() { done <- effect() })
@@ -147,12 +147,13 @@ func late(upTo time.Duration) flakyFault {
 	}}
 }
 
-// givenUp lets somebody on the way give up the request, which takes effect up to as long again later.
-func givenUp(a answer) flakyFault {
-	return flakyFault{"given up: " + a.status, func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
-		patience := 2*time.Second + time.Duration(f.int64N(int64(time.Minute)))
-		time.AfterFunc(patience+time.Duration(f.int64N(int64(time.Minute))), func() { effect() })
-		timer := time.NewTimer(patience)
+// abandoned responds like a proxy that has stopped waiting for the server. The request takes effect up to a minute
+// after that.
+func abandoned(a canned) flakyFault {
+	return flakyFault{"abandoned: " + a.status, func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		timeout := 2*time.Second + time.Duration(f.int64N(int64(time.Minute)))
+		time.AfterFunc(timeout+time.Duration(f.int64N(int64(time.Minute))), func() { effect() })
+		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -163,19 +164,19 @@ func givenUp(a answer) flakyFault {
 	}}
 }
 
-// breaks are the faults after which a client cannot know what became of its request, and some after which
-// it can.
-func breaks() []flakyFault {
+// ambiguousFaults are faults after which a client does not know whether its request took effect. After a few of
+// them it does.
+func ambiguousFaults() []flakyFault {
 	eof := func() error { return io.EOF }
 	faults := []flakyFault{
 		failWith("refused", func() error { return errRefused }, false),
 		failWith("reset", errReset, false), failWith("reset after effect", errReset, true),
 		failWith("EOF", eof, false), failWith("EOF after effect", eof, true),
-		answerWith(answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
-		late(3 * time.Minute), late(3 * time.Minute), late(3 * time.Second),
-		givenUp(answer{status: "504 Gateway Timeout"}), givenUp(answer{status: "408 Request Timeout"}),
+		respondWith(canned{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"3"}}}, false),
+		delayed(3 * time.Minute), delayed(3 * time.Minute), delayed(3 * time.Second),
+		abandoned(canned{status: "504 Gateway Timeout"}), abandoned(canned{status: "408 Request Timeout"}),
 	}
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "408 Request Timeout"},
 		{status: "500 Internal Server Error", body: `{"Error":{"Code":"E_UNEXPECTED","Message":"m"}}`},
 		{status: "502 Bad Gateway"},
@@ -184,7 +185,7 @@ func breaks() []flakyFault {
 		{status: "400 FABRIC_E_RECONFIGURATION_PENDING"},
 		{status: "504 FABRIC_E_TIMEOUT"},
 	} {
-		faults = append(faults, answerWith(a, false), answerWith(a, true))
+		faults = append(faults, respondWith(a, false), respondWith(a, true))
 	}
 	return faults
 }

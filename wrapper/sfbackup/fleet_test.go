@@ -23,7 +23,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// fleetCluster is a cluster with n services of one partition each.
+// fleetCluster returns a client of a cluster with n services of one partition each.
 func fleetCluster(t testing.TB, n int) (*sfbackup.Client, *sfbackuptest.Cluster) {
 	t.Helper()
 	var services []sfbackuptest.Service
@@ -36,7 +36,7 @@ func fleetCluster(t testing.TB, n int) (*sfbackup.Client, *sfbackuptest.Cluster)
 	return newClusterClient(t, sfbackuptest.WithServices(services...))
 }
 
-// backupMany is BackupMany with options that are right.
+// backupMany calls BackupMany with valid options.
 func backupMany(t testing.TB, client *sfbackup.Client, partitions iter.Seq[uuid.UUID], opts *sfbackup.BackupManyOptions) iter.Seq2[uuid.UUID, sfbackup.BackupResult] {
 	t.Helper()
 	results, err := client.BackupMany(t.Context(), partitions, opts)
@@ -53,14 +53,14 @@ func TestBackupManyOnProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, cluster := fleetCluster(t, 5)
 		partitions := cluster.Partitions()
-		enough := errors.New("enough")
-		states := map[uuid.UUID][]sfbackup.BackupState{} // without a lock: the race detector tells
+		errEnough := errors.New("enough")
+		states := map[uuid.UUID][]sfbackup.BackupState{} // without a lock: the race detector would report another goroutine
 		results := map[uuid.UUID]sfbackup.BackupResult{}
 		for partition, r := range backupMany(t, client, slices.Values(partitions), &sfbackup.BackupManyOptions{
 			OnProgress: func(partition uuid.UUID, p *sfbackup.Progress) error {
 				states[partition] = append(states[partition], p.BackupState)
 				if partition == partitions[2] {
-					return enough
+					return errEnough
 				}
 				return nil
 			},
@@ -68,7 +68,7 @@ func TestBackupManyOnProgress(t *testing.T) {
 			results[partition] = r
 			last := states[partition][len(states[partition])-1]
 			if partition == partitions[2] {
-				if r.Err != enough || r.Start != sfbackup.Started || len(states[partition]) != 1 || r.Progress.BackupState != last { //nolint:errorlint // as it is
+				if r.Err != errEnough || r.Start != sfbackup.Started || len(states[partition]) != 1 || r.Progress.BackupState != last { //nolint:errorlint // it is promised as it is
 					t.Errorf("got %+v after %v", r, states[partition])
 				}
 			} else if r.Err != nil || r.Start != sfbackup.Started || last != sfbackup.BackupStateSuccess || states[partition][0] != sfbackup.BackupStateAccepted {
@@ -81,7 +81,7 @@ func TestBackupManyOnProgress(t *testing.T) {
 	})
 }
 
-// Every partition gets one result, as its backup ends; and no more are under way than allowed.
+// Every partition gets one result when its backup ends, and no more backups are in flight than allowed.
 func TestBackupMany(t *testing.T) {
 	t.Parallel()
 	for _, concurrency := range []int{0, 1, 3, 50, 1000} {
@@ -92,10 +92,10 @@ func TestBackupMany(t *testing.T) {
 			cluster.SetOutcome(partitions[7], sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED"})
 			cluster.SetOutcome(partitions[8], sfbackuptest.Outcome{Running: 5 * time.Minute})
 			missing := uuid.New()
-			asked := 0
+			taken := 0
 			seq := func(yield func(uuid.UUID) bool) {
 				for _, p := range append(slices.Clone(partitions), missing) {
-					asked++
+					taken++
 					if !yield(p) {
 						return
 					}
@@ -111,8 +111,8 @@ func TestBackupMany(t *testing.T) {
 				Concurrency: concurrency,
 				OnCount: func(p sfbackup.BackupCount) {
 					last = p
-					if p.InFlight > limit || p.Started != asked || p.InFlight+p.Succeeded+p.Failed != p.Started {
-						t.Errorf("concurrency %d: %+v after %d", concurrency, p, asked)
+					if p.InFlight > limit || p.Started != taken || p.InFlight+p.Succeeded+p.Failed != p.Started {
+						t.Errorf("concurrency %d: %+v after %d", concurrency, p, taken)
 					}
 				},
 			}) {
@@ -153,9 +153,9 @@ func TestBackupManyCancelled(t *testing.T) {
 			cluster.SetOutcome(p, sfbackuptest.Outcome{Accepted: -1, Running: time.Hour})
 		}
 		cluster.SetOutcome(partitions[0], sfbackuptest.Outcome{Accepted: -1, Running: -1})
-		errNoon := errors.New("the window has closed")
+		errWindow := errors.New("the maintenance window has ended")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Minute, func() { cancel(errNoon) })
+		time.AfterFunc(time.Minute, func() { cancel(errWindow) })
 		states := map[string]int{}
 		results, err := client.BackupMany(ctx, slices.Values(partitions), &sfbackup.BackupManyOptions{Concurrency: 4})
 		if err != nil {
@@ -165,20 +165,20 @@ func TestBackupManyCancelled(t *testing.T) {
 			switch {
 			case r.Err == nil:
 				states["ended"]++
-			case !errors.Is(r.Err, errNoon):
+			case !errors.Is(r.Err, errWindow):
 				t.Errorf("%v does not wrap the cause", r.Err)
 			case r.Start == sfbackup.Started && r.Progress.BackupState == sfbackup.BackupStateInProgress && strings.Contains(r.Err.Error(), "last state BackupInProgress"):
-				states["under way"]++
+				states["running"]++
 			default:
 				t.Errorf("got %+v", r)
 			}
 		}
-		if diff := cmp.Diff(map[string]int{"ended": 1, "under way": 4}, states); diff != "" {
+		if diff := cmp.Diff(map[string]int{"ended": 1, "running": 4}, states); diff != "" {
 			t.Error(diff)
 		}
 	})
 
-	// A context that has ended before, a request that is under way when it ends.
+	// The context ends while a request is in flight, and then before anything is sent.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -204,7 +204,7 @@ func TestBackupManyCancelled(t *testing.T) {
 	}
 }
 
-// Leaving the loop ends all requests and leaves nothing behind, which the bubble would notice.
+// Leaving the loop ends all requests and goroutines; the bubble would report one that is left.
 func TestBackupManyBreak(t *testing.T) {
 	t.Parallel()
 	for _, stop := range []int{1, 5} {
@@ -280,7 +280,7 @@ func TestBackupManyOptions(t *testing.T) {
 	})
 }
 
-// Waiting costs requests by the schedule and not by the number of partitions at a time.
+// The schedule alone says how often a progress is polled, not the number of partitions in flight.
 func TestBackupManySchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -288,11 +288,11 @@ func TestBackupManySchedule(t *testing.T) {
 		for _, p := range cluster.Partitions() {
 			cluster.SetOutcome(p, sfbackuptest.Outcome{Accepted: -1, Running: 9 * time.Minute})
 		}
-		looks := 0
+		polls := 0
 		transport := contract.ForTest(t, runtime, cluster.Transport())
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(req.URL.Path, "GetBackupProgress") {
-				looks++
+				polls++
 			}
 			return transport.RoundTrip(req)
 		}))
@@ -301,15 +301,15 @@ func TestBackupManySchedule(t *testing.T) {
 				t.Error(r.Err)
 			}
 		}
-		// Two partitions, nine minutes, at most every 22 and at least every 30 seconds, and the first few.
-		if looks < 2*18 || looks > 2*32 {
-			t.Errorf("%d looks", looks)
+		// Two partitions for nine minutes: a poll every 22 to 30 seconds, after a few at shorter delays.
+		if polls < 2*18 || polls > 2*32 {
+			t.Errorf("%d polls", polls)
 		}
 	})
 }
 
-// The delays of a fleet are those of one wait.
-func TestFleetDelays(t *testing.T) {
+// The delays between polls are those of a single wait.
+func TestBackupManyDelays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, cluster := fleetCluster(t, 2)
@@ -328,15 +328,15 @@ func TestFleetDelays(t *testing.T) {
 	})
 }
 
-// However many backups are in flight, few requests are.
+// At most 16 requests are in flight, however many backups are.
 func TestBackupManyRequestsAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(10, 20, 1)...))
-		var now, most atomic.Int64
+		var inFlight, most atomic.Int64
 		client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
-			n := now.Add(1)
-			defer now.Add(-1)
+			n := inFlight.Add(1)
+			defer inFlight.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
 			time.Sleep(time.Second)
@@ -350,17 +350,17 @@ func TestBackupManyRequestsAtATime(t *testing.T) {
 			ended++
 		}
 		if ended != 200 || most.Load() != 16 {
-			t.Errorf("%d results, %d requests at a time", ended, most.Load())
+			t.Errorf("%d results, at most %d requests in flight", ended, most.Load())
 		}
 	})
 }
 
-// Leaving the loop ends it, however many results are on their way just then.
+// Leaving the loop works while many responses are in flight.
 func TestBackupManyBreakInFlight(t *testing.T) {
 	t.Parallel()
 	client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
-			return answer{status: "202 Accepted"}.response(req), nil
+			return canned{status: "202 Accepted"}.response(req), nil
 		}
 		return ok(`{"BackupState":"Success","TimeStampUtc":"2018-01-01T09:00:55Z","BackupId":"` + uuid.NewString() + `"}`).response(req), nil
 	}))
@@ -378,14 +378,14 @@ func TestBackupManyBreakInFlight(t *testing.T) {
 				break
 			}
 			if n%7 == 0 {
-				goruntime.Gosched() // so that results pile up
+				goruntime.Gosched() // so that responses accumulate
 			}
 		}
 	}
 }
 
-// A server that wants to be left alone for longer than the next look is, and that holds up no other
-// partition, however many there are; before a start, at it, and after it.
+// BackupMany waits as long as a Retry-After asks it to, before a start, at the start and after it. Many partitions
+// that wait do not delay another one.
 func TestBackupManyRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -22,7 +22,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// addBodies adds the bodies of all examples and reconstructions to a corpus.
+// addBodies adds the documented and reconstructed bodies to a corpus.
 func addBodies(f *testing.F) {
 	f.Helper()
 	files, err := filepath.Glob("../../openapi/testdata/*/*")
@@ -34,7 +34,7 @@ func addBodies(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		// The answer of a transcript, and the request body.
+		// The bodies of the request and the response of a transcript.
 		for part := range bytes.SplitSeq(data, []byte("\n\n")) {
 			if i := bytes.IndexByte(part, '{'); i >= 0 {
 				f.Add(part[i : bytes.LastIndexByte(part, '}')+1])
@@ -44,20 +44,20 @@ func addBodies(f *testing.F) {
 	}
 }
 
-// returnedPerItem is what a list hands out for an item beside its fields, whatever the item is: a
-// partition, and why the backup failed. Both are small structs. The identity of the backup is kept while
-// its page is read, in a slice that grows.
+// returnedPerItem is the memory that a list uses for each item apart from its strings, whatever the item is: the
+// partition and the failure, which are small structs, and the identity of the backup, which is kept while its
+// page is read in a slice that grows.
 const returnedPerItem = 256
 
-// A syntax error says by a JSON pointer where it is, and so repeats the names that it is behind. Package
-// jsontext makes it of many copies that grow, once for a page. What fits into its first buffers is not
-// looked at before, so that a name there can be that long, and three times as long when it is not UTF-8.
+// A syntax error contains a JSON pointer to its place, and so repeats the names on the path to it. Package jsontext
+// builds the pointer from many growing copies, once for each page. Names that fit into its first buffers are not
+// checked before. So a name can be as long as these, and three times as long if it is not UTF-8.
 const (
 	pointerFactor = 12
 	maxPointer    = 3 * 8 << 10
 )
 
-// pointerLength returns how long the JSON pointer of an error is.
+// pointerLength returns the length of the JSON pointer of an error.
 func pointerLength(err error) int {
 	e, ok := errors.AsType[*jsontext.SyntacticError](err)
 	if !ok {
@@ -66,13 +66,12 @@ func pointerLength(err error) int {
 	return len(e.JSONPointer)
 }
 
-// A page is read without a panic; what is read can be written and read again; and what
-// encoding/json cannot read at all is not read either.
+// Reading a page does not panic, every backup that was read can be written and read again, and input that is not
+// JSON is an error.
 //
-// The reader itself keeps to the bound on memory without exception, however many items there are. A list
-// may take a constant for each item more, as the caller is given a value for each "{}". In a Page all of
-// them are together: the slice ends up to a quarter longer than it has to be, and all that it was before
-// adds up to less than five times that.
+// The reader keeps to the memory limit however many items there are. A list may use a constant amount more for
+// each item, because the caller gets a value for each "{}". A Page has all of them in one slice: it ends up to a
+// quarter longer than necessary, and its earlier copies add up to less than five times its length.
 func FuzzPage(f *testing.F) {
 	addBodies(f)
 	addHostileBodies(f)
@@ -127,7 +126,7 @@ func FuzzPage(f *testing.F) {
 			}
 		}
 		if !json.Valid(data) {
-			t.Errorf("not JSON, but a page: %q", data)
+			t.Errorf("read as a page, but not JSON: %q", data)
 		}
 	})
 }
@@ -139,17 +138,17 @@ func readList(t *testing.T, data []byte, receive func(Backup) bool) {
 	_, _ = (&pageReader{list: new(list), receive: receive}).readBody(t.Context(), body.buffered())
 }
 
-// addHostileBodies adds what costs a decoder most for its length.
+// addHostileBodies adds bodies that cost a decoder the most for their length.
 func addHostileBodies(f *testing.F) {
 	f.Helper()
 	for _, body := range []string{
-		// Levels, of which each is a frame of a recursion, or a place in an error.
+		// Deep nesting: each level is a stack frame, or part of the pointer of an error.
 		`{"Items":[],"x":` + strings.Repeat("[", 9000),
 		`{"Items":[{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}]}`,
 		`{"Items":[{"PartitionInformation":` + strings.Repeat(`{"":`, 5000) + `1` + strings.Repeat("}", 5000) + `}]}`,
 		`{"StorageKind":"Tape","x":` + strings.Repeat(`{"":`, 5000) + `1` + strings.Repeat("}", 5000) + `}`,
 		strings.Repeat(`{"Error":`, 5000),
-		// Many of what is short.
+		// Many short values.
 		`{"Items":[{}` + strings.Repeat(",{}", 9000) + `]}`,
 		`{"Items":[` + strings.Repeat(`{"backupid":null},`, 2000) + `{}]}`,
 		`{"Items":[` + strings.Repeat(`{"FailureError":{}},`, 2000) + `{}]}`,
@@ -159,7 +158,7 @@ func addHostileBodies(f *testing.F) {
 		`{"ServicePartitionKind":"Named"` + strings.Repeat(`,"name":""`, 2000) + `}`,
 		`{"BackupState":"Success"` + strings.Repeat(`,"failureerror":{}`, 2000) + `}`,
 		`{"Code":""` + strings.Repeat(`,"Code":"\n"`, 2000) + `}`,
-		// Texts, whose bytes become three or are taken apart.
+		// Strings with bytes that become three, or with escapes.
 		`{"Message":"` + strings.Repeat("\xff", 20000) + `"}`,
 		`{"Message":"` + strings.Repeat("a ", 10000) + `"}`,
 		`{"BackupState":"` + strings.Repeat(`\n`, 10000) + `"}`,
@@ -215,7 +214,7 @@ func FuzzProgress(f *testing.F) {
 	})
 }
 
-// Every body becomes an error of one line that is not a body.
+// Every body becomes an error with a text of one short line.
 func FuzzAPIError(f *testing.F) {
 	addBodies(f)
 	addHostileBodies(f)
@@ -244,11 +243,11 @@ func FuzzAPIError(f *testing.F) {
 	})
 }
 
-// partition is a partition that nothing is known about.
+// partition is a partition of the documentation's examples.
 var partition = uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 
-// A storage that can be read can be sent, unless something is missing; and is the same when it is
-// read once more.
+// A storage that can be read can be sent, unless a required property is missing. What is sent is read as the same
+// storage.
 func FuzzStorage(f *testing.F) {
 	addBodies(f)
 	addHostileBodies(f)
@@ -284,7 +283,7 @@ func FuzzPartition(f *testing.F) {
 	f.Add([]byte(`{"ServicePartitionKind":"Ring","Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		item := append(append([]byte(`{"PartitionInformation":`), data...), '}')
-		// What a caller has kept may have names of any length, and so may the pointer of an error.
+		// A stored backup may have names of any length, and so may the pointer of an error.
 		pointer := pointerLength(new(Backup).UnmarshalJSON(item))
 		checkMemory(t, len(item), pointerFactor*uint64(pointer), func() { _ = new(Backup).UnmarshalJSON(item) })
 		var b Backup
@@ -293,7 +292,7 @@ func FuzzPartition(f *testing.F) {
 		}
 		p := b.PartitionInformation
 		if u, ok := p.(*UnknownPartition); ok && u.Raw != nil && !bytes.Contains(data, u.Raw) {
-			t.Fatalf("%s is not what came", u.Raw)
+			t.Fatalf("%s is not part of the input", u.Raw)
 		}
 		w := wirePartition(p)
 		if again := newPartition(&w); !reflect.DeepEqual(p, again) {
@@ -302,8 +301,8 @@ func FuzzPartition(f *testing.F) {
 	})
 }
 
-// An endpoint that is accepted is accepted again as it is kept, as the same; requests go to its host and
-// below its path. One that is not accepted may hold a secret, so that the error does not repeat it.
+// The normalized form of an accepted endpoint is accepted and does not change, and requests go to its host, below
+// its path. The error of a rejected endpoint does not repeat it, because it may contain a secret.
 func FuzzEndpoint(f *testing.F) {
 	for _, endpoint := range []string{
 		"http://localhost:19080", "https://gateway/sf/cluster/", "https://gateway/sf%2Fa", "http://[::1]:19080", "http://[fe80::1%25eth0]", "HTTP://LOCALHOST",
@@ -329,7 +328,7 @@ func FuzzEndpoint(f *testing.F) {
 		}
 		again, err := transport.ParseEndpoint(u.String())
 		if err != nil || again.String() != u.String() {
-			t.Fatalf("%q is kept as %q, which becomes %v, %v", endpoint, u, again, err)
+			t.Fatalf("%q is normalized to %q, which becomes %v, %v", endpoint, u, again, err)
 		}
 		var sent *http.Request
 		client, err := NewClient(endpoint, WithRetry(RetryPolicy{MaxAttempts: 1}), WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -348,8 +347,8 @@ func FuzzEndpoint(f *testing.F) {
 	})
 }
 
-// A name that is accepted is accepted again as it is returned, and its path leads to it and nowhere
-// else.
+// The full form of an accepted name is accepted and does not change, and the path of its request identifies that
+// service and no other.
 func FuzzServiceName(f *testing.F) {
 	for _, name := range []string{"fabric:/CalcApp/CalcService", "CalcApp~CalcService", "a/../b", "a//b", "a%2Fb", "$", "fabric:", ":", "a?b#c", ";,"} {
 		f.Add(name)

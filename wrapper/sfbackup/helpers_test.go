@@ -3,7 +3,9 @@ package sfbackup_test
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +17,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// The names of the documentation's examples, which are those of a cluster without options.
+// The names in the documentation's examples. A cluster without options has them as well.
 var (
 	partition1 = uuid.MustParse("1daae3f5-7fd6-42e9-b1ba-8c05f873994d")
 	partition2 = uuid.MustParse("81645ec7-d260-4c59-9533-8f129bde8e83")
@@ -23,12 +25,12 @@ var (
 
 const calcService sfbackup.ServiceName = "fabric:/CalcApp/CalcService"
 
-// roundTripper is a function as a transport: for answers that no cluster gives.
+// roundTripper is a transport made of a function, for responses that no cluster sends.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// The contract that everything in these tests is held to.
+// The documents that requests and responses are validated against.
 var (
 	documented = mustValidate(openapi.Documented)
 	runtime    = mustValidate(openapi.Runtime)
@@ -42,9 +44,8 @@ func mustValidate(document []byte) *contract.Validator {
 	return v
 }
 
-// newClient returns a client that sends through a transport, for answers that keep to no contract.
-// What is sent keeps to it all the same, storages of unknown kinds apart. Nothing is sent twice, unless
-// an option says so.
+// newClient returns a client that sends through a transport whose responses may violate the contract. Its
+// requests are validated, except for storages of unknown kinds. It does not retry unless an option says so.
 func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
 	t.Helper()
 	requests := runtime.Without(contract.RuleDiscriminator)
@@ -61,26 +62,33 @@ func newClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Optio
 	}), opts...)
 }
 
+// newUncheckedClient returns a client that sends through a transport. Its requests are not validated.
 func newUncheckedClient(t testing.TB, transport http.RoundTripper, opts ...sfbackup.Option) *sfbackup.Client {
 	t.Helper()
 	opts = append([]sfbackup.Option{sfbackup.WithHTTPClient(&http.Client{Transport: transport})}, opts...)
-	client, err := sfbackup.NewClient("http://localhost:19080", opts...)
+	return newClientAt(t, "http://localhost:19080", opts...)
+}
+
+// newClientAt returns a client for an endpoint. Its requests are not validated.
+func newClientAt(t testing.TB, endpoint string, opts ...sfbackup.Option) *sfbackup.Client {
+	t.Helper()
+	client, err := sfbackup.NewClient(endpoint, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-// newClusterClient returns a client of a cluster in memory that no one else uses, and that answers
-// as a 6.4 cluster does. Every exchange is checked.
+// newClusterClient returns a client and its own cluster in memory, which responds as a 6.4 cluster does.
+// Every request and response is validated.
 func newClusterClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster) {
 	t.Helper()
 	cluster := sfbackuptest.NewCluster(opts...)
 	return newUncheckedClient(t, contract.ForTest(t, runtime, cluster.Transport())), cluster
 }
 
-// newDocumentedClient is the same with a cluster that answers as the documentation says, which is
-// right under both documents.
+// newDocumentedClient is like newClusterClient with a cluster that responds as the documentation says. Its
+// responses are valid under both documents.
 func newDocumentedClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster) {
 	t.Helper()
 	cluster := sfbackuptest.NewCluster(append(opts, sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented))...)
@@ -88,15 +96,15 @@ func newDocumentedClient(t testing.TB, opts ...sfbackuptest.Option) (*sfbackup.C
 	return newUncheckedClient(t, transport), cluster
 }
 
-// answer is a canned answer.
-type answer struct {
+// canned is a canned response.
+type canned struct {
 	status      string // "404 Not Found"
 	contentType string
 	header      http.Header
 	body        string
 }
 
-func (a answer) response(req *http.Request) *http.Response {
+func (a canned) response(req *http.Request) *http.Response {
 	header := a.header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -115,15 +123,15 @@ func (a answer) response(req *http.Request) *http.Response {
 	}
 }
 
-// answers is a transport that gives one answer after the other, and the last one for good. It keeps
-// what it was sent.
-type answers struct {
-	list     []answer
+// cannedResponses is a transport that returns one response after the other, and then repeats the last one. It
+// records the requests.
+type cannedResponses struct {
+	list     []canned
 	requests []*http.Request
 	bodies   [][]byte
 }
 
-func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *cannedResponses) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -138,8 +146,8 @@ func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return next.response(req), nil
 }
 
-// noBackupBefore is a transport for starts: there was no backup before, and all else is up to another
-// transport.
+// noBackupBefore is a transport for starts. It responds to a request for the progress that no backup was ever
+// requested, and sends all other requests through next.
 func noBackupBefore(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		if strings.HasSuffix(req.URL.Path, "/GetBackupProgress") {
@@ -149,7 +157,7 @@ func noBackupBefore(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// posts returns how many starts were sent to a cluster.
+// posts returns how many requests that start a backup were sent to a cluster.
 func posts(cluster *sfbackuptest.Cluster) int {
 	n := 0
 	for _, r := range cluster.Requests() {
@@ -162,14 +170,44 @@ func posts(cluster *sfbackuptest.Cluster) int {
 
 const jsonType = "application/json; charset=utf-8"
 
-func ok(body string) answer { return answer{status: "200 OK", contentType: jsonType, body: body} }
+func ok(body string) canned { return canned{status: "200 OK", contentType: jsonType, body: body} }
+
+// backupIDs returns the identities of all backups that a cluster has of some partitions.
+func backupIDs(cluster *sfbackuptest.Cluster, partitions ...uuid.UUID) map[uuid.UUID]bool {
+	ids := map[uuid.UUID]bool{}
+	for _, p := range partitions {
+		for _, b := range cluster.Backups(p) {
+			ids[b.ID] = true
+		}
+	}
+	return ids
+}
+
+// lastBackup returns the last backup that a cluster has of a partition.
+func lastBackup(cluster *sfbackuptest.Cluster, partition uuid.UUID) sfbackuptest.Backup {
+	backups := cluster.Backups(partition)
+	return backups[len(backups)-1]
+}
+
+// debugLog returns the option to log to a writer at level debug, without some attributes.
+func debugLog(w io.Writer, without ...string) sfbackup.Option {
+	return sfbackup.WithLogger(slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if slices.Contains(without, a.Key) {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
+}
 
 // collect reads a list to its end.
 func collect(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Backup, err error) {
 	for b, e := range seq {
 		if e != nil {
 			if err != nil {
-				panic("a list goes on after an error")
+				panic("a list continues after an error")
 			}
 			err = e
 			continue
@@ -179,15 +217,15 @@ func collect(seq func(func(sfbackup.Backup, error) bool)) (backups []sfbackup.Ba
 	return backups, err
 }
 
-// neverSent is a transport that fails the test when something is sent.
+// neverSent is a transport that fails the test when a request is sent.
 func neverSent(t testing.TB) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		t.Errorf("%s %s was sent", req.Method, req.URL)
-		return answer{status: "500 Internal Server Error"}.response(req), nil
+		return canned{status: "500 Internal Server Error"}.response(req), nil
 	})
 }
 
-// page returns the JSON of a page of backups with these identities.
+// page returns the JSON of a page with a continuation token, itself in JSON, and backups with these identities.
 func page(token string, ids ...uuid.UUID) string {
 	var b bytes.Buffer
 	b.WriteString(`{"Items":[`)

@@ -234,7 +234,7 @@ func TestStoredPageHasNoLengthLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			body := `{"ContinuationToken":"t","Items":[{"PartitionInformation":` + raw + `}]}`
-			client := newClient(t, &answers{list: []answer{{status: "200 OK", body: body}}})
+			client := newClient(t, &cannedResponses{list: []canned{{status: "200 OK", body: body}}})
 			page, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 			if err != nil {
 				t.Fatal(err)

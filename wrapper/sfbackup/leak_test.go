@@ -22,12 +22,12 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// marker is in every secret. It is looked for as it is, and in the forms in which it may travel.
+// marker is part of every secret. Output must contain neither it nor an encoding of it.
 const marker = "MaRkEr7f3a"
 
-// output collects whatever anybody could see.
+// output collects everything that a user could see.
 type output struct {
-	over atomic.Bool // the faults, whose output it is
+	faultsOver atomic.Bool // no more faults happen
 
 	mu sync.Mutex
 	bytes.Buffer
@@ -39,7 +39,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.Buffer.Write(p)
 }
 
-// show prints a value in all ways.
+// show prints a value in every format.
 func (o *output) show(v any) {
 	fmt.Fprintf(o, "%v\n%+v\n%#v\n%s\n%q\n", v, v, v, v, v)
 	text := slog.New(slog.NewTextHandler(o, nil))
@@ -64,12 +64,12 @@ func (o *output) check(t *testing.T, what string) {
 		marker, hex.EncodeToString([]byte(marker)), strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(marker)), "="), strings.Trim(fmt.Sprintf("%d", []byte(marker)), "[]"),
 	} {
 		if i := strings.Index(text, strings.ToLower(form)); i >= 0 {
-			t.Errorf("%s: %s is in %q", what, form, text[max(0, i-200):min(len(text), i+100)])
+			t.Errorf("%s: %s is in the output: %q", what, form, text[max(0, i-200):min(len(text), i+100)])
 		}
 	}
 }
 
-// secretStorages have the marker in everything that is secret.
+// secretStorages returns storages with the marker in each of their secrets.
 func secretStorages(t *testing.T) []sfbackup.BackupStorage {
 	t.Helper()
 	unknown, err := sfbackup.ParseBackupStorage([]byte(`{"StorageKind":"Tape","Key":"` + marker + `"}`))
@@ -83,8 +83,8 @@ func secretStorages(t *testing.T) []sfbackup.BackupStorage {
 	}
 }
 
-// What goes wrong with credentials does not show them.
-func TestNothingSecretLeaksFromCredentials(t *testing.T) {
+// Errors of credentials do not show them, and neither do values and logs.
+func TestCredentialErrorsHideSecrets(t *testing.T) {
 	t.Parallel()
 	out := &output{}
 	certificate := newRoot(t, "a").issue(t, nil)
@@ -94,13 +94,13 @@ func TestNothingSecretLeaksFromCredentials(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "client.pfx")
 	writeFile(t, file, pfx)
-	logger := sfbackup.WithLogger(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	source := sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+	logger := debugLog(out)
+	source := func(context.Context) (sfbackup.Token, error) {
 		token := sfbackup.Token{Value: marker}
 		out.show(token)
 		out.show(&token)
 		return token, nil
-	})
+	}
 	panics := func(http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(*http.Request) (*http.Response, error) { panic("oops") })
 	}

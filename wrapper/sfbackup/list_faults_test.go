@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// listFaults are what can go wrong with a list, with random numbers where there are some.
+// listFaults returns the faults of lists, with random parameters.
 func listFaults(random *rand.Rand) []sfbackuptest.Fault {
 	bytes := func() int64 { return random.Int64N(1 + random.Int64N(12_000)) }
 	faults := []sfbackuptest.Fault{
@@ -40,8 +39,8 @@ func listFaults(random *rand.Rand) []sfbackuptest.Fault {
 	return faults
 }
 
-// A list has each backup once and lacks none, or ends with an error; and before an error, too, nothing
-// comes twice and nothing that is not there.
+// A list has every backup once, or ends with an error. Even before an error it lists no backup twice, and none
+// that does not exist.
 func TestListsUnderFaults(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}
@@ -49,9 +48,9 @@ func TestListsUnderFaults(t *testing.T) {
 	if *oneSeed > 0 {
 		return
 	}
-	for _, want := range []string{"complete", "complete in spite of faults", "complete in spite of a broken page", "error", "error in the middle"} {
+	for _, want := range []string{"complete", "complete despite faults", "complete despite a broken page", "error", "error in the middle"} {
 		if seen[want] < *schedules/100 {
-			t.Errorf("%q came %d times", want, seen[want])
+			t.Errorf("%q happened %d times", want, seen[want])
 		}
 	}
 	t.Logf("%d schedules: %v", *schedules, seen)
@@ -89,15 +88,10 @@ func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[
 	if random.IntN(4) == 0 {
 		how, list = "pages", pageByPage(opts, pages)
 	}
-	missing := map[uuid.UUID]bool{}
-	for _, p := range partitions {
-		for _, b := range cluster.Backups(p) {
-			missing[b.ID] = true
-		}
-	}
-	// While the list is read a backup is taken, which may be in it or not.
-	arrives := random.IntN(len(missing) + 1)
-	extra := map[uuid.UUID]bool{} // is empty once it came
+	missing := backupIDs(cluster, partitions...)
+	// A backup is taken while the list is read. It may be listed or not.
+	takenAt := random.IntN(len(missing) + 1)
+	extra := map[uuid.UUID]bool{} // until it is listed
 	n := 0
 	var failed error
 	for b, err := range list {
@@ -106,9 +100,9 @@ func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[
 			continue
 		}
 		if failed != nil {
-			t.Error("the list goes on after an error")
+			t.Error("the list continues after an error")
 		}
-		if n++; n == arrives {
+		if n++; n == takenAt {
 			extra = takeBackup(t, cluster, partitions[0])
 		}
 		switch {
@@ -116,8 +110,8 @@ func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[
 			delete(extra, b.BackupID)
 		case missing[b.BackupID]:
 			delete(missing, b.BackupID)
-		case how == "iterator": // who turns pages by hand has to tell repeated pages by hand
-			t.Errorf("%s comes twice, or out of nowhere", b.BackupID)
+		case how == "iterator": // single pages may be repeated
+			t.Errorf("%s is listed twice, or does not exist", b.BackupID)
 		}
 	}
 	if failed == nil && len(missing) > 0 && how == "iterator" {
@@ -142,9 +136,9 @@ func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[
 	case failed != nil:
 		class = "error"
 	case broken > 0:
-		class = "complete in spite of a broken page"
+		class = "complete despite a broken page"
 	case faults > 0:
-		class = "complete in spite of faults"
+		class = "complete despite faults"
 	}
 	seen[class]++
 	if t.Failed() || *oneSeed > 0 {
@@ -152,11 +146,11 @@ func testListUnderFaults(t *testing.T, seed uint64, random *rand.Rand, seen map[
 	}
 }
 
-// pageByPage reads a list as somebody does who turns the pages by hand.
+// pageByPage reads a list by requesting single pages.
 func pageByPage(opts *sfbackup.ListOptions, next func(*sfbackup.ListOptions) (*sfbackup.Page, error)) iter.Seq2[sfbackup.Backup, error] {
 	return func(yield func(sfbackup.Backup, error) bool) {
 		opts := *opts
-		for range 1000 { // some pages have no end
+		for range 1000 { // some faults make the list endless
 			page, err := next(&opts)
 			if err != nil {
 				yield(sfbackup.Backup{}, err)
@@ -175,62 +169,15 @@ func pageByPage(opts *sfbackup.ListOptions, next func(*sfbackup.ListOptions) (*s
 	}
 }
 
-// takeBackup takes a backup, and returns which backups of the partition are new then.
+// takeBackup takes a backup, and returns the backups of the partition that are new.
 func takeBackup(t *testing.T, cluster *sfbackuptest.Cluster, partition uuid.UUID) map[uuid.UUID]bool {
 	t.Helper()
-	before := map[uuid.UUID]bool{}
-	for _, b := range cluster.Backups(partition) {
-		before[b.ID] = true
-	}
+	before := backupIDs(cluster, partition)
 	cluster.SetOutcome(partition, sfbackuptest.Outcome{Accepted: -1, Running: -1})
 	if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition, nil); err != nil {
 		t.Fatal(err)
 	}
-	extra := map[uuid.UUID]bool{}
-	for _, b := range cluster.Backups(partition) {
-		if !before[b.ID] {
-			extra[b.ID] = true
-		}
-	}
+	extra := backupIDs(cluster, partition)
+	maps.DeleteFunc(extra, func(id uuid.UUID, _ bool) bool { return before[id] })
 	return extra
-}
-
-// Tokens that go round in a circle end a list, however long the circle is.
-func TestTokensGoRound(t *testing.T) {
-	t.Parallel()
-	for _, length := range []int{1, 2, 3, 10} {
-		synctest.Test(t, func(t *testing.T) {
-			n := 0
-			client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
-				n++
-				return ok(page(fmt.Sprintf(`"t%d"`, n%length), uuid.New())).response(req), nil
-			}))
-			if _, err := collect(client.PartitionBackups(t.Context(), partition1, nil)); err == nil || !strings.Contains(err.Error(), "repeats a continuation token") || n > 4*length {
-				t.Errorf("a circle of %d: %v after %d pages", length, err, n)
-			}
-		})
-	}
-}
-
-// A page that comes again under a new token is found out before any of it is handed out once more.
-func TestRepeatedPages(t *testing.T) {
-	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`"a"`, id1, id2)), ok(page(`"b"`)), ok(page(`"c"`, id1, id2))}}
-	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
-	if err == nil || !strings.Contains(err.Error(), "the server repeats a page") || len(got) != 2 {
-		t.Errorf("%d backups, %v", len(got), err)
-	}
-}
-
-// A page may come again without its first backup, which has been deleted meanwhile; and pages may overlap.
-func TestPagesThatOverlap(t *testing.T) {
-	t.Parallel()
-	for want, last := range map[string]string{"the server repeats a continuation token": `"a"`, "": `null`} {
-		sent := &answers{list: []answer{ok(page(`"a"`, id1, uuid.Nil, id2)), ok(page(last, id2, uuid.Nil, id3))}}
-		got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
-		// What has no identity cannot be known again.
-		if diff := cmp.Diff([]uuid.UUID{id1, uuid.Nil, id2, uuid.Nil, id3}, ids(got)); diff != "" || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, %s", err, diff)
-		}
-	}
 }

@@ -33,7 +33,7 @@ func ids(backups []sfbackup.Backup) []uuid.UUID {
 	return list
 }
 
-// manyServices is a cluster with partitions of all kinds and chains of backups.
+// manyServices returns the option for services with partitions of all kinds and chains of backups.
 func manyServices() []sfbackuptest.Option {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	return []sfbackuptest.Option{sfbackuptest.WithServices(
@@ -47,8 +47,8 @@ func manyServices() []sfbackuptest.Option {
 	)}
 }
 
-// Every page size gives the same backups, in both profiles and with tokens of both forms.
-func TestListsPage(t *testing.T) {
+// Every page size lists the same backups, in both profiles and with both forms of tokens.
+func TestListPageSizes(t *testing.T) {
 	t.Parallel()
 	type newClient = func(testing.TB, ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster)
 	for profile, newClient := range map[string]newClient{"Cluster64": newClusterClient, "Documented": newDocumentedClient} {
@@ -127,7 +127,7 @@ func TestListErrors(t *testing.T) {
 	}
 }
 
-// Continuation tokens travel unchanged, encoded once, and every page repeats the whole query.
+// Continuation tokens are sent unchanged, encoded once. The request of every page has the whole query.
 func TestContinuationTokens(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{
@@ -142,7 +142,7 @@ func TestContinuationTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sent := &answers{list: []answer{
+			sent := &cannedResponses{list: []canned{
 				ok(page(string(quoted), id1)), ok(page(`"another"`, id2)), ok(page(`null`, id3)),
 			}}
 			opts := sfbackup.ListOptions{PageSize: 1, Since: day, Until: endOfDay}
@@ -154,7 +154,7 @@ func TestContinuationTokens(t *testing.T) {
 				t.Error(diff)
 			}
 			for i, req := range sent.requests {
-				// Read the query as the server does: split at '&', then decoded once.
+				// The query is read as the server reads it: split at '&', then decoded once.
 				query, err := url.ParseQuery(req.URL.RawQuery)
 				if err != nil {
 					t.Fatal(err)
@@ -177,7 +177,7 @@ func TestContinuationTokens(t *testing.T) {
 func TestEndOfPages(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{page(`null`, id1), page(`""`, id1), `{"Items":[]}`, `{"Items":null}`, `{"ContinuationToken":""}`, `{}`} {
-		sent := &answers{list: []answer{ok(body)}}
+		sent := &cannedResponses{list: []canned{ok(body)}}
 		_, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
 		if err != nil || len(sent.requests) != 1 {
 			t.Errorf("%s: %d requests, %v", body, len(sent.requests), err)
@@ -185,27 +185,7 @@ func TestEndOfPages(t *testing.T) {
 	}
 }
 
-func TestRepeatedToken(t *testing.T) {
-	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`"a"`, id1)), ok(page(`"b"`, id2)), ok(page(`"b"`, id3))}}
-	got, err := collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, nil))
-	if err == nil || !strings.Contains(err.Error(), "repeats a continuation token") || len(got) != 3 {
-		t.Errorf("%d backups, %v", len(got), err)
-	}
-	// Also if the first of the two is the caller's.
-	sent = &answers{list: []answer{ok(page(`"a"`, id1))}}
-	_, err = collect(newClient(t, sent).PartitionBackups(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "a"}))
-	if err == nil || len(sent.requests) != 1 {
-		t.Errorf("%d requests, %v", len(sent.requests), err)
-	}
-	// And for those who go from page to page by themselves.
-	page, err := newClient(t, sent).PartitionBackupsPage(t.Context(), partition1, &sfbackup.ListOptions{ContinuationToken: "a"})
-	if err == nil || page != nil {
-		t.Errorf("a page: %v, %v", page, err)
-	}
-}
-
-// The server compares whole seconds. The client asks for enough and is exact itself.
+// The server compares whole seconds. The client requests a wide enough range and filters it exactly.
 func TestTimesAreExact(t *testing.T) {
 	t.Parallel()
 	zone := time.FixedZone("", 2*60*60)
@@ -215,7 +195,7 @@ func TestTimesAreExact(t *testing.T) {
 		{"BackupId":"00000000-0000-4000-8000-000000000002","CreationTimeUtc":"2018-01-01T09:00:55.5Z"},
 		{"BackupId":"00000000-0000-4000-8000-000000000003","CreationTimeUtc":"2018-01-01T09:00:56Z"},
 		{"BackupId":"00000000-0000-4000-8000-000000000004"}]}`
-	none := uuid.MustParse("00000000-0000-4000-8000-000000000004") // without a time: the server knows better
+	none := uuid.MustParse("00000000-0000-4000-8000-000000000004") // without a time: the client leaves it to the server
 	for _, tt := range []struct {
 		name         string
 		opts         sfbackup.ListOptions
@@ -230,7 +210,7 @@ func TestTimesAreExact(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			sent := &answers{list: []answer{ok(body)}}
+			sent := &cannedResponses{list: []canned{ok(body)}}
 			got, err := newClient(t, sent).PartitionBackupsPage(t.Context(), partition1, &tt.opts)
 			if err != nil {
 				t.Fatal(err)
@@ -246,8 +226,8 @@ func TestTimesAreExact(t *testing.T) {
 	}
 }
 
-// The latest backup of each partition comes once, although servers find it once for each page, and
-// a limit within a second does not hide the backup before it.
+// The latest backup of each partition is listed once, although servers send one for each page. A limit within a
+// second does not hide the backup before it.
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 2, 5} {
@@ -271,21 +251,21 @@ func TestLatest(t *testing.T) {
 		t.Errorf("just before the last backup: got %v, %v", ids(got), err)
 	}
 
-	// Leaving the loop early, and a list that breaks off.
+	// The loop may be left early, and the list may end with an error.
 	for _, err := range client.ServiceBackups(t.Context(), "Shop/Orders/Archive", &sfbackup.ListOptions{Latest: true}) {
 		if err != nil {
 			t.Error(err)
 		}
 		break
 	}
-	broken := &answers{list: []answer{ok(page(`"a"`, id1)), {status: "500 Internal Server Error"}}}
-	got, err = collect(newClient(t, broken).PartitionBackups(t.Context(), partition1, &sfbackup.ListOptions{Latest: true}))
+	failing := &cannedResponses{list: []canned{ok(page(`"a"`, id1)), {status: "500 Internal Server Error"}}}
+	got, err = collect(newClient(t, failing).PartitionBackups(t.Context(), partition1, &sfbackup.ListOptions{Latest: true}))
 	if got != nil || err == nil {
-		t.Errorf("a broken list: got %v, %v", got, err)
+		t.Errorf("a list with an error: got %v, %v", got, err)
 	}
 }
 
-// stream is an answer whose body is written while it is read.
+// stream returns a response whose body is written while it is read.
 func stream(req *http.Request) (*http.Response, *io.PipeWriter) {
 	r, w := io.Pipe()
 	resp := ok("").response(req)
@@ -293,8 +273,7 @@ func stream(req *http.Request) (*http.Response, *io.PipeWriter) {
 	return resp, w
 }
 
-// A backup reaches the loop before the rest of the page has been sent, and leaving the loop ends
-// the transfer.
+// A backup reaches the loop before the rest of the page has been sent, and leaving the loop ends the transfer.
 func TestListsStream(t *testing.T) {
 	t.Parallel()
 	first, _, _ := strings.Cut(page(`null`, id1, id2), "},")
@@ -305,7 +284,7 @@ func TestListsStream(t *testing.T) {
 		resp, w := stream(req)
 		go func() {
 			_, _ = io.WriteString(w, first)
-			<-reached // would wait for ever for a client that reads on
+			<-reached // blocks forever if the client waits for the rest of the page
 			_, err := io.WriteString(w, strings.Repeat(" ", 1<<20))
 			stopped <- err
 		}()
@@ -319,11 +298,11 @@ func TestListsStream(t *testing.T) {
 	}
 	close(reached)
 	if err := <-stopped; !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("writing on after the break: %v", err)
+		t.Errorf("writing after the break: %v", err)
 	}
 }
 
-func TestListsSeeTheContext(t *testing.T) {
+func TestListsStopWithTheContext(t *testing.T) {
 	t.Parallel()
 	for _, latest := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -342,14 +321,14 @@ func TestListsSeeTheContext(t *testing.T) {
 	}
 }
 
-func TestListsAreLazyAndRepeat(t *testing.T) {
+func TestListsAreLazyAndRepeatable(t *testing.T) {
 	t.Parallel()
-	sent := &answers{list: []answer{ok(page(`null`, id1))}}
+	sent := &cannedResponses{list: []canned{ok(page(`null`, id1))}}
 	opts := &sfbackup.ListOptions{PageSize: 1}
 	list := newClient(t, sent).PartitionBackups(t.Context(), partition1, opts)
-	opts.PageSize = 2 // too late
+	opts.PageSize = 2 // has no effect
 	if len(sent.requests) != 0 {
-		t.Error("something was sent before the loop")
+		t.Error("a request was sent before the loop")
 	}
 	for range 2 {
 		if got, err := collect(list); len(got) != 1 || err != nil {
@@ -361,25 +340,25 @@ func TestListsAreLazyAndRepeat(t *testing.T) {
 	}
 }
 
-func TestPagesThatAreNone(t *testing.T) {
+func TestInvalidPages(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"nothing":            ``,
+		"empty":              ``,
 		"null":               `null`,
 		"an array":           `[]`,
-		"a page for people":  `<html>Sign in</html>`,
-		"somebody's object":  `{"Message":"Sign in"}`,
-		"half":               `{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"},{"Back`,
-		"no end":             `{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"}]`,
-		"items of no kind":   `{"Items":{}}`,
-		"an item of no kind": `{"Items":[null]}`,
-		"a token of no kind": `{"Items":[],"ContinuationToken":{}}`,
-		"two":                `{"Items":[]}{"Items":[]}`,
-		"a bad id":           `{"Items":[{"BackupId":"?"}]}`,
+		"HTML":               `<html>Sign in</html>`,
+		"another object":     `{"Message":"Sign in"}`,
+		"truncated item":     `{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"},{"Back`,
+		"truncated page":     `{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"}]`,
+		"items not an array": `{"Items":{}}`,
+		"a null item":        `{"Items":[null]}`,
+		"token not a string": `{"Items":[],"ContinuationToken":{}}`,
+		"two pages":          `{"Items":[]}{"Items":[]}`,
+		"an invalid id":      `{"Items":[{"BackupId":"?"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, &answers{list: []answer{ok(body)}})
+			client := newClient(t, &cannedResponses{list: []canned{ok(body)}})
 			_, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 			if err == nil || !strings.HasPrefix(err.Error(), "sfbackup: GetPartitionBackupList: ") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v", err)
@@ -391,7 +370,7 @@ func TestPagesThatAreNone(t *testing.T) {
 	}
 }
 
-// A page with its token before its items, names in another case, unknown properties everywhere.
+// A page may have its token before its items, names in another case, and unknown properties everywhere.
 func TestPageVariants(t *testing.T) {
 	t.Parallel()
 	const body = `{"Node":[{"Items":[1]}],"continuationtoken":"t","items":[
@@ -399,7 +378,7 @@ func TestPageVariants(t *testing.T) {
 		 "PartitionInformation":{"Id":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d","Weight":3,"ServicePartitionKind":"Singleton"},
 		 "BackupType":3,"FailureError":{"Code":5,"Message":"no"},"CreationTimeUtc":null,"ServiceManifestVersion":null}
 	],"Count":1}`
-	client := newClient(t, &answers{list: []answer{ok(body)}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(body)}})
 	got, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -419,7 +398,7 @@ func TestPageVariants(t *testing.T) {
 
 func TestReconstructedPage(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, &answers{list: []answer{ok(reconstructed(t, "list_page_azure_token"))}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(reconstructed(t, "list_page_azure_token"))}})
 	got, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -446,11 +425,11 @@ func TestReconstructedPage(t *testing.T) {
 	}
 }
 
-func TestListBadArguments(t *testing.T) {
+func TestListInvalidArguments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
 	tooMany := math.MaxInt32
-	tooMany++ // where an int is that long
+	tooMany++ // on platforms where an int has 64 bits
 	for _, tt := range []struct {
 		opts sfbackup.ListOptions
 		want string

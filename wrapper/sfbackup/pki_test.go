@@ -24,18 +24,19 @@ import (
 	"time"
 )
 
-// issuer is an authority of a test; the zero value signs itself.
+// issuer is a certificate authority of a test. The zero value issues self-signed certificates.
 type issuer struct {
 	tls.Certificate
-	chain [][]byte // what a server shows after a certificate
+	chain [][]byte // what is presented after a certificate
 }
 
+// newRoot returns a root authority.
 func newRoot(t testing.TB, name string) *issuer {
 	t.Helper()
 	return (&issuer{}).authority(t, name)
 }
 
-// authority returns an authority that the issuer has signed.
+// authority returns an intermediate authority that the issuer has signed.
 func (i *issuer) authority(t testing.TB, name string) *issuer {
 	t.Helper()
 	c := i.issue(t, func(c *x509.Certificate) {
@@ -51,8 +52,7 @@ func (i *issuer) pool() *x509.CertPool {
 	return pool
 }
 
-// issue returns a certificate for both ends of a connection to this machine, which a function may
-// change before it is signed.
+// issue returns a certificate for servers and clients. A function may change it before it is signed.
 func (i *issuer) issue(t testing.TB, change func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -84,12 +84,12 @@ func (i *issuer) issue(t testing.TB, change func(*x509.Certificate)) tls.Certifi
 	return tls.Certificate{Certificate: append([][]byte{der}, i.chain...), PrivateKey: key, Leaf: leaf}
 }
 
-// named changes a certificate to one with a common name and DNS names.
+// named sets the common name and the DNS names of a certificate.
 func named(name string, dns ...string) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = name, dns }
 }
 
-// forLoopback lets a certificate pass for a server of this machine.
+// forLoopback makes a certificate valid for a server on the loopback interface.
 func forLoopback(c *x509.Certificate) {
 	c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	c.DNSNames = append(c.DNSNames, "localhost")
@@ -122,7 +122,7 @@ func writeFile(t testing.TB, name string, data []byte) {
 	}
 }
 
-// startTLS starts a server with a configuration, and no complaints about handshakes.
+// startTLS starts a server with this configuration, which does not log failed handshakes.
 func startTLS(t testing.TB, config *tls.Config, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -133,7 +133,7 @@ func startTLS(t testing.TB, config *tls.Config, handler http.Handler) *httptest.
 	return server
 }
 
-// accepted answers every start of a backup.
+// accepted is a handler that accepts every start of a backup.
 var accepted = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet { // there was no backup before
 		w.WriteHeader(http.StatusNoContent)

@@ -15,6 +15,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
+// reconstructed returns the body of a response that was reconstructed from the sources of the server.
 func reconstructed(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile("../../openapi/testdata/reconstructed/" + name + ".json")
@@ -24,7 +25,7 @@ func reconstructed(t testing.TB, name string) string {
 	return string(data)
 }
 
-// What a 6.4 cluster answers: a number for the LSN, nulls, zero identities and the year 1.
+// A 6.4 cluster sends the LSN as a number, nulls, zero identities and the year 1.
 func TestProgressOfCluster64(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -54,7 +55,7 @@ func TestProgressOfCluster64(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, &answers{list: []answer{ok(reconstructed(t, tt.name))}})
+			client := newClient(t, &cannedResponses{list: []canned{ok(reconstructed(t, tt.name))}})
 			got, err := client.BackupProgress(t.Context(), partition1)
 			if err != nil {
 				t.Fatal(err)
@@ -62,17 +63,17 @@ func TestProgressOfCluster64(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
-			// And it survives being kept as JSON.
-			kept, err := json.Marshal(got)
+			// It can be stored as JSON.
+			stored, err := json.Marshal(got)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var again sfbackup.Progress
-			if err := json.Unmarshal(kept, &again); err != nil {
+			if err := json.Unmarshal(stored, &again); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(got, &again); diff != "" {
-				t.Errorf("kept as %s:\n%s", kept, diff)
+				t.Errorf("stored as %s:\n%s", stored, diff)
 			}
 		})
 	}
@@ -85,7 +86,7 @@ func TestProgressVariants(t *testing.T) {
 		want       sfbackup.Progress
 	}{
 		{
-			"a state that is not known is kept", `{"BackupState":"Suspended"}`,
+			"an unknown state is kept", `{"BackupState":"Suspended"}`,
 			sfbackup.Progress{BackupState: "Suspended"},
 		},
 		{"a state without a name is its number", `{"BackupState":17}`, sfbackup.Progress{BackupState: "17"}},
@@ -117,7 +118,7 @@ func TestProgressVariants(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newClient(t, &answers{list: []answer{ok(tt.body)}}).BackupProgress(t.Context(), partition1)
+			got, err := newClient(t, &cannedResponses{list: []canned{ok(tt.body)}}).BackupProgress(t.Context(), partition1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +131,7 @@ func TestProgressVariants(t *testing.T) {
 
 func TestProgressNeverRequested(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]answer{
+	for name, a := range map[string]canned{
 		"null":          ok(reconstructed(t, "progress_never_requested")),
 		"an empty body": ok(""),
 		"white space":   ok(" \r\n"),
@@ -138,7 +139,7 @@ func TestProgressNeverRequested(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			progress, err := newClient(t, &answers{list: []answer{a}}).BackupProgress(t.Context(), partition1)
+			progress, err := newClient(t, &cannedResponses{list: []canned{a}}).BackupProgress(t.Context(), partition1)
 			if progress != nil || !errors.Is(err, sfbackup.ErrNoBackup) {
 				t.Errorf("got %v, %v", progress, err)
 			}
@@ -146,26 +147,26 @@ func TestProgressNeverRequested(t *testing.T) {
 	}
 }
 
-func TestProgressThatIsNone(t *testing.T) {
+func TestInvalidProgress(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"another":      `{"Items":[]}`,
-		"sign in":      `{"Message":"Sign in"}`,
+		"a page":       `{"Items":[]}`,
+		"another one":  `{"Message":"Sign in"}`,
 		"a long LSN":   `{"BackupState":"Success","LsnOfLastBackupRecord":"` + strings.Repeat("x", 1<<18) + `"}`,
-		"a deep one":   `{"BackupState":"Success","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
-		"half":         `{"BackupState":"Succ`,
-		"a page":       `<html><body>Sign in</body></html>`,
-		"a list":       `[]`,
-		"a bad id":     `{"BackupState":"Success","BackupId":"3a056ac9"}`,
-		"a bad LSN":    `{"BackupState":"Success","LsnOfLastBackupRecord":"12 apples"}`,
-		"a bad time":   `{"BackupState":"Success","TimeStampUtc":"yesterday"}`,
-		"a great LSN":  `{"BackupState":"Success","LsnOfLastBackupRecord":9223372036854775808}`,
-		"two of them":  `{"BackupState":"Success"}{"BackupState":"Failure"}`,
-		"more than it": `{"BackupState":"Success","BackupLocation":"` + strings.Repeat("x", 1<<20) + `"}`,
+		"deep nesting": `{"BackupState":"Success","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+		"truncated":    `{"BackupState":"Succ`,
+		"HTML":         `<html><body>Sign in</body></html>`,
+		"an array":     `[]`,
+		"invalid id":   `{"BackupState":"Success","BackupId":"3a056ac9"}`,
+		"invalid LSN":  `{"BackupState":"Success","LsnOfLastBackupRecord":"12 apples"}`,
+		"invalid time": `{"BackupState":"Success","TimeStampUtc":"yesterday"}`,
+		"large LSN":    `{"BackupState":"Success","LsnOfLastBackupRecord":9223372036854775808}`,
+		"two values":   `{"BackupState":"Success"}{"BackupState":"Failure"}`,
+		"too long":     `{"BackupState":"Success","BackupLocation":"` + strings.Repeat("x", 1<<20) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			progress, err := newClient(t, &answers{list: []answer{ok(body)}}).BackupProgress(t.Context(), partition1)
+			progress, err := newClient(t, &cannedResponses{list: []canned{ok(body)}}).BackupProgress(t.Context(), partition1)
 			if progress != nil || err == nil {
 				t.Fatalf("got %v, %v", progress, err)
 			}
@@ -176,8 +177,8 @@ func TestProgressThatIsNone(t *testing.T) {
 	}
 }
 
-// The state machine of a backup, from the outside.
-func TestProgressOfABackup(t *testing.T) {
+// The progress goes through all states of a backup.
+func TestProgressStates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newClusterClient(t)
@@ -200,7 +201,7 @@ func TestProgressOfABackup(t *testing.T) {
 			if final := progress.BackupState == sfbackup.BackupStateSuccess; progress.BackupState.Final() != final {
 				t.Errorf("%s: Final is %v", progress.BackupState, !final)
 			}
-			time.Sleep(time.Second) // of the bubble
+			time.Sleep(time.Second) // in the bubble
 		}
 		if diff := cmp.Diff([]sfbackup.BackupState{"Accepted", "BackupInProgress", "BackupInProgress", "Success"}, states); diff != "" {
 			t.Error(diff)

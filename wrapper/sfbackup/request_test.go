@@ -15,7 +15,7 @@ import (
 	"github.com/servicefabric-go/backup/generated"
 )
 
-// Requests that are copied are those that would be built, and share nothing that can change.
+// Requests that are copied from a template equal those that are built, and share nothing that can be modified.
 func TestPartitionRequests(t *testing.T) {
 	t.Parallel()
 	placeholder := "00000000-0000-0000-0000-000000000001"

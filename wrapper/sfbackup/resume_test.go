@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// A page that is longer than the identities that are kept has to begin as it did.
+// A page with more backups than identities are kept has to begin as it did before.
 func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	t.Parallel()
 	id := func(i int) (id uuid.UUID) {
@@ -33,7 +33,7 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	if _, err := again.end(); err != nil {
 		t.Error(err)
 	}
-	// A page that ends before it is where it was may have lost what is behind.
+	// A page that ends earlier than before may lack further backups.
 	again = before.replay()
 	for i := range n - 1 {
 		if skip, err := again.skip(id(i)); err != nil || !skip {
@@ -43,7 +43,7 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	if _, err := again.end(); !errors.Is(err, errReordered) {
 		t.Errorf("a shorter page: %v", err)
 	}
-	// With two of them changed round it is another list.
+	// With two backups swapped it is another list.
 	again = before.replay()
 	for i := range n {
 		j := i
@@ -57,7 +57,7 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 	}
 }
 
-// Without an identity only the place tells a backup from another.
+// Backups without an identity are distinguished by their place alone.
 func TestPagesWithoutIdentitiesResumeByTheirBeginning(t *testing.T) {
 	t.Parallel()
 	var before delivered

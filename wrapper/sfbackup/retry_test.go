@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -21,25 +22,25 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// Requests are sent again after what is only for now, and come through; a start, when it is known that it
-// did nothing.
+// Requests that only read are retried after transient failures and succeed. A start is retried once it is known
+// that it did nothing.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sfbackuptest.Fault{
-		"refused":              sfbackuptest.Refuse(),
-		"reset":                sfbackuptest.Reset(),
-		"hung up":              sfbackuptest.HangUp(),
-		"408":                  sfbackuptest.Answer(http.StatusRequestTimeout, ""),
-		"429":                  sfbackuptest.Answer(http.StatusTooManyRequests, ""),
-		"502":                  sfbackuptest.Answer(http.StatusBadGateway, ""),
-		"503":                  sfbackuptest.Answer(http.StatusServiceUnavailable, ""),
-		"503 for people":       sfbackuptest.HTMLError(http.StatusServiceUnavailable),
-		"504":                  sfbackuptest.Answer(http.StatusGatewayTimeout, ""),
-		"500 and a code":       sfbackuptest.Answer(http.StatusInternalServerError, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY"}}`),
-		"400 and a code":       sfbackuptest.Answer(http.StatusBadRequest, `{"Error":{"Code":"FABRIC_E_RECONFIGURATION_PENDING"}}`),
-		"half of a progress":   sfbackuptest.CutBody(3).On(sfbackuptest.OpGetPartitionBackupProgress),
-		"half of a list":       sfbackuptest.CutBody(300).On(sfbackuptest.OpGetPartitionBackupList),
-		"503, come back later": sfbackuptest.Answer(http.StatusServiceUnavailable, "").Header("Retry-After", "60"),
+		"refused":             sfbackuptest.Refuse(),
+		"reset":               sfbackuptest.Reset(),
+		"EOF":                 sfbackuptest.HangUp(),
+		"408":                 sfbackuptest.Answer(http.StatusRequestTimeout, ""),
+		"429":                 sfbackuptest.Answer(http.StatusTooManyRequests, ""),
+		"502":                 sfbackuptest.Answer(http.StatusBadGateway, ""),
+		"503":                 sfbackuptest.Answer(http.StatusServiceUnavailable, ""),
+		"503 with HTML":       sfbackuptest.HTMLError(http.StatusServiceUnavailable),
+		"504":                 sfbackuptest.Answer(http.StatusGatewayTimeout, ""),
+		"500 and a code":      sfbackuptest.Answer(http.StatusInternalServerError, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY"}}`),
+		"400 and a code":      sfbackuptest.Answer(http.StatusBadRequest, `{"Error":{"Code":"FABRIC_E_RECONFIGURATION_PENDING"}}`),
+		"half of a progress":  sfbackuptest.CutBody(3).On(sfbackuptest.OpGetPartitionBackupProgress),
+		"half of a list":      sfbackuptest.CutBody(300).On(sfbackuptest.OpGetPartitionBackupList),
+		"503 and Retry-After": sfbackuptest.Answer(http.StatusServiceUnavailable, "").Header("Retry-After", "60"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +57,7 @@ func TestRetry(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 				most := 3500 * time.Millisecond // 0.5 + 1 + 2
-				if strings.HasSuffix(name, "later") {
+				if strings.HasSuffix(name, "Retry-After") {
 					most = 3 * time.Minute
 				}
 				if took := time.Since(start); took > most || most > time.Minute && took < most {
@@ -70,7 +71,6 @@ func TestRetry(t *testing.T) {
 				return // a start has no body
 			}
 			synctest.Test(t, func(t *testing.T) {
-				// A start is sent again when it is known that it did nothing.
 				cluster := sfbackuptest.NewCluster()
 				client := newUncheckedClient(t, cluster.Transport())
 				cluster.Script(t, fault.On(sfbackuptest.OpBackupPartition).Times(3))
@@ -82,18 +82,18 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// What another attempt does not change is not tried again.
+// Failures that another attempt does not change are not retried.
 func TestNoRetry(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]sfbackuptest.Fault{
-		"400":                     sfbackuptest.Answer(http.StatusBadRequest, ""),
-		"403":                     sfbackuptest.RefuseCredentials(),
-		"403 for the role":        sfbackuptest.DenyAccess(),
-		"404":                     sfbackuptest.Answer(http.StatusNotFound, ""),
-		"409":                     sfbackuptest.Answer(http.StatusConflict, ""),
-		"500":                     sfbackuptest.Answer(http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED"}}`),
-		"503, but for good":       sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_BACKUP_NOT_ENABLED"}}`),
-		"a progress that is none": sfbackuptest.Answer(http.StatusOK, "<html>"),
+		"400":                      sfbackuptest.Answer(http.StatusBadRequest, ""),
+		"403":                      sfbackuptest.RefuseCredentials(),
+		"403 and a code":           sfbackuptest.DenyAccess(),
+		"404":                      sfbackuptest.Answer(http.StatusNotFound, ""),
+		"409":                      sfbackuptest.Answer(http.StatusConflict, ""),
+		"500":                      sfbackuptest.Answer(http.StatusInternalServerError, `{"Error":{"Code":"E_UNEXPECTED"}}`),
+		"503 and a permanent code": sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_BACKUP_NOT_ENABLED"}}`),
+		"an invalid progress":      sfbackuptest.Answer(http.StatusOK, "<html>"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +118,7 @@ func TestNoRetry(t *testing.T) {
 	}
 }
 
-// The policy bounds the attempts and spreads them; the context bounds all.
+// The policy limits the number of attempts and the delays between them. The context limits the whole call.
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
 	attempts := func(t *testing.T, ctx context.Context, policy sfbackup.RetryPolicy, header http.Header) ([]time.Duration, error) {
@@ -127,7 +127,7 @@ func TestRetryPolicy(t *testing.T) {
 		start := time.Now()
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 			at = append(at, time.Since(start))
-			return answer{status: "503 Service Unavailable", header: header}.response(req), nil
+			return canned{status: "503 Service Unavailable", header: header}.response(req), nil
 		}), sfbackup.WithRetry(policy))
 		_, err := client.PartitionBackupsPage(ctx, partition1, nil)
 		return at, err
@@ -159,20 +159,20 @@ func TestRetryPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		// Somebody who asks for more than there is time for gets the answer reported.
+		// If the server asks for a longer delay than the context allows, its response is the error.
 		at, err := attempts(t, ctx, sfbackup.RetryPolicy{}, http.Header{"Retry-After": {"61"}})
 		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok || len(at) != 1 || ctx.Err() != nil {
 			t.Errorf("%v after %d attempts", err, len(at))
 		}
 		at, _ = attempts(t, t.Context(), sfbackup.RetryPolicy{MaxAttempts: 2}, http.Header{"Retry-After": {"86400"}})
 		if len(at) != 2 || at[1] != 5*time.Minute {
-			t.Errorf("asked for a day, came back at %v", at)
+			t.Errorf("the server asked for a day, the attempts were at %v", at)
 		}
 		for in, want := range map[time.Duration]time.Duration{90 * time.Second: 90 * time.Second, time.Hour: 5 * time.Minute} {
 			date := time.Now().Add(in).UTC().Format(http.TimeFormat)
 			at, _ = attempts(t, t.Context(), sfbackup.RetryPolicy{MaxAttempts: 2}, http.Header{"Retry-After": {date}})
 			if len(at) != 2 || at[1] != want {
-				t.Errorf("asked for the time in %v, came back at %v", in, at)
+				t.Errorf("the server asked for %v, the attempts were at %v", in, at)
 			}
 		}
 	})
@@ -192,7 +192,7 @@ func TestRetryPolicy(t *testing.T) {
 	}
 }
 
-// An attempt can have a limit of its own, which a long transfer does not fall under.
+// The timeout of an attempt does not limit the transfer of a response.
 func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -210,8 +210,8 @@ func TestAttemptTimeout(t *testing.T) {
 	})
 }
 
-// An answer that begins in the moment in which its attempt has timed out is none.
-func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
+// A response that begins just as its attempt times out is discarded, and the request is retried.
+func TestAttemptTimeoutAsResponseBegins(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -219,7 +219,7 @@ func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
 			resp := ok(page(`""`, id1, id2)).response(req)
 			if requests++; requests == 1 {
 				<-req.Context().Done()
-				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"Items":[`), brokenReader{context.Cause(req.Context())}))
+				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"Items":[`), iotest.ErrReader(context.Cause(req.Context()))))
 			}
 			return resp, nil
 		}), sfbackup.WithRetry(sfbackup.RetryPolicy{AttemptTimeout: time.Second}))
@@ -230,14 +230,14 @@ func TestAttemptTimesOutAsItsAnswerBegins(t *testing.T) {
 	})
 }
 
-// An endpoint that takes a request and never answers is left for another.
-func TestAttemptTimeoutMovesOn(t *testing.T) {
+// If an endpoint accepts a request and never responds, the next attempt uses another endpoint.
+func TestAttemptTimeoutFailsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		silent := ""
-		var asked []string
+		var hosts []string
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
-			asked = append(asked, req.URL.Host)
+			hosts = append(hosts, req.URL.Host)
 			if silent == "" {
 				silent = req.URL.Host
 			}
@@ -252,29 +252,21 @@ func TestAttemptTimeoutMovesOn(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		if len(asked) != 3 || asked[0] == asked[1] || asked[1] != asked[2] {
-			t.Errorf("asked %v", asked)
+		if len(hosts) != 3 || hosts[0] == hosts[1] || hosts[1] != hosts[2] {
+			t.Errorf("requests to %v", hosts)
 		}
 	})
 }
 
-// The log has every attempt.
+// Every attempt is logged.
 func TestRetryIsLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
-			Level: slog.LevelDebug,
-			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-				if a.Key == "attempt" || a.Key == "status" || a.Key == "error" {
-					return a
-				}
-				return slog.Attr{}
-			},
-		}))
+		logged := debugLog(&log, slog.TimeKey, slog.LevelKey, slog.MessageKey, "operation", "method", "endpoint", "request_id", "duration")
 		cluster := sfbackuptest.NewCluster()
 		cluster.Script(t, sfbackuptest.Answer(http.StatusServiceUnavailable, ""), sfbackuptest.HangUp())
-		client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithLogger(logger))
+		client := newUncheckedClient(t, cluster.Transport(), logged)
 		if _, err := client.PartitionBackupsPage(t.Context(), partition1, nil); err != nil {
 			t.Fatal(err)
 		}

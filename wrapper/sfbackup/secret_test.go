@@ -14,7 +14,7 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-func TestSecretsStaySecret(t *testing.T) {
+func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const value = "s3cret"
 	secret := sfbackup.Secret(value)
@@ -32,7 +32,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	var out bytes.Buffer
 	for _, h := range holders {
-		// All verbs but %p, for which fmt asks no method of a value and go vet reports every string.
+		// All verbs but %p, for which package fmt calls no method and go vet reports every string.
 		for _, verb := range "vsqxXdobcetTUgGfFEO" {
 			for _, flag := range []string{"", "+", "#", "-10", "010", ".3"} {
 				fmt.Fprintf(&out, "%"+flag+string(verb)+"\n", h)

@@ -56,8 +56,8 @@ func listen(t testing.TB) net.Listener {
 	return listener
 }
 
-// shut closes something that may be closed already.
-func shut(c io.Closer) { c.Close() }
+// closeQuietly closes c and ignores the error, for example because c is already closed.
+func closeQuietly(c io.Closer) { c.Close() }
 
 // eventually polls until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {

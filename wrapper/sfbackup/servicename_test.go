@@ -47,8 +47,8 @@ func TestParseServiceName(t *testing.T) {
 	}
 }
 
-// The path of a service's list: '/' between the levels unless '~' is wished for, everything else
-// escaped within its segment, never %2F and no slash at the end.
+// The path of a service's list separates levels by '/', or by '~' with the option. Everything else is escaped
+// within its segment. There is never a %2F, and no slash at the end.
 func TestServicePath(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, slash, tilde string }{
@@ -62,7 +62,7 @@ func TestServicePath(t *testing.T) {
 			if opts != nil {
 				want = tt.tilde
 			}
-			sent := &answers{list: []answer{ok(`{"Items":[]}`)}}
+			sent := &cannedResponses{list: []canned{ok(`{"Items":[]}`)}}
 			client := newClient(t, sent, opts...)
 			if _, err := client.ServiceBackupsPage(t.Context(), sfbackup.ServiceName(tt.name), nil); err != nil {
 				t.Fatal(err)

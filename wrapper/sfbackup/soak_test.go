@@ -24,23 +24,23 @@ import (
 
 var (
 	soakTime = flag.Duration("sfbackup.soak", time.Second, "how long TestSoak runs; make soak takes a minute")
-	soakSeed = flag.Uint64("sfbackup.soakseed", 0, "where the faults of TestSoak begin; 0: somewhere")
+	soakSeed = flag.Uint64("sfbackup.soakseed", 0, "the seed of the faults of TestSoak; 0: a random one")
 )
 
 const (
 	soakInFlight   = 64
 	soakServices   = 10
 	soakPartitions = 8 // of each service
-	// soakBackup is how long a backup takes: so long that many are in flight.
+	// soakBackup is how long a backup takes. It is long enough for many to be in flight.
 	soakBackup = 150 * time.Millisecond
-	// soakRetention keeps the lists from growing with the time of the run.
+	// soakRetention keeps lists from growing with the length of the run.
 	soakRetention = 40 * time.Second
 )
 
-// A fleet is backed up and listed again and again, with faults in HTTP and in the connections below it.
-// No backup is lost, none is started twice, and nothing is left behind.
+// Many partitions are backed up and listed in rounds, with faults in HTTP and in the connections below it. No backup
+// is lost, none is started twice, and no memory, goroutine or connection leaks.
 //
-// It is not parallel, because the heap and the goroutines that it measures are those of the process.
+// The test is not parallel, because it measures the heap and the goroutines of the process.
 func TestSoak(t *testing.T) {
 	if seed, err := strconv.ParseUint(os.Getenv(soakEnvironment), 10, 64); err == nil {
 		serveSoakCluster(seed, os.Stdin, os.Stdout)
@@ -52,20 +52,20 @@ func TestSoak(t *testing.T) {
 	newSoak(t).run()
 }
 
-// A soak is one run.
+// A soak is one run of TestSoak.
 type soak struct {
 	*testing.T
 	seed       uint64
-	short      bool // as in make test: a round or two
-	ask        func(when string) *soakReport
+	short      bool                          // a round or two, as in make test
+	ask        func(when string) *soakReport // see startSoakCluster
 	proxy      *faultproxy.Proxy
 	transport  *http.Transport
 	client     *sfbackup.Client
 	goroutines int // before it began
-	// patience is how long the client waits for the answer to a request, and half of how long for the next
-	// backup of a list, whose body may stop in the middle. Only what is half-open takes longer than a
-	// few hundredths of a second.
-	patience time.Duration
+	// responseTimeout is how long the client waits for the response to a request. It waits twice as long for the
+	// next backup of a list, whose body may stall. Only half-open connections take longer than a few hundredths
+	// of a second.
+	responseTimeout time.Duration
 
 	rounds, started, mostInFlight int
 	heap                          []uint64       // before the first round and after each
@@ -79,19 +79,16 @@ func newSoak(t *testing.T) *soak {
 	if s.seed == 0 {
 		s.seed = rand.Uint64()
 	}
-	if s.patience = 400 * time.Millisecond; s.short {
-		s.patience = 250 * time.Millisecond
+	if s.responseTimeout = 400 * time.Millisecond; s.short {
+		s.responseTimeout = 250 * time.Millisecond
 	}
 	s.goroutines = goruntime.NumGoroutine()
 	s.ask = startSoakCluster(t, s.seed)
 	s.proxy = newFaultProxy(t, s.ask("now").URL, s.seed)
-	s.transport = &http.Transport{MaxIdleConnsPerHost: soakInFlight, ResponseHeaderTimeout: s.patience}
-	client, err := sfbackup.NewClient("http://"+s.proxy.Addr,
+	s.transport = &http.Transport{MaxIdleConnsPerHost: soakInFlight, ResponseHeaderTimeout: s.responseTimeout}
+	client := newClientAt(t, "http://"+s.proxy.Addr,
 		sfbackup.WithHTTPClient(&http.Client{Transport: s.transport}),
-		sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, AttemptTimeout: s.patience}))
-	if err != nil {
-		t.Fatal(err)
-	}
+		sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, AttemptTimeout: s.responseTimeout}))
 	s.client = client
 	return s
 }
@@ -100,7 +97,7 @@ func (s *soak) run() {
 	start := time.Now()
 	report := s.ask("now")
 	s.heap = append(s.heap, heapInUse())
-	for time.Since(start) < *soakTime || len(s.unseen()) > 0 && s.rounds < 20 {
+	for time.Since(start) < *soakTime || len(s.missing()) > 0 && s.rounds < 20 {
 		if report = s.round(report); s.Failed() {
 			s.Fatalf("the seed was %d", s.seed)
 		}
@@ -109,19 +106,19 @@ func (s *soak) run() {
 	}
 	took := time.Since(start).Round(time.Millisecond)
 	first, second := s.checkHeap()
-	if unseen := s.unseen(); len(unseen) > 0 {
-		s.Errorf("not seen: %v", unseen)
+	if missing := s.missing(); len(missing) > 0 {
+		s.Errorf("not observed: %v", missing)
 	}
-	struck := s.proxy.Counts()
+	injected := s.proxy.Counts()
 	closeProxy(s, s.proxy)
-	eventually(s, "no goroutine of the run", func() bool { return goruntime.NumGoroutine() <= s.goroutines })
+	eventually(s, "the goroutines of the run end", func() bool { return goruntime.NumGoroutine() <= s.goroutines })
 	s.Logf("%v with the seed %d: %d rounds, %d backups started, results %v, lists %v, faults in HTTP %v, in connections %v, "+
-		"heap %d KiB at first and %d at last, %d and %d in the middle of the halves, goroutines %d before and %d after",
-		took, s.seed, s.rounds, s.started, s.results, s.lists, s.faults, struck,
+		"heap %d KiB at first and %d at last, medians of the halves %d and %d, goroutines %d before and %d after",
+		took, s.seed, s.rounds, s.started, s.results, s.lists, s.faults, injected,
 		s.heap[0]>>10, s.heap[len(s.heap)-1]>>10, first>>10, second>>10, s.goroutines, goruntime.NumGoroutine())
 }
 
-// round backs up and lists everything once. It takes the report from before and returns that from after.
+// round backs up and lists everything once. It takes the report before the round and returns that after it.
 func (s *soak) round(before *soakReport) *soakReport {
 	results := s.backUp(before)
 	between := s.settled("ended")
@@ -132,10 +129,10 @@ func (s *soak) round(before *soakReport) *soakReport {
 	return after
 }
 
-// settled returns a report when nothing that was sent is still on its way.
+// settled returns a report when no request is in flight any more.
 func (s *soak) settled(when string) *soakReport {
 	s.transport.CloseIdleConnections()
-	eventually(s, "no connection", func() bool { return s.proxy.Open() == 0 })
+	eventually(s, "the connections are closed", func() bool { return s.proxy.Open() == 0 })
 	report := s.ask(when)
 	for kind, n := range report.Faults {
 		s.faults[kind] += n
@@ -167,7 +164,7 @@ func (s *soak) backUp(r *soakReport) map[uuid.UUID]sfbackup.BackupResult {
 		results[partition] = result
 	}
 	if ctx.Err() != nil {
-		s.Errorf("a fleet of %d partitions took a minute", len(r.Partitions))
+		s.Errorf("the backups of %d partitions took a minute", len(r.Partitions))
 	}
 	if len(results) != len(r.Partitions) {
 		s.Errorf("%d results of %d partitions", len(results), len(r.Partitions))
@@ -175,10 +172,10 @@ func (s *soak) backUp(r *soakReport) map[uuid.UUID]sfbackup.BackupResult {
 	return results
 }
 
-// checkResults checks that each result tells the truth about what was started.
+// checkResults checks that each result is correct about what was started.
 func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]sfbackup.BackupResult) {
 	for i, partition := range after.Partitions {
-		var started []uuid.UUID // those that were not there before
+		var started []uuid.UUID // the new backups
 		for _, id := range after.Backups[i] {
 			if !slices.Contains(before.Backups[i], id) {
 				started = append(started, id)
@@ -190,13 +187,13 @@ func (s *soak) checkResults(before, after *soakReport, results map[uuid.UUID]sfb
 			s.Errorf("%s has no result", partition)
 			continue
 		}
-		kind, least, most := s.judge(result)
+		kind, least, most := s.classify(result)
 		if soakFails(i) {
-			least, most = 0, 0 // what fails is in no list
+			least, most = 0, 0 // a failed backup is in no list
 		}
 		s.results[kind]++
 		if len(started) < least || len(started) > most {
-			s.Errorf("round %d: %s: %d backups were started by a call that ended with: %s: %v", s.rounds, partition, len(started), kind, result.Err)
+			s.Errorf("round %d: %s: %d backups were started, but the result is: %s: %v", s.rounds, partition, len(started), kind, result.Err)
 		}
 		if kind == soakSuccess && !slices.Equal(started, []uuid.UUID{result.Progress.BackupID}) {
 			s.Errorf("round %d: %s: the backup is %s, and %v were started", s.rounds, partition, result.Progress.BackupID, started)
@@ -213,12 +210,12 @@ const (
 	soakFailure    = "failed backup"
 	soakUnknown    = "outcome unknown"
 	soakNotStarted = "not started"
-	soakLost       = "lost sight of"
+	soakWaitFailed = "failed wait"
 )
 
-// judge returns the kind of a result, and how many backups were started at least and at most if it tells the
-// truth.
-func (s *soak) judge(result sfbackup.BackupResult) (kind string, least, most int) {
+// classify returns the kind of a result, and how many backups were started at least and at most if the result is
+// correct.
+func (s *soak) classify(result sfbackup.BackupResult) (kind string, least, most int) {
 	_, failed := errors.AsType[*sfbackup.BackupFailedError](result.Err)
 	switch {
 	case result.Err == nil:
@@ -230,7 +227,7 @@ func (s *soak) judge(result sfbackup.BackupResult) (kind string, least, most int
 	case result.Start == sfbackup.NotStarted:
 		return soakNotStarted, 0, 0
 	default: // the wait failed
-		return soakLost, 1, 1
+		return soakWaitFailed, 1, 1
 	}
 }
 
@@ -248,11 +245,11 @@ func (s *soak) list(r *soakReport) (services map[sfbackup.ServiceName]*soakList,
 	return services, partitions
 }
 
-// withPatience returns a context that ends when a list does not go on.
-func (s *soak) withPatience() (ctx context.Context, goesOn, end func()) {
+// withIdleTimeout returns a context that ends when no more backups of a list arrive; progressed restarts its timer.
+func (s *soak) withIdleTimeout() (ctx context.Context, progressed, end func()) {
 	ctx, cancel := context.WithCancel(s.Context())
-	timer := time.AfterFunc(2*s.patience, cancel)
-	return ctx, func() { timer.Reset(2 * s.patience) }, cancel
+	timer := time.AfterFunc(2*s.responseTimeout, cancel)
+	return ctx, func() { timer.Reset(2 * s.responseTimeout) }, cancel
 }
 
 // listServices lists the services.
@@ -282,9 +279,9 @@ func (s *soak) readLists(n int, open func(ctx context.Context, i int) iter.Seq2[
 	for range soakInFlight {
 		workers.Go(func() {
 			for i := range next {
-				ctx, goesOn, cancel := s.withPatience()
+				ctx, progressed, cancel := s.withIdleTimeout()
 				for b, err := range open(ctx, i) {
-					goesOn()
+					progressed()
 					if lists[i].err = err; err == nil {
 						lists[i].ids = append(lists[i].ids, b.BackupID)
 					}
@@ -301,8 +298,8 @@ func (s *soak) readLists(n int, open func(ctx context.Context, i int) iter.Seq2[
 	return lists
 }
 
-// checkLists checks that lists have everything once that was there before and after them, unless they
-// have ended with an error, and nothing that was not there.
+// checkLists checks that each list has every backup once that existed before and after it, unless the list ended
+// with an error, and no other backup.
 func (s *soak) checkLists(before, after *soakReport, services map[sfbackup.ServiceName]*soakList, partitions []soakList) {
 	for i, service := range before.Services {
 		from, to := i*soakPartitions, (i+1)*soakPartitions
@@ -325,13 +322,13 @@ func (s *soak) checkList(name, kind string, list *soakList, before, after []uuid
 		}
 	}
 	if list.err != nil {
-		s.lists[kind+", broken off"]++
+		s.lists[kind+", failed"]++
 		return
 	}
 	s.lists[kind]++
 	for _, id := range after {
 		if times[id] == 0 {
-			s.Errorf("round %d: the list of %s has ended well without the backup %s", s.rounds, name, id)
+			s.Errorf("round %d: the list of %s ended without an error and lacks the backup %s", s.rounds, name, id)
 		}
 	}
 }
@@ -339,7 +336,7 @@ func (s *soak) checkList(name, kind string, list *soakList, before, after []uuid
 func heapInUse() uint64 {
 	var m goruntime.MemStats
 	goruntime.GC()
-	goruntime.GC() // what pools keep goes with the second
+	goruntime.GC() // the second one clears the pools
 	goruntime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
@@ -355,19 +352,18 @@ func (s *soak) checkHeap() (first, second uint64) {
 	return first, second
 }
 
-// unseen returns what has not come about yet. On a machine that is busy, a short run may need some more
-// rounds for it.
-func (s *soak) unseen() (unseen []string) {
-	for what, is := range map[string]bool{
+// missing returns what has not happened yet. On a busy machine a short run may need more rounds for all of it.
+func (s *soak) missing() (missing []string) {
+	for what, happened := range map[string]bool{
 		"a success": s.results[soakSuccess] > 0, "a failure": s.results[soakFailure] > 0,
 		"a list of a service": s.lists["services"] > 0, "a list of a partition": s.lists["partitions"] > 0,
 		"faults in HTTP": len(s.faults) > 0, "faults in connections": len(s.proxy.Counts()) > 0,
-		// For that the client must start them faster than they end.
-		"so many backups in flight": s.mostInFlight == soakInFlight || s.short,
+		// The client has to start backups faster than they end.
+		"the maximum of backups in flight": s.mostInFlight == soakInFlight || s.short,
 	} {
-		if !is {
-			unseen = append(unseen, what)
+		if !happened {
+			missing = append(missing, what)
 		}
 	}
-	return unseen
+	return missing
 }

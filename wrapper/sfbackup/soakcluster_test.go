@@ -17,12 +17,11 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// The cluster of TestSoak runs in a process of its own, so that the memory of what it holds is not counted
-// as the client's. It is this program once more, with the seed in its environment, and ends when its
-// input does.
+// The cluster of TestSoak runs in its own process, so that its memory does not count as the client's. The process
+// is another run of the test binary, with the seed in its environment. It ends at the end of its input.
 const soakEnvironment = "SFBACKUP_SOAK_SEED"
 
-// startSoakCluster starts the process and returns a function that asks it for a report: of now, or of when
+// startSoakCluster starts the process. It returns a function that requests a report: "now", or "ended" for one when
 // all backups have ended.
 func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
 	t.Helper()
@@ -31,7 +30,7 @@ func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "-test.run=^TestSoak$", "-test.timeout=0")
-	// The race detector would let the process sleep for a second before it ends.
+	// By default the race detector sleeps for a second before the process exits.
 	cmd.Env = append(os.Environ(), fmt.Sprint(soakEnvironment, "=", seed), "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -46,7 +45,7 @@ func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		shut(in) // which ends it
+		closeQuietly(in) // ends the process
 		_, _ = io.Copy(io.Discard, out)
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the cluster: %v", err)
@@ -70,7 +69,7 @@ func startSoakCluster(t *testing.T, seed uint64) func(when string) *soakReport {
 	}
 }
 
-// A soakReport is what the process of the cluster tells when it is asked.
+// A soakReport is the state of the cluster of TestSoak.
 type soakReport struct {
 	URL        string
 	Services   []sfbackup.ServiceName
@@ -82,7 +81,7 @@ type soakReport struct {
 // soakFails reports whether the backups of the partition with an index fail.
 func soakFails(partition int) bool { return partition%30 == 7 }
 
-// serveSoakCluster answers each line that it reads with a report.
+// serveSoakCluster writes a report for each line that it reads.
 func serveSoakCluster(seed uint64, in io.Reader, out io.Writer) {
 	var report soakReport
 	services := make([]sfbackuptest.Service, soakServices)
@@ -117,7 +116,7 @@ func serveSoakCluster(seed uint64, in io.Reader, out io.Writer) {
 	var counted time.Time
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		if lines.Text() != "now" {
-			<-time.After(soakBackup) // after which all have ended, as no request is on its way
+			<-time.After(soakBackup) // all backups have ended by then, because no request is in flight
 		}
 		report.Backups, report.Faults = nil, map[string]int{}
 		for _, id := range report.Partitions {
@@ -139,7 +138,7 @@ func serveSoakCluster(seed uint64, in io.Reader, out io.Writer) {
 	}
 }
 
-// soakFaults are those after which another attempt makes sense, and some after which it does not.
+// soakFaults returns transient faults, and some that are not.
 func soakFaults() []sfbackuptest.Fault {
 	var faults []sfbackuptest.Fault
 	for _, f := range []sfbackuptest.Fault{

@@ -12,24 +12,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
 var socketSchedules = flag.Int("sfbackup.sockets", 150, "how many random schedules the property tests run over sockets")
 
-// A socketRun is one client and one cluster with a fault proxy between them, and with faults of HTTP on top.
+// A socketRun is a client and a cluster with HTTP faults, and with a fault proxy between them.
 type socketRun struct {
 	cluster *sfbackuptest.Cluster
 	client  *sfbackup.Client
-	// settle returns when all that was sent has had its effect.
+	// settle returns when every request has taken effect.
 	settle func()
 }
 
-// overSockets runs a test over sockets, several at a time because most of the time is spent waiting. It
-// counts how often each class came that the test returns, of which the good one has to be among them.
+// overSockets runs a test with each schedule over sockets, several at a time because they mostly wait. It counts
+// the classes that the test returns. The good class has to be among them.
 func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults []sfbackuptest.Fault, test func(t *testing.T, random *rand.Rand, run *socketRun) (class string, err error)) {
 	t.Helper()
 	first, last := int64(1), int64(*socketSchedules)
@@ -39,7 +37,7 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 	var next atomic.Int64
 	next.Store(first)
 	var mu sync.Mutex
-	seen, struck := map[string]int{}, map[string]int{}
+	seen, injected := map[string]int{}, map[string]int{}
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {
@@ -64,24 +62,24 @@ func overSockets(t *testing.T, good string, opts []sfbackuptest.Option, faults [
 				mu.Lock()
 				seen[class]++
 				for kind, n := range proxy.Counts() {
-					struck[kind] += n
+					injected[kind] += n
 				}
 				mu.Unlock()
 				if t.Failed() {
-					t.Logf("run it again with -run '^%s$' -sfbackup.seed %d; it ended with %v", t.Name(), seed, err)
+					t.Logf("to repeat it: -run '^%s$' -sfbackup.seed %d; it ended with %v", t.Name(), seed, err)
 					return
 				}
 			}
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules: %v; toxics %v", last-first+1, seen, struck)
-	if *oneSeed == 0 && (len(seen) < 2 || seen[good] == 0 || len(struck) < 4) {
-		t.Error("hardly anything has gone wrong")
+	t.Logf("%d schedules: %v; faults in connections %v", last-first+1, seen, injected)
+	if *oneSeed == 0 && (len(seen) < 2 || seen[good] == 0 || len(injected) < 4) {
+		t.Error("too few faults happened, or no call succeeded")
 	}
 }
 
-// One call starts one backup or none over real connections, too.
+// Over sockets, too, one call starts one backup or none.
 func TestStartOverSockets(t *testing.T) {
 	t.Parallel()
 	unavailable := sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY","Message":"m"}}`)
@@ -94,7 +92,7 @@ func TestStartOverSockets(t *testing.T) {
 		before := len(run.cluster.Backups(partition1))
 		opts := &sfbackup.BackupOptions{}
 		if random.IntN(2) == 0 {
-			opts.Timeout = time.Hour // another kind of request
+			opts.Timeout = time.Hour // its request is built in another way
 		}
 		err := run.client.BackupPartition(t.Context(), partition1, opts)
 		run.settle()
@@ -113,7 +111,7 @@ func TestStartOverSockets(t *testing.T) {
 	})
 }
 
-// A list is complete or ends with an error over real connections, too.
+// Over sockets, too, a list is complete or ends with an error.
 func TestListsOverSockets(t *testing.T) {
 	t.Parallel()
 	faults := []sfbackuptest.Fault{
@@ -121,14 +119,9 @@ func TestListsOverSockets(t *testing.T) {
 		sfbackuptest.Answer(http.StatusServiceUnavailable, ""), sfbackuptest.DuplicatePage(), sfbackuptest.RepeatToken(),
 	}
 	overSockets(t, "complete", manyServices(), faults, func(t *testing.T, random *rand.Rand, run *socketRun) (string, error) {
-		missing := map[uuid.UUID]bool{}
-		for _, p := range run.cluster.Partitions() {
-			for _, b := range run.cluster.Backups(p) {
-				missing[b.ID] = true
-			}
-		}
+		missing := backupIDs(run.cluster, run.cluster.Partitions()...)
 		all := maps.Clone(missing)
-		// Only a context ends a body that stalls.
+		// Only the context ends a body that stalls.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for b, err := range run.client.ServiceBackups(ctx, "Shop/Orders/Archive", &sfbackup.ListOptions{PageSize: []int{0, 1, 5}[random.IntN(3)]}) {
@@ -139,7 +132,7 @@ func TestListsOverSockets(t *testing.T) {
 				return "error in the middle", err
 			}
 			if !missing[b.BackupID] {
-				t.Errorf("%s comes twice, or out of nowhere", b.BackupID)
+				t.Errorf("%s is listed twice, or does not exist", b.BackupID)
 			}
 			delete(missing, b.BackupID)
 		}

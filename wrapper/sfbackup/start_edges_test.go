@@ -16,9 +16,9 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// onStarts is a transport to a cluster on which something else happens to the requests that start a backup:
-// to the n-th, which can take effect whenever it should.
-func onStarts(cluster *sfbackuptest.Cluster, do func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error)) http.RoundTripper {
+// interceptStarts returns a transport to a cluster that calls a function for each request that starts a backup. n
+// counts these requests from 1, and effect sends the request to the cluster.
+func interceptStarts(cluster *sfbackuptest.Cluster, do func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error)) http.RoundTripper {
 	n := 0
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method != http.MethodPost {
@@ -38,7 +38,8 @@ func onStarts(cluster *sfbackuptest.Cluster, do func(n int, req *http.Request, e
 	})
 }
 
-// instantCluster is a cluster whose backups take no time, with a success at partition1.
+// instantCluster returns a cluster whose backups take no time, with a success at partition1, and a function that
+// counts the further backups.
 func instantCluster(t *testing.T) (cluster *sfbackuptest.Cluster, backups func() int) {
 	t.Helper()
 	cluster = sfbackuptest.NewCluster()
@@ -50,9 +51,9 @@ func instantCluster(t *testing.T) (cluster *sfbackuptest.Cluster, backups func()
 	return cluster, func() int { return len(cluster.Backups(partition1)) - before }
 }
 
-// Somebody on the way gives up a request that the gateway still holds, in whatever way. That the progress is
-// what it was proves nothing then.
-func TestStartGivenUp(t *testing.T) {
+// A proxy or a transport stops waiting for a request that the gateway still holds, in one of several ways. The
+// request may still take effect, so an unchanged progress proves nothing.
+func TestStartAbandonedInTransit(t *testing.T) {
 	t.Parallel()
 	canceled := func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -61,12 +62,12 @@ func TestStartGivenUp(t *testing.T) {
 			return next.RoundTrip(req.WithContext(ctx))
 		})
 	}
-	for _, a := range []answer{
+	for _, a := range []canned{
 		{status: "504 Gateway Timeout"}, {status: "408 Request Timeout"}, {status: "502 Bad Gateway"}, {status: "504 FABRIC_E_TIMEOUT"}, {},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			cluster, started := instantCluster(t)
-			client := newUncheckedClient(t, onStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+			client := newUncheckedClient(t, interceptStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 				if n > 1 {
 					return effect(), nil
 				}
@@ -87,28 +88,28 @@ func TestStartGivenUp(t *testing.T) {
 	}
 }
 
-// A look that is minutes old is no look before: somebody else may have started a backup since.
+// After a long wait the progress is read again before the next attempt, because another client may have started a
+// backup.
 func TestStartAfterALongWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster, started := instantCluster(t)
-		client := newUncheckedClient(t, onStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		client := newUncheckedClient(t, interceptStarts(cluster, func(n int, req *http.Request, effect func() *http.Response) (*http.Response, error) {
 			if n == 1 {
-				time.AfterFunc(2*time.Minute, func() { effect() }) // of somebody else
-				return answer{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"240"}}}.response(req), nil
+				time.AfterFunc(2*time.Minute, func() { effect() }) // of another client
+				return canned{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"240"}}}.response(req), nil
 			}
 			return nil, errReset()
 		}))
 		err := client.BackupPartition(t.Context(), partition1, nil)
 		if err == nil || errors.Is(err, sfbackup.ErrOutcomeUnknown) || started() != 1 {
-			t.Errorf("%d backups were started by somebody else, error %v", started(), err)
+			t.Errorf("%d backups were started by another client, error %v", started(), err)
 		}
 	})
 }
 
-// Middleware, or the transport by leave of middleware, may send a request again. A conflict is then with
-// itself.
-func TestStartSentTwiceBelow(t *testing.T) {
+// Middleware may send a request twice, or allow net/http to do so. The conflict is then with the first one.
+func TestStartSentTwiceBelowTheClient(t *testing.T) {
 	t.Parallel()
 	for name, middleware := range map[string]func(http.RoundTripper) http.RoundTripper{
 		"middleware": func(next http.RoundTripper) http.RoundTripper {
@@ -125,16 +126,13 @@ func TestStartSentTwiceBelow(t *testing.T) {
 		"net/http": func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(req *http.Request) (*http.Response, error) {
 				req = req.Clone(req.Context())
-				req.Header.Set("Idempotency-Key", "1") // that is the leave
+				req.Header.Set("Idempotency-Key", "1") // allows net/http to send the request again
 				return next.RoundTrip(req)
 			})
 		},
 	} {
 		cluster := sfbackuptest.NewCluster()
-		client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithMiddleware(middleware))
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClientAt(t, newServer(t, cluster).URL, sfbackup.WithMiddleware(middleware))
 		cluster.Script(t, sfbackuptest.HangUp().AfterEffect().On(sfbackuptest.OpBackupPartition))
 		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil || posts(cluster) != 2 {
 			t.Errorf("%s: %v after %d requests", name, err, posts(cluster))
@@ -142,8 +140,8 @@ func TestStartSentTwiceBelow(t *testing.T) {
 	}
 }
 
-// A redirect that the caller's http.Client follows may come after the effect, and one that it refuses is an
-// answer.
+// A redirect that the caller's http.Client follows may come after the request took effect. A redirect that it
+// refuses means that the backup was not started.
 func TestStartRedirected(t *testing.T) {
 	t.Parallel()
 	errNo := errors.New("no redirects")
@@ -155,22 +153,19 @@ func TestStartRedirected(t *testing.T) {
 			}
 			http.Redirect(w, r, "/elsewhere", http.StatusSeeOther)
 		}).On(sfbackuptest.OpBackupPartition))
-		client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithHTTPClient(&http.Client{
+		client := newClientAt(t, newServer(t, cluster).URL, sfbackup.WithHTTPClient(&http.Client{
 			Transport:     &http.Transport{DisableKeepAlives: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return follow },
 		}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = client.BackupPartition(t.Context(), partition1, nil)
+		err := client.BackupPartition(t.Context(), partition1, nil)
 		if follow == nil && err != nil || follow != nil && (!errors.Is(err, errNo) || errors.Is(err, sfbackup.ErrOutcomeUnknown)) {
 			t.Errorf("CheckRedirect returns %v: got %v", follow, err)
 		}
 	}
 }
 
-// An error is certain by its code. Where that may be in what is missing, it is not.
-func TestStartCutAnswer(t *testing.T) {
+// The code of an error tells whether the backup was started. A truncated response may lack the code.
+func TestStartTruncatedResponse(t *testing.T) {
 	t.Parallel()
 	for _, effect := range []bool{true, false} {
 		cluster := sfbackuptest.NewCluster()
@@ -191,13 +186,13 @@ func TestStartCutAnswer(t *testing.T) {
 	}
 }
 
-// A progress that ends with its connection and has not begun is lost, and not "no backup".
+// An empty body that ends with its connection may be a truncated progress. It does not mean that there was no backup.
 func TestProgressWithoutLength(t *testing.T) {
 	t.Parallel()
-	var looks atomic.Int64
+	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body := `{"BackupState":"Success"}`
-		if looks.Add(1) == 1 {
+		if requests.Add(1) == 1 {
 			body = ""
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -206,20 +201,17 @@ func TestProgressWithoutLength(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+body)
-		shut(conn)
+		closeQuietly(conn)
 	}))
 	defer server.Close()
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: time.Millisecond}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, server.URL, sfbackup.WithRetry(sfbackup.RetryPolicy{MinDelay: time.Millisecond}))
 	if p, err := client.BackupProgress(t.Context(), partition1); err != nil || p.BackupState != sfbackup.BackupStateSuccess {
 		t.Errorf("got %+v, %v", p, err)
 	}
 }
 
-// The next primary may describe the same backup in other words.
-func TestStartInOtherWords(t *testing.T) {
+// Another primary replica may describe the same backup in other words.
+func TestStartWithRewordedProgress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		before, after string
@@ -255,8 +247,8 @@ func TestStartInOtherWords(t *testing.T) {
 	}
 }
 
-// What a look has told stays known as long as nothing was sent since.
-func TestStartKnownNotToBe(t *testing.T) {
+// An observation stays valid as long as no further attempt was sent.
+func TestStartKnownNotStarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster, started := instantCluster(t)
@@ -265,7 +257,7 @@ func TestStartKnownNotToBe(t *testing.T) {
 			if down {
 				return nil, errRefused
 			}
-			return onStarts(cluster, func(int, *http.Request, func() *http.Response) (*http.Response, error) {
+			return interceptStarts(cluster, func(int, *http.Request, func() *http.Response) (*http.Response, error) {
 				return nil, errReset()
 			}).RoundTrip(req)
 		}), sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
@@ -274,7 +266,7 @@ func TestStartKnownNotToBe(t *testing.T) {
 				resp, err := next.RoundTrip(req)
 				if req.Method == http.MethodGet {
 					gets++
-					down = gets == 2 || down // after the look that has told
+					down = gets == 2 || down // after the observation that no backup was started
 				}
 				return resp, err
 			})
@@ -286,13 +278,13 @@ func TestStartKnownNotToBe(t *testing.T) {
 	})
 }
 
-// A conflict after an attempt that seemed to have done nothing may be one with that attempt.
-func TestStartConflictsWithItself(t *testing.T) {
+// A conflict may be caused by an earlier attempt that seemed to have done nothing.
+func TestStartConflictsWithOwnAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()
 		var first func() *http.Response
-		client := newUncheckedClient(t, onStarts(cluster, func(n int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+		client := newUncheckedClient(t, interceptStarts(cluster, func(n int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
 			if n == 1 {
 				first = effect
 				return nil, errReset()
@@ -309,13 +301,14 @@ func TestStartConflictsWithItself(t *testing.T) {
 	})
 }
 
-// The hooks of a request travel in its context, with which middleware may send requests of its own.
-func TestStartBesideOtherRequests(t *testing.T) {
+// Middleware may send its own requests with the context of a start, which has the hooks of its httptrace. If they
+// fail, the start is not taken for one of which nothing was sent.
+func TestStartWithFailingMiddlewareRequest(t *testing.T) {
 	t.Parallel()
 	closed := listen(t)
-	shut(closed)
+	closeQuietly(closed)
 	cluster := sfbackuptest.NewCluster()
-	client := newUncheckedClient(t, onStarts(cluster, func(_ int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+	client := newUncheckedClient(t, interceptStarts(cluster, func(_ int, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
 		effect()
 		return nil, io.EOF
 	}), sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
@@ -326,8 +319,8 @@ func TestStartBesideOtherRequests(t *testing.T) {
 				return nil, err
 			}
 			if resp, err := transport.RoundTrip(other); err == nil {
-				t.Error("there is somebody at ", closed.Addr())
-				shut(resp.Body)
+				t.Error("a server listens at ", closed.Addr())
+				closeQuietly(resp.Body)
 			}
 			return next.RoundTrip(req)
 		})
@@ -337,16 +330,16 @@ func TestStartBesideOtherRequests(t *testing.T) {
 	}
 }
 
-// Middleware may send requests of its own with the same context, a token for example. They do not make a
-// conflict doubtful.
-func TestStartBesideRequestsThatSucceed(t *testing.T) {
+// Middleware may send its own requests with the context of a start, for example for a token. If they succeed, a
+// conflict is still certain.
+func TestStartWithSuccessfulMiddlewareRequest(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(accepted)
 	defer other.Close()
 	cluster := sfbackuptest.NewCluster()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	client, err := sfbackup.NewClient(newServer(t, cluster).URL, sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+	client := newClientAt(t, newServer(t, cluster).URL, sfbackup.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			own, err := http.NewRequestWithContext(req.Context(), http.MethodPost, other.URL, nil)
 			if err != nil {
@@ -356,18 +349,15 @@ func TestStartBesideRequestsThatSucceed(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			shut(resp.Body)
+			closeQuietly(resp.Body)
 			return next.RoundTrip(req)
 		})
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Fatal(err)
 	}
 	before := len(cluster.Requests())
-	err = client.BackupPartition(t.Context(), partition1, nil)
+	err := client.BackupPartition(t.Context(), partition1, nil)
 	if n := len(cluster.Requests()) - before; !errors.Is(err, sfbackup.CodeBackupInProgress) || errors.Is(err, sfbackup.ErrOutcomeUnknown) || n != 2 {
 		t.Errorf("%v after %d requests", err, n)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // progressOf is a response with the progress of a backup.
-func progressOf(state, id string) answer {
+func progressOf(state, id string) canned {
 	body := `{"BackupState":"` + state + `"}`
 	if id != "" {
 		body = `{"BackupState":"` + state + `","TimeStampUtc":"2026-01-01T00:00:00Z","BackupId":"` + id + `"}`
@@ -89,7 +89,7 @@ func TestConflictWithRepeatedRequest(t *testing.T) {
 // An empty response is no proof that there was no backup: something on the way can make it.
 func TestEmptyObservationProvesNothing(t *testing.T) {
 	t.Parallel()
-	for _, empty := range []answer{ok(""), {status: "204 No Content"}} {
+	for _, empty := range []canned{ok(""), {status: "204 No Content"}} {
 		synctest.Test(t, func(t *testing.T) {
 			gets := 0
 			client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -157,7 +157,7 @@ func TestFailuresThatMayBeInFlight(t *testing.T) {
 								late.Body, _ = req.GetBody()
 								time.AfterFunc(time.Minute, func() { _, _ = cluster.Transport().RoundTrip(late) })
 							}
-							return answer{status: status}.response(req), nil
+							return canned{status: status}.response(req), nil
 						})}))
 					if err != nil {
 						t.Fatal(err)
@@ -219,15 +219,15 @@ func TestRequestsOfAStart(t *testing.T) {
 			client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 				requests++
 				if req.Method == http.MethodPost {
-					return answer{status: "503 FABRIC_E_NOT_PRIMARY"}.response(req), nil
+					return canned{status: "503 FABRIC_E_NOT_PRIMARY"}.response(req), nil
 				}
 				gets++
 				fails := pattern>>(gets%9)&1 == 1
 				switch {
 				case fails && pattern&256 != 0 && gets%2 == 0:
-					return answer{status: "429 Too Many Requests"}.response(req), nil
+					return canned{status: "429 Too Many Requests"}.response(req), nil
 				case fails:
-					return answer{status: "502 Bad Gateway"}.response(req), nil
+					return canned{status: "502 Bad Gateway"}.response(req), nil
 				}
 				return progressOf("Success", oldBackup).response(req), nil
 			}))

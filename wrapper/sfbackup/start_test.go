@@ -22,10 +22,10 @@ import (
 
 var (
 	schedules = flag.Int("sfbackup.schedules", 1000, "how many random schedules of faults the property tests run")
-	oneSeed   = flag.Uint64("sfbackup.seed", 0, "run the one schedule of this seed, and say what happens")
+	oneSeed   = flag.Uint64("sfbackup.seed", 0, "run only the schedule of this seed, and log what happens")
 )
 
-// eachSchedule runs a test with the random numbers of each schedule, in a bubble of its own.
+// eachSchedule runs a test for each schedule with its random numbers, in its own bubble.
 func eachSchedule(t *testing.T, test func(t *testing.T, seed uint64, random *rand.Rand)) {
 	t.Helper()
 	first, last := uint64(1), uint64(*schedules)
@@ -36,7 +36,7 @@ func eachSchedule(t *testing.T, test func(t *testing.T, seed uint64, random *ran
 		synctest.Test(t, func(t *testing.T) {
 			test(t, seed, rand.New(rand.NewPCG(seed, 0)))
 			if t.Failed() {
-				t.Logf("run it again with -run '^%s$' -sfbackup.seed %d", t.Name(), seed)
+				t.Logf("to repeat it: -run '^%s$' -sfbackup.seed %d", t.Name(), seed)
 			}
 		})
 		if t.Failed() {
@@ -45,9 +45,8 @@ func eachSchedule(t *testing.T, test func(t *testing.T, seed uint64, random *ran
 	}
 }
 
-// historiesBefore are what can have been at a partition before a start: how a backup went that has ended or
-// is still running, or none.
-var historiesBefore = map[string]*sfbackuptest.Outcome{
+// priorBackups are the outcomes of a backup that was requested before the start; nil: none was.
+var priorBackups = map[string]*sfbackuptest.Outcome{
 	"none":            nil,
 	"success":         {Accepted: -1, Running: -1},
 	"failure":         {Accepted: -1, Running: -1, Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "m"},
@@ -57,8 +56,8 @@ var historiesBefore = map[string]*sfbackuptest.Outcome{
 	"running shortly": {Accepted: -1, Running: 2 * time.Second},
 }
 
-// outcomesAfter are how the backup goes that is started.
-var outcomesAfter = []sfbackuptest.Outcome{
+// startedOutcomes are the outcomes of the backup that is started.
+var startedOutcomes = []sfbackuptest.Outcome{
 	{},
 	{Accepted: -1, Running: -1},
 	{Accepted: -1, Running: 5 * time.Minute},
@@ -68,8 +67,8 @@ var outcomesAfter = []sfbackuptest.Outcome{
 	{Accepted: time.Hour},
 }
 
-// One call starts one backup or none, whatever goes wrong, and says which; and where nobody can know it
-// says that.
+// One call starts one backup or none, whatever faults happen. It reports which of them it was, or that this is
+// unknown.
 func TestStartExactlyOnce(t *testing.T) {
 	t.Parallel()
 	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
@@ -83,10 +82,10 @@ func TestStartExactlyOnce(t *testing.T) {
 				return
 			}
 			for _, want := range []string{
-				"started, accepted", "started, its answer was lost", "started, sent again", "not started", "unknown, runs", "unknown, does not run",
+				"started, accepted", "started, response lost", "started, sent again", "not started", "unknown, started", "unknown, not started",
 			} {
 				if seen[want] < *schedules/200 {
-					t.Errorf("%q came %d times", want, seen[want])
+					t.Errorf("%q happened %d times", want, seen[want])
 				}
 			}
 			t.Logf("%d schedules: %v", *schedules, seen)
@@ -97,8 +96,8 @@ func TestStartExactlyOnce(t *testing.T) {
 func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.Profile, seen map[string]int) {
 	t.Helper()
 	cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
-	history := slices.Sorted(maps.Keys(historiesBefore))[random.IntN(len(historiesBefore))]
-	if outcome := historiesBefore[history]; outcome != nil {
+	history := slices.Sorted(maps.Keys(priorBackups))[random.IntN(len(priorBackups))]
+	if outcome := priorBackups[history]; outcome != nil {
 		cluster.SetOutcome(partition1, *outcome)
 		if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition1, nil); err != nil {
 			t.Fatal(err)
@@ -107,9 +106,9 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 			time.Sleep(2 * time.Hour)
 		}
 	}
-	cluster.SetOutcome(partition1, outcomesAfter[random.IntN(len(outcomesAfter))])
+	cluster.SetOutcome(partition1, startedOutcomes[random.IntN(len(startedOutcomes))])
 
-	transport := newFlaky(cluster.Transport(), random, random.Float64(), breaks()...)
+	transport := newFlaky(cluster.Transport(), random, random.Float64(), ambiguousFaults()...)
 	policy := sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(5)}
 	if random.IntN(2) == 0 {
 		policy.AttemptTimeout = time.Duration(1 + random.Int64N(int64(time.Minute)))
@@ -135,7 +134,7 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 	if random.IntN(2) == 0 {
 		err = client.BackupPartition(ctx, partition1, opts)
 	} else {
-		// A fleet takes the same steps on a way of its own. How the backup goes on is not the question.
+		// BackupMany takes the same steps in its own loop. How the wait ends does not matter here.
 		fleet := &sfbackup.BackupManyOptions{OnCount: func(sfbackup.BackupCount) {}}
 		if opts != nil {
 			fleet.Backup = *opts
@@ -160,7 +159,7 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 			starts++
 		}
 	}
-	time.Sleep(time.Hour) // what is late has its effect
+	time.Sleep(time.Hour) // every delayed request has taken effect by then
 
 	accepted := transport.backups()
 	class := ""
@@ -168,19 +167,19 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 	case accepted > 1:
 		t.Errorf("%d backups were started", accepted)
 	case err == nil && accepted == 0:
-		t.Error("no backup was started, but the call says so")
+		t.Error("no backup was started, but the call succeeded")
 	case err == nil && starts > 1:
 		class = "started, sent again"
 	case err == nil && strings.HasSuffix(transport.trace[len(transport.trace)-1], "/Backup"):
 		class = "started, accepted"
 	case err == nil:
-		class = "started, its answer was lost"
+		class = "started, response lost"
 	case errors.Is(err, sfbackup.ErrOutcomeUnknown) && accepted > 0:
-		class = "unknown, runs"
+		class = "unknown, started"
 	case errors.Is(err, sfbackup.ErrOutcomeUnknown):
-		class = "unknown, does not run"
+		class = "unknown, not started"
 	case accepted > 0:
-		t.Errorf("a backup was started, but the call fails with %v", err)
+		t.Errorf("a backup was started, but the call failed with %v", err)
 	default:
 		class = "not started"
 	}
@@ -191,52 +190,52 @@ func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.
 	}
 }
 
-// What a start does in the cases that people ask about.
+// The requests and the errors of a start in common cases.
 func TestStart(t *testing.T) {
 	t.Parallel()
 	on := func(f sfbackuptest.Fault) sfbackuptest.Fault { return f.On(sfbackuptest.OpBackupPartition) }
 	unavailable := sfbackuptest.Answer(http.StatusServiceUnavailable, `{"Error":{"Code":"FABRIC_E_NOT_PRIMARY","Message":"m"}}`)
-	looks := func(n int) sfbackuptest.Fault { // the n-th look and all that follow it fail
+	observationsFail := func(n int) sfbackuptest.Fault { // all observations fail from the n-th on
 		seen := 0
 		return sfbackuptest.Answer(http.StatusInternalServerError, "").Times(0).On(sfbackuptest.OpGetPartitionBackupProgress).When(func(*http.Request) bool {
 			seen++
 			return seen >= n
 		})
 	}
-	look := sfbackuptest.Answer(http.StatusInternalServerError, "").On(sfbackuptest.OpGetPartitionBackupProgress)
+	observationFails := sfbackuptest.Answer(http.StatusInternalServerError, "").On(sfbackuptest.OpGetPartitionBackupProgress)
 	for name, tt := range map[string]struct {
 		before string // in historiesBefore
 		faults []sfbackuptest.Fault
 		starts int
 		want   string // the error
 	}{
-		"lost before effect, success before":      {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
-		"lost after effect, success before":       {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset().AfterEffect())}, 1, ""},
-		"lost after effect, failure before":       {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect())}, 1, ""},
-		"lost before effect, none before":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 2, ""},
-		"503 after effect":                        {"none", []sfbackuptest.Fault{on(unavailable.AfterEffect())}, 1, ""},
-		"503 until there are no attempts left":    {"none", []sfbackuptest.Fault{on(unavailable.Times(4))}, 4, "sfbackup: BackupPartition: 503 FABRIC_E_NOT_PRIMARY: m"},
-		"refused, then accepted":                  {"none", []sfbackuptest.Fault{on(sfbackuptest.Refuse())}, 2, ""},
-		"a conflict":                              {"running", nil, 1, "sfbackup: BackupPartition: 409 FABRIC_E_BACKUP_IN_PROGRESS: Backup already in Progress"},
-		"lost before effect, timeout before":      {"timeout", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
-		"lost, and a failure before says nothing": {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: Failure, after: Failure): EOF"},
-		"lost, while another runs":                {"running", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: BackupInProgress, after: BackupInProgress): EOF"},
-		"lost, and so are all looks":              {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), looks(1)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: not read): EOF"},
-		"lost, and so are looks after it":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), looks(2)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF"},
-		"500 and nothing was started":             {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, ""))}, 1, "sfbackup: BackupPartition: 500 Internal Server Error"},
-		"500 and it was started":                  {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, "").AfterEffect())}, 1, ""},
-		"501 needs no second look":                {"none", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusNotImplemented, "")), looks(2)}, 1, "sfbackup: BackupPartition: 501 Not Implemented"},
-		"lost, and the look before it failed":     {"success", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), look}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: Success): EOF"},
-		"lost, but there is none after it":        {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), look}, 2, ""},
-		"a denial needs no second look":           {"none", []sfbackuptest.Fault{on(sfbackuptest.DenyAccess()), looks(2)}, 1, "sfbackup: BackupPartition: 403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but only an administrator may send this request)"},
-		"no look before is no obstacle":           {"none", []sfbackuptest.Fault{looks(1)}, 1, ""},
+		"lost before effect, success before":        {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
+		"lost after effect, success before":         {"success", []sfbackuptest.Fault{on(sfbackuptest.Reset().AfterEffect())}, 1, ""},
+		"lost after effect, failure before":         {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect())}, 1, ""},
+		"lost before effect, none before":           {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 2, ""},
+		"503 after effect":                          {"none", []sfbackuptest.Fault{on(unavailable.AfterEffect())}, 1, ""},
+		"503 until there are no attempts left":      {"none", []sfbackuptest.Fault{on(unavailable.Times(4))}, 4, "sfbackup: BackupPartition: 503 FABRIC_E_NOT_PRIMARY: m"},
+		"refused, then accepted":                    {"none", []sfbackuptest.Fault{on(sfbackuptest.Refuse())}, 2, ""},
+		"a conflict":                                {"running", nil, 1, "sfbackup: BackupPartition: 409 FABRIC_E_BACKUP_IN_PROGRESS: Backup already in Progress"},
+		"lost before effect, timeout before":        {"timeout", []sfbackuptest.Fault{on(sfbackuptest.Reset())}, 2, ""},
+		"lost, and a failure before proves nothing": {"failure", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: Failure, after: Failure): EOF"},
+		"lost, while another runs":                  {"running", []sfbackuptest.Fault{on(sfbackuptest.HangUp())}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: BackupInProgress, after: BackupInProgress): EOF"},
+		"lost, and all observations fail":           {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), observationsFail(1)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: not read): EOF"},
+		"lost, and later observations fail":         {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp().AfterEffect()), observationsFail(2)}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: no backup, after: not read): EOF"},
+		"500 and nothing was started":               {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, ""))}, 1, "sfbackup: BackupPartition: 500 Internal Server Error"},
+		"500 and it was started":                    {"success", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusInternalServerError, "").AfterEffect())}, 1, ""},
+		"501 needs no second observation":           {"none", []sfbackuptest.Fault{on(sfbackuptest.Answer(http.StatusNotImplemented, "")), observationsFail(2)}, 1, "sfbackup: BackupPartition: 501 Not Implemented"},
+		"lost, and the first observation fails":     {"success", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), observationFails}, 1, "sfbackup: BackupPartition: it is not known whether the backup was started (before: not read, after: Success): EOF"},
+		"lost, and no backup after it":              {"none", []sfbackuptest.Fault{on(sfbackuptest.HangUp()), observationFails}, 2, ""},
+		"denied access needs no second observation": {"none", []sfbackuptest.Fault{on(sfbackuptest.DenyAccess()), observationsFail(2)}, 1, "sfbackup: BackupPartition: 403 E_ACCESSDENIED: Access Denied. (the cluster knows this client, but only an administrator may send this request)"},
+		"accepted without an observation":           {"none", []sfbackuptest.Fault{observationsFail(1)}, 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				cluster := sfbackuptest.NewCluster()
 				client := newUncheckedClient(t, cluster.Transport())
-				if outcome := historiesBefore[tt.before]; outcome != nil {
+				if outcome := priorBackups[tt.before]; outcome != nil {
 					cluster.SetOutcome(partition1, *outcome)
 					if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 						t.Fatal(err)
@@ -270,18 +269,18 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// A start of which nothing was sent because there is no token for it is none, for certain.
-func TestStartWithoutAToken(t *testing.T) {
+// If there is no token for a start, nothing is sent, so it is certain that no backup was started.
+func TestStartWithoutToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()
 		calls := 0
-		client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+		client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 			if calls++; calls > 1 {
 				return sfbackup.Token{}, errors.New("no more")
 			}
 			return sfbackup.Token{Value: "a", Expires: time.Now().Add(time.Second)}, nil
-		})))
+		}))
 		cluster.Script(t, sfbackuptest.Stall(time.Minute).On(sfbackuptest.OpGetPartitionBackupProgress))
 		err := client.BackupPartition(t.Context(), partition1, nil)
 		if err == nil || errors.Is(err, sfbackup.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "sfbackup: BackupPartition: the token source: no more") || posts(cluster) > 0 {
@@ -290,7 +289,7 @@ func TestStartWithoutAToken(t *testing.T) {
 	})
 }
 
-// A start that was interrupted may have had its effect, and says so; unless nothing was sent yet.
+// The outcome of a start is unknown if its context ends after the request was sent, but not if it ends before.
 func TestStartInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -310,8 +309,8 @@ func TestStartInterrupted(t *testing.T) {
 	}
 }
 
-// Who joins a running backup joins it also where it is not known whose it is.
-func TestJoinRunningWithoutKnowing(t *testing.T) {
+// JoinRunning waits for the running backup even if it is unknown which call started it.
+func TestJoinRunningWithUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()

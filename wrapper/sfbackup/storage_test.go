@@ -12,10 +12,10 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// sentStorage returns the body with which a storage is sent.
+// sentStorage returns the request body that a storage is sent in.
 func sentStorage(t testing.TB, s sfbackup.BackupStorage) (string, error) {
 	t.Helper()
-	sent := &answers{list: []answer{{status: "202 Accepted"}}}
+	sent := &cannedResponses{list: []canned{{status: "202 Accepted"}}}
 	err := newClient(t, noBackupBefore(sent)).BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: s})
 	if err != nil {
 		if len(sent.requests) > 0 {
@@ -26,8 +26,8 @@ func sentStorage(t testing.TB, s sfbackup.BackupStorage) (string, error) {
 	return string(sent.bodies[0]), nil
 }
 
-// Every field of every kind arrives, the kind first.
-func TestStorageAsSent(t *testing.T) {
+// Every field of every kind is sent, the kind first.
+func TestStorageRequestBody(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		storage sfbackup.BackupStorage
@@ -66,7 +66,7 @@ func TestStorageAsSent(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Error(diff)
 		}
-		// What was sent can be read, and is the same again.
+		// What was sent is read as the same storage.
 		_, inner, ok := strings.Cut(got, `{"BackupStorage":`)
 		if !ok {
 			continue
@@ -81,13 +81,13 @@ func TestStorageAsSent(t *testing.T) {
 	}
 }
 
-// A storage of another type, which embeds one to be one, is not guessed at.
-type tracked struct {
+// embeddedStorage implements BackupStorage by embedding a storage. The client does not accept it.
+type embeddedStorage struct {
 	*sfbackup.FileShare
 	note string
 }
 
-func TestStorageThatIsNotComplete(t *testing.T) {
+func TestInvalidStorage(t *testing.T) {
 	t.Parallel()
 	const prefix = "sfbackup: BackupPartition: "
 	for _, tt := range []struct {
@@ -96,8 +96,8 @@ func TestStorageThatIsNotComplete(t *testing.T) {
 	}{
 		{(*sfbackup.FileShare)(nil), "the storage is a nil FileShare"},
 		{(*sfbackup.UnknownStorage)(nil), "the storage is a nil UnknownStorage"},
-		{tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a sfbackup_test.tracked, which is none of this package's"},
-		{&tracked{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a *sfbackup_test.tracked, which is none of this package's"},
+		{embeddedStorage{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a sfbackup_test.embeddedStorage, which is none of this package's"},
+		{&embeddedStorage{&sfbackup.FileShare{Path: `\\s\p`}, "n"}, "the storage is a *sfbackup_test.embeddedStorage, which is none of this package's"},
 		{&sfbackup.AzureBlobStore{}, "AzureBlobStore: not set: ConnectionString, ContainerName"},
 		{&sfbackup.AzureBlobStore{ConnectionString: "c"}, "AzureBlobStore: not set: ContainerName"},
 		{&sfbackup.FileShare{PrimaryUserName: "u"}, "FileShare: not set: Path"},
@@ -141,9 +141,9 @@ func TestParseBackupStorageErrors(t *testing.T) {
 	}
 }
 
-// The cluster understands what is sent: a partition without a policy is backed up to a storage of
-// its own, and to none without.
-func TestStorageAtTheCluster(t *testing.T) {
+// The cluster reads the storage that is sent: a partition without a policy can be backed up only to a storage of
+// the request, of a kind that the cluster knows.
+func TestClusterChecksStorage(t *testing.T) {
 	t.Parallel()
 	client, _ := newClusterClient(t, sfbackuptest.WithServices(sfbackuptest.Service{
 		Name: "fabric:/App/Svc", NoPolicy: true, Partitions: []sfbackuptest.Partition{{ID: id1}},

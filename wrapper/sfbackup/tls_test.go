@@ -20,8 +20,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 )
 
-// Options about TLS change a clone of the caller's transport, and nothing that the caller has.
-func TestOptionsChangeAClone(t *testing.T) {
+// Options about TLS change a clone of the caller's transport, and nothing of the caller's.
+func TestTLSOptionsCloneTheTransport(t *testing.T) {
 	t.Parallel()
 	h2 := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Proto != "HTTP/1.1" || r.TLS.Version != tls.VersionTLS12 || r.Header.Get("X-Proxied") != "" {
@@ -54,20 +54,17 @@ func TestOptionsChangeAClone(t *testing.T) {
 	}{
 		{"none", nil, sfbackup.WithServerThumbprints(pin)},
 		{"without a transport", &http.Client{}, sfbackup.WithServerThumbprints(pin)},
-		{"a transport of HTTP/2", &http.Client{Transport: used}, sfbackup.WithServerThumbprints(pin)},
-		{"a transport of HTTP/2 with a configuration", &http.Client{Transport: used}, sfbackup.WithRootCAs(before.RootCAs)},
-		{"a transport that wants HTTP/2", &http.Client{Transport: both}, sfbackup.WithServerThumbprints(pin)},
-		{"a transport that dials", &http.Client{Transport: dialing}, sfbackup.WithServerThumbprints(pin)},
+		{"an HTTP/2 transport", &http.Client{Transport: used}, sfbackup.WithServerThumbprints(pin)},
+		{"an HTTP/2 transport with a configuration", &http.Client{Transport: used}, sfbackup.WithRootCAs(before.RootCAs)},
+		{"a transport that allows HTTP/2", &http.Client{Transport: both}, sfbackup.WithServerThumbprints(pin)},
+		{"a transport with a dialer", &http.Client{Transport: dialing}, sfbackup.WithServerThumbprints(pin)},
 	} {
 		opts := opts{tt.opt}
 		if tt.http != nil {
 			opts = append(opts, sfbackup.WithHTTPClient(tt.http))
 		}
-		client, err := sfbackup.NewClient(h2.URL, opts...)
-		if err == nil {
-			err = client.BackupPartition(t.Context(), partition1, nil)
-		}
-		if err != nil {
+		client := newClientAt(t, h2.URL, opts...)
+		if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -81,7 +78,7 @@ func TestOptionsChangeAClone(t *testing.T) {
 	}
 }
 
-// http1and2 is a transport that speaks HTTP/2 with whoever has it.
+// http1and2 returns a transport that uses HTTP/2 if the server offers it.
 func http1and2() *http.Transport {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
@@ -89,6 +86,7 @@ func http1and2() *http.Transport {
 	return &http.Transport{Protocols: p}
 }
 
+// countingDialer counts its connections.
 type countingDialer struct {
 	net.Dialer
 	n *int
@@ -99,36 +97,30 @@ func (d *countingDialer) dial(ctx context.Context, network, address string) (net
 	return d.DialContext(ctx, network, address)
 }
 
-// The check that an option asks for is made even where the caller's configuration makes none.
-func TestOptionsSwitchVerificationOn(t *testing.T) {
+// Options verify the server even if the caller's configuration does not.
+func TestTLSOptionsEnableVerification(t *testing.T) {
 	t.Parallel()
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}}, accepted)
-	careless := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for _, opt := range []sfbackup.Option{
 		sfbackup.WithRootCAs(x509.NewCertPool()),
 		sfbackup.WithServerThumbprints(strings.Repeat("00", 20)),
 		sfbackup.WithServerCommonName("other"),
 	} {
-		client, err := sfbackup.NewClient(server.URL, sfbackup.WithHTTPClient(careless), opt)
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClientAt(t, server.URL, sfbackup.WithHTTPClient(insecure), opt)
 		if err := client.BackupPartition(t.Context(), partition1, nil); err == nil {
 			t.Error("no error")
 		}
 	}
-	// The caller's roots hold for names as well.
+	// Names are verified with the caller's roots.
 	roots := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: gatewayRoots(t)}}}
-	client, err := sfbackup.NewClient(server.URL, sfbackup.WithHTTPClient(roots), sfbackup.WithServerCommonName("gateway"))
-	if err == nil {
-		err = client.BackupPartition(t.Context(), partition1, nil)
-	}
-	if err != nil {
+	client := newClientAt(t, server.URL, sfbackup.WithHTTPClient(roots), sfbackup.WithServerCommonName("gateway"))
+	if err := client.BackupPartition(t.Context(), partition1, nil); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestOptionsThatDoNotGoTogether(t *testing.T) {
+func TestConflictingOptions(t *testing.T) {
 	t.Parallel()
 	pin := sfbackup.WithServerThumbprints(strings.Repeat("00", 20))
 	transport := func(rt http.RoundTripper) sfbackup.Option {
@@ -141,28 +133,28 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 		opts           opts
 		want           string // "" is no error
 	}{
-		{"a transport of another kind", https, opts{transport(accepted200), pin}, "need a transport that is an *http.Transport; to wrap it, use WithMiddleware"},
-		{"a transport of another kind, TLS 1.3", https, opts{transport(accepted200), sfbackup.WithTLS13()}, "need a transport that is an *http.Transport"},
-		{"a transport that makes TLS connections", https, opts{transport(&http.Transport{DialTLSContext: (&net.Dialer{}).DialContext}), pin}, "makes TLS connections itself"},
-		{"a transport that wants TLS 1.3", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin}, "needs WithTLS13"},
-		{"and gets it", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin, sfbackup.WithTLS13()}, ""},
+		{"another RoundTripper", https, opts{transport(acceptTransport), pin}, "need a transport that is an *http.Transport; to wrap it, use WithMiddleware"},
+		{"another RoundTripper, TLS 1.3", https, opts{transport(acceptTransport), sfbackup.WithTLS13()}, "need a transport that is an *http.Transport"},
+		{"a transport that dials TLS itself", https, opts{transport(&http.Transport{DialTLSContext: (&net.Dialer{}).DialContext}), pin}, "makes TLS connections itself"},
+		{"a transport that requires TLS 1.3", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin}, "needs WithTLS13"},
+		{"a transport that requires TLS 1.3, with the option", https, opts{transport(&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}), pin, sfbackup.WithTLS13()}, ""},
 		{"no TLS", plain, opts{pin}, `need an endpoint that begins with "https://"`},
-		{"no TLS on this machine", "http://localhost", opts{sfbackup.WithRootCAs(x509.NewCertPool())}, `need an endpoint that begins with "https://"`},
+		{"no TLS to localhost", "http://localhost", opts{sfbackup.WithRootCAs(x509.NewCertPool())}, `need an endpoint that begins with "https://"`},
 		{"no TLS and no endpoint", "", opts{pin}, "the endpoint has to begin"},
 		{"a token over http", plain, opts{source}, "WithTokenSource: a token is not sent over http"},
-		{"a token over http to a host that looks local", "http://localhost.contoso.com", opts{source}, "a token is not sent over http"},
+		{"a token over http to a name that begins with localhost", "http://localhost.contoso.com", opts{source}, "a token is not sent over http"},
 		{"a token over https", https, opts{source}, ""},
 		{"a token to localhost", "http://LocalHost:1", opts{source}, ""},
 		{"a token to 127.0.0.1", "http://127.8.0.1", opts{source}, ""},
 		{"a token to ::1", "http://[::1]:1", opts{source}, ""},
-		{"no pool", https, opts{sfbackup.WithRootCAs(nil)}, "WithRootCAs: the pool is nil"},
+		{"a nil pool", https, opts{sfbackup.WithRootCAs(nil)}, "WithRootCAs: the pool is nil"},
 		{"no thumbprint", https, opts{sfbackup.WithServerThumbprints()}, "WithServerThumbprints: there is no thumbprint"},
 		{"no name", https, opts{sfbackup.WithServerCommonName(" ")}, "WithServerCommonName: the name is empty"},
-		{"an issuer that is none", https, opts{sfbackup.WithServerCommonName("a", "b")}, `WithServerCommonName: "b" is not a thumbprint`},
+		{"an invalid thumbprint of an issuer", https, opts{sfbackup.WithServerCommonName("a", "b")}, `WithServerCommonName: "b" is not a thumbprint`},
 		{"no token source", https, opts{sfbackup.WithTokenSource(nil)}, "WithTokenSource: the source is nil"},
 		{"no middleware", https, opts{sfbackup.WithMiddleware(nil)}, "WithMiddleware: the function is nil"},
-		{"middleware of nothing", https, opts{sfbackup.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil })}, "WithMiddleware: the function returned nil"},
-		{"middleware around nothing", https, opts{
+		{"middleware that returns nil", https, opts{sfbackup.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil })}, "WithMiddleware: the function returned nil"},
+		{"middleware after one that returns nil", https, opts{
 			sfbackup.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }),
 			sfbackup.WithMiddleware(func(http.RoundTripper) http.RoundTripper { panic("called") }),
 		}, "WithMiddleware: the function returned nil"},
@@ -174,12 +166,12 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 	}
 }
 
-// accepted200 is a transport that is not net/http's.
-var accepted200 = roundTripper(func(req *http.Request) (*http.Response, error) {
-	return answer{status: "202 Accepted"}.response(req), nil
+// acceptTransport is a transport that responds to every request with 202. It is not an *http.Transport.
+var acceptTransport = roundTripper(func(req *http.Request) (*http.Response, error) {
+	return canned{status: "202 Accepted"}.response(req), nil
 })
 
-// Middleware goes around the transport that the options make, the last one outermost.
+// Middleware wraps the transport that the options make. The last one is outermost.
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
 	server := startTLS(t, &tls.Config{Certificates: []tls.Certificate{gateway().Certificate}}, accepted)
@@ -192,49 +184,41 @@ func TestMiddleware(t *testing.T) {
 			})
 		})
 	}
-	client, err := sfbackup.NewClient(server.URL, around("inner"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithUserAgent("me"), around("outer"))
-	if err == nil {
-		_, err = client.BackupProgress(t.Context(), partition1)
-	}
+	client := newClientAt(t, server.URL, around("inner"), sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithUserAgent("me"), around("outer"))
+	_, err := client.BackupProgress(t.Context(), partition1)
 	if got := strings.Join(order, ", "); !errors.Is(err, sfbackup.ErrNoBackup) || got != "outer me, inner me" {
 		t.Errorf("%s, %v", got, err)
 	}
 }
 
-// A server that asks for the certificate after a handshake of TLS 1.3, which package tls cannot answer.
-// Package tls has no such server either, so this one writes the record with its own hands.
+// A server requests the client certificate after the handshake of TLS 1.3, to which package tls cannot respond. The
+// server of package tls cannot do that either, so the test encrypts the record itself.
 func TestPostHandshakeAuthentication(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ context, alert string }{
 		{"", "unexpected message"},
-		{"x", "error decoding message"}, // what RFC 8446 wants, and package tls does not read
+		{"x", "error decoding message"}, // as RFC 8446 requires, and package tls cannot decode
 	} {
-		testPostHandshake(t, tt.context, tt.alert)
+		testPostHandshakeAuthentication(t, tt.context, tt.alert)
 	}
 }
 
-func testPostHandshake(t *testing.T, requestContext, alert string) {
+func testPostHandshakeAuthentication(t *testing.T, requestContext, alert string) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
+	listener := listen(t)
+	defer closeQuietly(listener)
 	served := make(chan error, 1)
 	go func() { served <- servePostHandshake(listener, requestContext) }()
 
-	client, err := sfbackup.NewClient("https://"+listener.Addr().String(), sfbackup.WithTLS13(),
+	client := newClientAt(t, "https://"+listener.Addr().String(), sfbackup.WithTLS13(),
 		sfbackup.WithRootCAs(gatewayRoots(t)), sfbackup.WithClientCertificate(newRoot(t, "a").issue(t, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = client.BackupPartition(t.Context(), partition1, nil)
+	err := client.BackupPartition(t.Context(), partition1, nil)
 	const want = "with TLS 1.3 the gateway cannot be shown the client certificate"
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "leave out WithTLS13") {
 		t.Errorf("got %v", err)
 	}
 	if err := <-served; err == nil || !strings.Contains(err.Error(), alert) {
-		t.Errorf("the server got %v, want the alert", err)
+		t.Errorf("the server got %v, want the alert %q", err, alert)
 	}
 }
 
@@ -265,7 +249,7 @@ func servePostHandshake(listener net.Listener, requestContext string) error {
 	if err != nil {
 		return err
 	}
-	// A CertificateRequest with the one extension that it must have, and the type of a handshake.
+	// A CertificateRequest with the one extension that is required, and the content type of a handshake.
 	message := append([]byte{13, 0, 0, 0, byte(len(requestContext))}, requestContext...)
 	message = append(message, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3)
 	message[3] = byte(len(message) - 4)
@@ -278,7 +262,7 @@ func servePostHandshake(listener net.Listener, requestContext string) error {
 	return err
 }
 
-// expandLabel is HKDF-Expand-Label of RFC 8446 without a context.
+// expandLabel is the HKDF-Expand-Label of RFC 8446 without a context.
 func expandLabel(secret []byte, label string, n int) []byte {
 	label = "tls13 " + label
 	info := append([]byte{0, byte(n), byte(len(label))}, label...)

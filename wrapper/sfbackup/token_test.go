@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,12 +19,12 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// issuingSource hands out tokens that a cluster accepts for a time.
+// issuingSource returns tokens that a cluster accepts for their lifetime.
 type issuingSource struct {
 	cluster  *sfbackuptest.Cluster
-	lifetime time.Duration // 0: for ever
-	takes    time.Duration
-	silent   bool // about the expiry
+	lifetime time.Duration // 0: unlimited
+	delay    time.Duration // of each call
+	noExpiry bool          // tokens do not say when they expire
 	err      error
 
 	mu    sync.Mutex
@@ -38,7 +37,7 @@ func (s *issuingSource) Token(ctx context.Context) (sfbackup.Token, error) {
 	value := fmt.Sprintf("token-%d", s.calls)
 	s.mu.Unlock()
 	select {
-	case <-time.After(s.takes):
+	case <-time.After(s.delay):
 	case <-ctx.Done():
 		return sfbackup.Token{}, ctx.Err()
 	}
@@ -50,13 +49,13 @@ func (s *issuingSource) Token(ctx context.Context) (sfbackup.Token, error) {
 		token.Expires = time.Now().Add(s.lifetime)
 	}
 	s.cluster.AcceptToken(value, sfbackuptest.RoleAdmin, token.Expires)
-	if s.silent {
+	if s.noExpiry {
 		token.Expires = time.Time{}
 	}
 	return token, nil
 }
 
-// inBubble runs a test with a cluster that takes tokens of a source only.
+// inBubble runs a test in a bubble, with a cluster that accepts only tokens of the source.
 func inBubble(t *testing.T, source *issuingSource, test func(*testing.T, *sfbackup.Client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,6 +65,7 @@ func inBubble(t *testing.T, source *issuingSource, test func(*testing.T, *sfback
 	})
 }
 
+// progress reads the progress of a partition. That there was no backup is not an error.
 func progress(ctx context.Context, client *sfbackup.Client) error {
 	_, err := client.BackupProgress(ctx, partition1)
 	if errors.Is(err, sfbackup.ErrNoBackup) {
@@ -74,8 +74,8 @@ func progress(ctx context.Context, client *sfbackup.Client) error {
 	return err
 }
 
-// A token is used until shortly before its end.
-func TestTokenIsKept(t *testing.T) {
+// A token is reused until shortly before it expires.
+func TestTokenIsReused(t *testing.T) {
 	t.Parallel()
 	source := &issuingSource{lifetime: time.Hour}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
@@ -96,12 +96,11 @@ func TestTokenIsKept(t *testing.T) {
 	})
 }
 
-// A token that is over before its time, or whose time is not known, is replaced when the gateway
-// refuses it. What only reads does not notice, and neither does a start, before which the progress is
-// read; unless the token is refused just then.
-func TestTokenIsRefused(t *testing.T) {
+// A token that the gateway rejects is replaced. Requests that only read are retried with the new token. A start reads
+// the progress first, so it has a valid token too, unless the gateway rejects the start itself.
+func TestRejectedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
-	source := &issuingSource{lifetime: time.Minute, silent: true}
+	source := &issuingSource{lifetime: time.Minute, noExpiry: true}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
 		for range 3 {
 			if err := progress(t.Context(), client); err != nil {
@@ -123,8 +122,8 @@ func TestTokenIsRefused(t *testing.T) {
 	})
 }
 
-// A 403 of which only the beginning arrives is not the empty one of the gateway, whether it is logged or not.
-func TestBrokenRefusal(t *testing.T) {
+// A 403 whose body is lost is not taken for the empty one of the gateway, whether it is logged or not.
+func TestIncompleteRejection(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "70")
@@ -133,22 +132,18 @@ func TestBrokenRefusal(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	for _, opts := range []opts{nil, {sfbackup.WithLogger(logger)}} {
+	for _, opts := range []opts{nil, {debugLog(io.Discard)}} {
 		source := &issuingSource{cluster: sfbackuptest.NewCluster(), lifetime: time.Hour}
-		client, err := sfbackup.NewClient(server.URL, append(opts, sfbackup.WithTokenSource(source.Token), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 2, MinDelay: time.Millisecond}))...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = client.BackupProgress(t.Context(), partition1)
+		client := newClientAt(t, server.URL, append(opts, sfbackup.WithTokenSource(source.Token), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 2, MinDelay: time.Millisecond}))...)
+		_, err := client.BackupProgress(t.Context(), partition1)
 		if e, ok := errors.AsType[*sfbackup.APIError](err); !ok || e.StatusCode != http.StatusForbidden || e.Hint != "" || source.calls != 1 {
 			t.Errorf("with %d options: %d tokens, %v", len(opts), source.calls, err)
 		}
 	}
 }
 
-// A refusal that comes late does not take away the token that has replaced the refused one.
-func TestTokenIsRefusedLate(t *testing.T) {
+// A late rejection of the previous token does not discard the token that has replaced it.
+func TestLateRejectionKeepsTheNewToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &issuingSource{cluster: sfbackuptest.NewCluster()}
@@ -159,14 +154,14 @@ func TestTokenIsRefusedLate(t *testing.T) {
 				return ok("null").response(req), nil
 			}
 			time.Sleep(time.Duration(n) * time.Minute)
-			return answer{status: "403 Client certificate required"}.response(req), nil
+			return canned{status: "403 Client certificate required"}.response(req), nil
 		}), sfbackup.WithTokenSource(source.Token))
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() { _, _ = client.BackupProgress(t.Context(), partition1) })
 			synctest.Wait()
 		}
-		time.Sleep(90 * time.Second) // the first was refused, the others are waiting
+		time.Sleep(90 * time.Second) // the first request was rejected, the others wait
 		for range 3 {
 			if _, err := client.BackupProgress(t.Context(), partition1); !errors.Is(err, sfbackup.ErrNoBackup) {
 				t.Error(err)
@@ -180,9 +175,9 @@ func TestTokenIsRefusedLate(t *testing.T) {
 	})
 }
 
-// A token that is refused twice is an error, without a third request. A source that has no other token
-// is not made to bring the same one again and again.
-func TestTokenIsRefusedForGood(t *testing.T) {
+// If the second token is rejected as well, that is an error without a third request. If the source returns the same
+// token again, that is an error without a second request.
+func TestTokenIsRejectedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		source   sfbackup.TokenSource
@@ -221,11 +216,11 @@ func TestTokenIsRefusedForGood(t *testing.T) {
 	}
 }
 
-// Many calls that need a token share one, at first and when it is refused. Who does not want to wait
-// need not, and who gave up takes nobody along.
-func TestTokenIsSharedInFlight(t *testing.T) {
+// Calls that need a token at the same time share one call of the source, for the first token and after a rejection.
+// A call stops waiting when its own context ends. If that call has called the source, another one calls it again.
+func TestTokenCallIsShared(t *testing.T) {
 	t.Parallel()
-	source := &issuingSource{lifetime: time.Hour, silent: true, takes: 10 * time.Second}
+	source := &issuingSource{lifetime: time.Hour, noExpiry: true, delay: 10 * time.Second}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
 		all := func() {
 			var wg sync.WaitGroup
@@ -245,24 +240,24 @@ func TestTokenIsSharedInFlight(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		all()
 		if source.calls != 2 {
-			t.Errorf("%d calls after the token was refused", source.calls)
+			t.Errorf("%d calls after the token was rejected", source.calls)
 		}
 	})
 
-	source = &issuingSource{takes: 10 * time.Second}
+	source = &issuingSource{delay: 10 * time.Second}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
 		var wg sync.WaitGroup
-		for _, patience := range []time.Duration{5 * time.Second, 8 * time.Second, time.Minute, time.Minute} {
+		for _, timeout := range []time.Duration{5 * time.Second, 8 * time.Second, time.Minute, time.Minute} {
 			wg.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				start := time.Now()
 				err := progress(ctx, client)
-				if patience < 10*time.Second {
-					if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != patience {
+				if timeout < 10*time.Second {
+					if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != timeout {
 						t.Errorf("%v after %v", err, time.Since(start))
 					}
-				} else if took := time.Since(start); err != nil || took != 15*time.Second && took != 18*time.Second { // who takes over is not said
+				} else if took := time.Since(start); err != nil || took != 15*time.Second && took != 18*time.Second { // any of the waiting calls may be the next to call the source
 					t.Errorf("%v after %v", err, time.Since(start))
 				}
 			})
@@ -275,18 +270,18 @@ func TestTokenIsSharedInFlight(t *testing.T) {
 	})
 }
 
-// A source that fails is asked again by the next call, and fails those that have waited for it with the
-// same words. It has its own idea of what to try again.
+// The error of a source is the error of all calls that wait for it. The call does not retry, because a source knows
+// itself what to retry. The next call calls the source again.
 func TestTokenSourceFails(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("broken")
-	source := &issuingSource{takes: time.Second, err: broken}
+	errBroken := errors.New("broken")
+	source := &issuingSource{delay: time.Second, err: errBroken}
 	inBubble(t, source, func(t *testing.T, client *sfbackup.Client) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
 				err := progress(t.Context(), client)
-				if !errors.Is(err, broken) || err.Error() != "sfbackup: GetPartitionBackupProgress: the token source: broken" {
+				if !errors.Is(err, errBroken) || err.Error() != "sfbackup: GetPartitionBackupProgress: the token source: broken" {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -302,16 +297,16 @@ func TestTokenSourceFails(t *testing.T) {
 	})
 }
 
-// A source that panics hurts its caller only.
+// The panic of a source reaches only the call that called it. The next call calls the source again.
 func TestTokenSourcePanics(t *testing.T) {
 	t.Parallel()
 	panics := true
-	client := newUncheckedClient(t, accepted200, sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+	client := newUncheckedClient(t, acceptTransport, sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 		if panics {
 			panic("oops")
 		}
 		return sfbackup.Token{Value: "t"}, nil
-	})))
+	}))
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -326,12 +321,12 @@ func TestTokenSourcePanics(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreNone(t *testing.T) {
+func TestInvalidTokens(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "Bearer s3cret", "s3cret\r\nX: y", "s3cret\n", "s3cré", "\u200es3cret"} {
-		client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+		client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 			return sfbackup.Token{Value: sfbackup.Secret(value)}, nil
-		})))
+		}))
 		err := client.BackupPartition(t.Context(), partition1, nil)
 		if err == nil || !strings.Contains(err.Error(), "the token ") || strings.Contains(err.Error(), "s3cr") {
 			t.Errorf("%q: got %v", value, err)
@@ -339,14 +334,14 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 }
 
-// What a source says about its own requests is shown without what is secret in their URLs.
-func TestTokenSourceErrorsShowNoQuery(t *testing.T) {
+// Errors of a source are shown without the user information and the queries of URLs.
+func TestTokenSourceErrorsAreRedacted(t *testing.T) {
 	t.Parallel()
 	inner := &url.Error{Op: "Get", URL: "http://user:s3cret@169.254.169.254/token?secret=s3cret", Err: errors.New("no\nroute")}
 	other := &url.Error{Op: "Post", URL: "::s3cret", Err: errors.New("what")}
-	client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+	client := newUncheckedClient(t, neverSent(t), sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 		return sfbackup.Token{}, fmt.Errorf("managed identity: %w", errors.Join(inner, other, &url.Error{Op: "x", Err: errors.New("y")}))
-	})))
+	}))
 	err := client.BackupPartition(t.Context(), partition1, nil)
 	const want = `sfbackup: BackupPartition: the token source: managed identity: Get "http://169.254.169.254/token": no route Post "a URL": what x "": y`
 	if err == nil || err.Error() != want {
@@ -360,8 +355,8 @@ func TestTokenSourceErrorsShowNoQuery(t *testing.T) {
 	}
 }
 
-// Nobody but the cluster gets a token, whatever the caller's client does with redirects, and the
-// scheme is spelled in the only way that the gateway knows.
+// A token is sent to the cluster only, even if the caller's http.Client follows redirects. The scheme is spelled
+// "Bearer", which the gateway requires.
 func TestTokenStaysWithTheCluster(t *testing.T) {
 	t.Parallel()
 	for location, follows := range map[string]bool{
@@ -373,24 +368,21 @@ func TestTokenStaysWithTheCluster(t *testing.T) {
 		"http://localhost.evil.com:19080/": false,
 	} {
 		var sent []string
-		client, err := sfbackup.NewClient("http://localhost:19080",
-			sfbackup.WithTokenSource(sfbackup.TokenSource(func(context.Context) (sfbackup.Token, error) {
+		client := newClientAt(t, "http://localhost:19080",
+			sfbackup.WithTokenSource(func(context.Context) (sfbackup.Token, error) {
 				return sfbackup.Token{Value: "a.b-c_d"}, nil
-			})),
+			}),
 			sfbackup.WithHTTPClient(&http.Client{
 				CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
 				Transport: noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
 					sent = append(sent, req.URL.Host+" "+req.Header.Get("Authorization"))
 					if len(sent) == 1 {
-						return answer{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
+						return canned{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
 					}
-					return answer{status: "202 Accepted"}.response(req), nil
+					return canned{status: "202 Accepted"}.response(req), nil
 				})),
 			}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = client.BackupPartition(t.Context(), partition1, nil)
+		err := client.BackupPartition(t.Context(), partition1, nil)
 		if follows != (err == nil) || !follows && !strings.Contains(err.Error(), "which is not shown the credentials") {
 			t.Errorf("%s: got %v", location, err)
 		}

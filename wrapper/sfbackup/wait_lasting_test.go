@@ -18,21 +18,21 @@ func TestStaleProgressIsNotTheResult(t *testing.T) {
 	t.Parallel()
 	success, failure, timeout := progressOf("Success", oldBackup), progressOf("Failure", ""), progressOf("Timeout", "")
 	for name, tt := range map[string]struct {
-		before answer
-		polls  []answer // after the start; the last one repeats
+		before canned
+		polls  []canned // after the start; the last one repeats
 		want   string   // the state
 		after  time.Duration
 	}{
-		"the success before, once":          {success, []answer{success, progressOf("Success", newBackup)}, "Success", 0},
-		"the success before, for a while":   {success, []answer{success, success, success, success, success, success, progressOf("BackupInProgress", ""), success, progressOf("Success", newBackup)}, "Success", 0},
-		"no backup":                         {ok("null"), []answer{ok("null"), ok(""), ok("null"), progressOf("Accepted", ""), progressOf("Success", newBackup)}, "Success", 0},
-		"no backup, after a success":        {success, []answer{ok("null"), progressOf("Success", newBackup)}, "Success", 0},
-		"a failure after a success":         {success, []answer{failure}, "Failure", 0},
-		"a timeout after a failure":         {failure, []answer{failure, timeout}, "Timeout", 0},
-		"a failure like that before":        {failure, []answer{failure}, "Failure", time.Minute},
-		"a failure like that before, seen":  {failure, []answer{failure, progressOf("BackupInProgress", ""), failure}, "Failure", 0},
-		"a timeout like that before":        {timeout, []answer{timeout}, "Timeout", time.Minute},
-		"a success after a failure, slowly": {failure, []answer{failure, failure, failure, progressOf("Success", newBackup)}, "Success", 0},
+		"the success before, once":          {success, []canned{success, progressOf("Success", newBackup)}, "Success", 0},
+		"the success before, for a while":   {success, []canned{success, success, success, success, success, success, progressOf("BackupInProgress", ""), success, progressOf("Success", newBackup)}, "Success", 0},
+		"no backup":                         {ok("null"), []canned{ok("null"), ok(""), ok("null"), progressOf("Accepted", ""), progressOf("Success", newBackup)}, "Success", 0},
+		"no backup, after a success":        {success, []canned{ok("null"), progressOf("Success", newBackup)}, "Success", 0},
+		"a failure after a success":         {success, []canned{failure}, "Failure", 0},
+		"a timeout after a failure":         {failure, []canned{failure, timeout}, "Timeout", 0},
+		"a failure like that before":        {failure, []canned{failure}, "Failure", time.Minute},
+		"a failure like that before, seen":  {failure, []canned{failure, progressOf("BackupInProgress", ""), failure}, "Failure", 0},
+		"a timeout like that before":        {timeout, []canned{timeout}, "Timeout", time.Minute},
+		"a success after a failure, slowly": {failure, []canned{failure, failure, failure, progressOf("Success", newBackup)}, "Success", 0},
 	} {
 		for _, many := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestStaleProgressIsNotTheResult(t *testing.T) {
 					switch {
 					case req.Method == http.MethodPost:
 						started = true
-						return answer{status: "202 Accepted"}.response(req), nil
+						return canned{status: "202 Accepted"}.response(req), nil
 					case !started:
 						return tt.before.response(req), nil
 					}
@@ -83,15 +83,15 @@ func TestWaitOutlastsAnOutage(t *testing.T) {
 	for _, tt := range []struct {
 		outage, limit time.Duration
 		attempts      int
-		failure       answer
+		failure       canned
 		want          string
 	}{
-		{outage: 9 * time.Minute, failure: answer{status: "502 Bad Gateway"}},
-		{outage: 9 * time.Minute, failure: answer{status: "503 Service Unavailable"}, attempts: 1},
-		{outage: 59 * time.Second, limit: time.Minute, failure: answer{status: "504 FABRIC_E_TIMEOUT"}},
-		{outage: time.Hour, failure: answer{status: "502 Bad Gateway"}, want: "last state Accepted: polls have failed for 10m0s: sfbackup: GetPartitionBackupProgress: 502 Bad Gateway"},
-		{outage: time.Hour, limit: time.Minute, failure: answer{status: "429 Too Many Requests"}, want: "last state Accepted: polls have failed for 1m0s: sfbackup: GetPartitionBackupProgress: 429 Too Many Requests"},
-		{outage: time.Minute, failure: answer{status: "404 FABRIC_E_PARTITION_NOT_FOUND"}, want: "sfbackup: GetPartitionBackupProgress: 404 FABRIC_E_PARTITION_NOT_FOUND"},
+		{outage: 9 * time.Minute, failure: canned{status: "502 Bad Gateway"}},
+		{outage: 9 * time.Minute, failure: canned{status: "503 Service Unavailable"}, attempts: 1},
+		{outage: 59 * time.Second, limit: time.Minute, failure: canned{status: "504 FABRIC_E_TIMEOUT"}},
+		{outage: time.Hour, failure: canned{status: "502 Bad Gateway"}, want: "last state Accepted: polls have failed for 10m0s: sfbackup: GetPartitionBackupProgress: 502 Bad Gateway"},
+		{outage: time.Hour, limit: time.Minute, failure: canned{status: "429 Too Many Requests"}, want: "last state Accepted: polls have failed for 1m0s: sfbackup: GetPartitionBackupProgress: 429 Too Many Requests"},
+		{outage: time.Minute, failure: canned{status: "404 FABRIC_E_PARTITION_NOT_FOUND"}, want: "sfbackup: GetPartitionBackupProgress: 404 FABRIC_E_PARTITION_NOT_FOUND"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			begin, polls := time.Now(), 0
@@ -128,7 +128,7 @@ func TestWaitOutlastsAnOutage(t *testing.T) {
 	// The context still ends it, and a negative limit is a mistake.
 	synctest.Test(t, func(t *testing.T) {
 		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
-			return answer{status: "502 Bad Gateway"}.response(req), nil
+			return canned{status: "502 Bad Gateway"}.response(req), nil
 		}))
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()

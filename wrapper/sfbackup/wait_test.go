@@ -33,8 +33,7 @@ func TestBackupAndWait(t *testing.T) {
 		if diff := cmp.Diff([]sfbackup.BackupState{"Accepted", "BackupInProgress", "Success"}, states); diff != "" {
 			t.Error(diff)
 		}
-		stored := cluster.Backups(partition1)
-		if last := stored[len(stored)-1]; progress.BackupID != last.ID || progress.LSNOfLastBackupRecord != last.LSN {
+		if last := lastBackup(cluster, partition1); progress.BackupID != last.ID || progress.LSNOfLastBackupRecord != last.LSN {
 			t.Errorf("got %+v, the cluster made %+v", progress, last)
 		}
 	})
@@ -51,7 +50,7 @@ func TestWaitForBackupThatFails(t *testing.T) {
 		text    string
 	}{
 		{
-			"the storage refuses",
+			"the storage denies access",
 			sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_ACCESS_DENIED", Message: "Access\nis denied."},
 			sfbackup.BackupOptions{},
 			sfbackup.BackupStateFailure, sfbackup.CodeCopierAccessDenied,
@@ -94,10 +93,10 @@ func TestWaitForBackupThatFails(t *testing.T) {
 	}
 }
 
-// polls returns a client whose backup never ends, and the times between the looks at it.
-func polls(t *testing.T, list ...answer) (*sfbackup.Client, func() []time.Duration) {
+// polls returns a client whose backup never ends, and a function that returns the delays between its polls.
+func polls(t *testing.T, list ...canned) (*sfbackup.Client, func() []time.Duration) {
 	t.Helper()
-	canned := &answers{list: append(list, ok(`{"BackupState":"BackupInProgress"}`))}
+	canned := &cannedResponses{list: append(list, ok(`{"BackupState":"BackupInProgress"}`))}
 	var at []time.Time
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		at = append(at, time.Now())
@@ -133,14 +132,14 @@ func TestWaitSchedule(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := delays()
-			within(t, "the first look", got[0], 0, 0)
+			within(t, "the first poll", got[0], 0, 0)
 			for i, low := range []time.Duration{2, 4, 8, 16} {
 				low *= time.Second
 				within(t, "a growing delay", got[i+1], low, low+low/4)
 			}
 			different := map[time.Duration]bool{}
 			for _, d := range got[5:] {
-				within(t, "a full delay", d, 22*time.Second, 30*time.Second)
+				within(t, "a maximal delay", d, 22*time.Second, 30*time.Second)
 				different[d] = true
 			}
 			if len(different) < 2 {
@@ -178,8 +177,8 @@ func TestWaitSchedule(t *testing.T) {
 	t.Run("Retry-After", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			later := func(status, value string) answer {
-				return answer{
+			later := func(status, value string) canned {
+				return canned{
 					status: status, contentType: jsonType, body: `{"BackupState":"Accepted"}`,
 					header: http.Header{"Retry-After": {value}},
 				}
@@ -189,9 +188,9 @@ func TestWaitSchedule(t *testing.T) {
 				later("200 OK", "100"),
 				later("503 Service Unavailable", "200"),
 				later("429 Too Many Requests", "150"),
-				later("503 Service Unavailable", "0"),   // with a delay of its own
-				later("200 OK", at),                     // in the past by now
-				later("200 OK", "99999999999999999999"), // nonsense
+				later("503 Service Unavailable", "0"),   // the schedule applies
+				later("200 OK", at),                     // in the past by then
+				later("200 OK", "99999999999999999999"), // invalid
 				later("200 OK", "4294967295"),
 			)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
@@ -203,17 +202,17 @@ func TestWaitSchedule(t *testing.T) {
 			}
 			within(t, "none", got[4], 16*time.Second, 30*time.Second)
 			within(t, "in the past", got[5], 16*time.Second, 30*time.Second)
-			within(t, "nonsense", got[6], 16*time.Second, 30*time.Second)
+			within(t, "invalid", got[6], 16*time.Second, 30*time.Second)
 			within(t, "at most", got[7], 5*time.Minute, 5*time.Minute)
 		})
 	})
 }
 
-// An error that does not ask to come back ends the wait, and what was known is returned.
+// An error other than 429 and 503 ends the wait, and the last progress is returned.
 func TestWaitEndsWithAnError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, &answers{list: []answer{
+		client := newClient(t, &cannedResponses{list: []canned{
 			ok(`{"BackupState":"Accepted"}`),
 			{status: "404 Not Found", body: `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND"}}`},
 		}})
@@ -253,11 +252,11 @@ func TestWaitCancelled(t *testing.T) {
 	client, _ := newClusterClient(t)
 	progress, err := client.WaitForBackup(ctx, partition1, nil)
 	if progress != nil || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "no state read") {
-		t.Errorf("cancelled before: %v, %v", progress, err)
+		t.Errorf("canceled before the call: %v, %v", progress, err)
 	}
 }
 
-// An answer that arrives together with the end of the context is no success.
+// A response that arrives as the context ends is not a success.
 func TestWaitCancelledDuringSuccess(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -311,15 +310,15 @@ func TestBackupAndWaitJoins(t *testing.T) {
 	})
 }
 
-// A start that is refused for another reason is not joined: the success that is read afterwards would
-// be that of an older backup.
+// JoinRunning does not wait if a start is refused for another reason: the success that it would read would be that
+// of an older backup.
 func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 	t.Parallel()
-	for _, refused := range []answer{
+	for _, refused := range []canned{
 		{status: "403 Forbidden", body: `{"Error":{"Code":"E_ACCESSDENIED"}}`},
 		{status: "409 Conflict", body: `{"Error":{"Code":"FABRIC_E_RESTORE_IN_PROGRESS"}}`},
 	} {
-		sent := &answers{list: []answer{refused, ok(`{"BackupState":"Success"}`)}}
+		sent := &cannedResponses{list: []canned{refused, ok(`{"BackupState":"Success"}`)}}
 		progress, err := newClient(t, noBackupBefore(sent)).BackupAndWait(t.Context(), partition1, nil, &sfbackup.WaitOptions{JoinRunning: true})
 		if _, ok := errors.AsType[*sfbackup.APIError](err); !ok || progress != nil || len(sent.requests) != 1 {
 			t.Errorf("%s: got %v, %v after %d requests", refused.status, progress, err, len(sent.requests))
@@ -327,16 +326,16 @@ func TestBackupAndWaitJoinsNothingElse(t *testing.T) {
 	}
 }
 
-// An answer without a state would be waited on for ever.
+// A progress without a state is an error, because the wait might never end.
 func TestWaitWithoutAState(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, &answers{list: []answer{ok(`{"BackupState":null}`)}})
+	client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":null}`)}})
 	if progress, err := client.WaitForBackup(t.Context(), partition1, nil); progress == nil || err == nil || !strings.Contains(err.Error(), "no BackupState") {
 		t.Errorf("got %v, %v", progress, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		// One that is only not known is waited on, and shown in one line.
-		client := newClient(t, &answers{list: []answer{ok(`{"BackupState":"A\nB"}`)}})
+		// An unknown state does not end the wait. The error shows it in one line.
+		client := newClient(t, &cannedResponses{list: []canned{ok(`{"BackupState":"A\nB"}`)}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		_, err := client.WaitForBackup(ctx, partition1, nil)
@@ -346,7 +345,7 @@ func TestWaitWithoutAState(t *testing.T) {
 	})
 }
 
-func TestWaitBadOptions(t *testing.T) {
+func TestWaitInvalidOptions(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, neverSent(t))
 	for _, opts := range []sfbackup.WaitOptions{

@@ -20,13 +20,13 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// maxStuck is how much a call allocates at most in all, whatever it is answered: a start reads the progress
-// twice, of 1 MiB each in a buffer that doubles as it grows. In use at a
-// time is less, and the race detector doubles it.
-const maxStuck = 32 << 20
+// maxAllocated is how much a call may allocate in total, whatever the responses are: a start reads the progress
+// twice, at most 1 MiB each time, into a buffer that doubles as it grows. Less than that is in use at a time. The
+// race detector doubles it.
+const maxAllocated = 32 << 20
 
-// eachRead is a call of each kind.
-var eachRead = map[string]func(context.Context, *sfbackup.Client) error{
+// clientCalls has a call of each kind.
+var clientCalls = map[string]func(context.Context, *sfbackup.Client) error{
 	"BackupPartition": func(ctx context.Context, c *sfbackup.Client) error { return c.BackupPartition(ctx, partition1, nil) },
 	"BackupProgress": func(ctx context.Context, c *sfbackup.Client) error {
 		_, err := c.BackupProgress(ctx, partition1)
@@ -42,30 +42,30 @@ var eachRead = map[string]func(context.Context, *sfbackup.Client) error{
 	},
 }
 
-// Answers without an end are errors, and what they take of memory has one. (Not parallel: all that is
-// allocated meanwhile counts.)
-func TestStuckServers(t *testing.T) {
-	for _, fault := range stuckServers() {
-		for name, read := range eachRead {
+// Endless responses are errors, and reading them allocates a limited amount of memory. (The test is not parallel,
+// because allocations of other tests would count.)
+func TestEndlessResponses(t *testing.T) {
+	for _, fault := range endlessResponses() {
+		for name, read := range clientCalls {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := sfbackuptest.NewCluster()
 				cluster.Inject(fault.Times(0))
 				client := newUncheckedClient(t, cluster.Transport(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
 				var err error
 				n := allocated(func() { err = read(t.Context(), client) })
-				// A start whose looks fail is one all the same; all others fail.
+				// A start that is accepted succeeds even if its observations fail. All other calls fail.
 				if err == nil && (name != "BackupPartition" || !strings.HasPrefix(fault.String(), "202")) {
 					t.Errorf("%s, %s: no error", name, fault)
 				}
-				if n > maxStuck {
-					t.Errorf("%s, %s: %d bytes", name, fault, n)
+				if n > maxAllocated {
+					t.Errorf("%s, %s: %d bytes were allocated", name, fault, n)
 				}
 			})
 		}
 	}
 }
 
-// A header without an end is an error as well. (Not parallel, as above.)
+// An endless header is an error as well. (Not parallel, as above.)
 func TestEndlessHeader(t *testing.T) {
 	listener := listen(t)
 	done := make(chan struct{})
@@ -76,32 +76,29 @@ func TestEndlessHeader(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go pourHeader(conn)
+			go writeEndlessHeader(conn)
 		}
 	}()
 	defer func() {
-		shut(listener)
+		closeQuietly(listener)
 		<-done
 	}()
-	client, err := sfbackup.NewClient("http://"+listener.Addr().String(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, read := range eachRead {
+	client := newClientAt(t, "http://"+listener.Addr().String(), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
+	for name, read := range clientCalls {
 		var err error
 		n := allocated(func() { err = read(t.Context(), client) })
 		if err == nil || !strings.Contains(err.Error(), "server response headers exceeded") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if n > maxStuck {
-			t.Errorf("%s: %d bytes", name, n)
+		if n > maxAllocated {
+			t.Errorf("%s: %d bytes were allocated", name, n)
 		}
 	}
 }
 
-// pourHeader sends a header until nobody listens any more.
-func pourHeader(conn net.Conn) {
-	defer shut(conn)
+// writeEndlessHeader sends a header until the client closes the connection.
+func writeEndlessHeader(conn net.Conn) {
+	defer closeQuietly(conn)
 	_, _ = conn.Read(make([]byte, 4<<10))
 	_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
 	lines := bytes.Repeat([]byte("X-More: of the same\r\n"), 200)
@@ -110,7 +107,7 @@ func pourHeader(conn net.Conn) {
 	}
 }
 
-// allocated returns how many bytes are allocated meanwhile, which is more than are in use at any time.
+// allocated returns how many bytes are allocated while f runs, which is never less than are in use at a time.
 func allocated(f func()) uint64 {
 	var before, after goruntime.MemStats
 	goruntime.ReadMemStats(&before)
@@ -119,18 +116,18 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A list whose pages have no end goes on as long as its reader does, without more memory for more pages,
-// and ends with its context. (Not parallel, as above.)
-func TestPagesWithoutEnd(t *testing.T) {
+// A list with an endless number of pages continues until its context ends, and more pages do not need more memory.
+// (Not parallel, as above.)
+func TestEndlessPages(t *testing.T) {
 	const pages, perPage = 20_000, 10
 	n := 0
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	enough := errors.New("enough")
+	errEnough := errors.New("enough")
 	client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
 		n++
 		if n == pages {
-			cancel(enough)
+			cancel(errEnough)
 		}
 		var body strings.Builder
 		body.WriteString(`{"Items":[`)
@@ -148,7 +145,7 @@ func TestPagesWithoutEnd(t *testing.T) {
 	start := time.Now()
 	for _, err := range client.PartitionBackups(ctx, partition1, nil) {
 		if err != nil {
-			if !errors.Is(err, enough) || n != pages {
+			if !errors.Is(err, errEnough) || n != pages {
 				t.Errorf("%v after %d pages and %v", err, n, time.Since(start))
 			}
 			break
@@ -162,13 +159,13 @@ func TestPagesWithoutEnd(t *testing.T) {
 			goruntime.ReadMemStats(&last)
 		}
 	}
-	// What each page begins with is kept, so that it is known if it comes again, up to 65,536 of them.
+	// The first backup of each page is kept to detect a repeated page, for at most 65,536 pages.
 	if grown := int64(last.HeapAlloc) - int64(first.HeapAlloc); grown > 2<<20 {
-		t.Errorf("%d bytes more after twice as many pages", grown)
+		t.Errorf("the heap grew by %d bytes in the second half of the pages", grown)
 	}
 }
 
-// uuidOf returns the identity with a number.
+// uuidOf returns a UUID made of a number.
 func uuidOf(n int) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[8:], uint64(n))

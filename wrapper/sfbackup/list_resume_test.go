@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
-// breaking is a transport whose first answers break off after so many bytes.
+// breaking returns a transport whose first responses break after these numbers of bytes, and how many requests it
+// got.
 func breaking(t *testing.T, next http.RoundTripper, after ...int) (http.RoundTripper, *int) {
 	t.Helper()
 	requests := 0
@@ -34,12 +36,12 @@ func breaking(t *testing.T, next http.RoundTripper, after ...int) (http.RoundTri
 			return nil, err
 		}
 		half := data[:min(after[requests-1], len(data))]
-		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(half), brokenReader{io.ErrUnexpectedEOF}))
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(half), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		return resp, nil
 	}), &requests
 }
 
-// A page that breaks off anywhere is asked for again, and every backup comes once.
+// A page whose connection breaks anywhere is requested again, and every backup is listed once.
 func TestListsResume(t *testing.T) {
 	t.Parallel()
 	cluster := sfbackuptest.NewCluster(manyServices()...)
@@ -57,7 +59,7 @@ func TestListsResume(t *testing.T) {
 					t.Fatalf("%v: %v", after, err)
 				}
 				if seen[b.BackupID] {
-					t.Errorf("%v: %s came twice", after, b.BackupID)
+					t.Errorf("%v: %s is listed twice", after, b.BackupID)
 				}
 				seen[b.BackupID] = true
 			}
@@ -66,7 +68,7 @@ func TestListsResume(t *testing.T) {
 			}
 		})
 	}
-	// A page by itself, too.
+	// A single page is requested again as well.
 	synctest.Test(t, func(t *testing.T) {
 		transport, _ := breaking(t, cluster.Transport(), 2000)
 		client := newClient(t, transport, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
@@ -77,19 +79,19 @@ func TestListsResume(t *testing.T) {
 	})
 }
 
-// A connection that breaks again and again in the same place is an error, after some tries.
-func TestListsDoNotResumeForEver(t *testing.T) {
+// If the connection always breaks in the same place, the list ends with an error after the attempts of the policy.
+func TestListResumeLimit(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"Items":[{"BackupId":"00000000-0000-4000-8000-000000000001"},`, ``} {
 		for _, attempts := range []int{1, 4} {
 			synctest.Test(t, func(t *testing.T) {
-				sent := &answers{list: []answer{ok(body)}}
+				sent := &cannedResponses{list: []canned{ok(body)}}
 				client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: attempts}))
 				got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 				if !errors.Is(err, io.ErrUnexpectedEOF) || len(got) > 1 {
 					t.Errorf("%d backups, %v", len(got), err)
 				}
-				// What gets further on than before begins to count anew.
+				// Attempts are counted anew after each one that gets further.
 				if n := len(sent.requests); n < attempts || n > attempts+len(got) {
 					t.Errorf("%d requests, want %d", n, attempts)
 				}
@@ -98,12 +100,12 @@ func TestListsDoNotResumeForEver(t *testing.T) {
 	}
 }
 
-// The page after the break may have another order, and more in it.
-func TestListsResumeInAnotherOrder(t *testing.T) {
+// A page that is requested again may have another order, and more backups.
+func TestListsResumeReordered(t *testing.T) {
 	t.Parallel()
 	half, _, _ := strings.Cut(page(`null`, id1, id2, id3), id3.String())
 	synctest.Test(t, func(t *testing.T) {
-		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
+		sent := &cannedResponses{list: []canned{ok(half), ok(page(`"t"`, id3, id2, partition1, id1)), ok(page(`null`, partition2))}}
 		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
 		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 		if err != nil {
@@ -115,13 +117,13 @@ func TestListsResumeInAnotherOrder(t *testing.T) {
 	})
 }
 
-// A page that is shorter after the break has pushed backups to the next one, where they are not handed
-// out twice.
+// If a page that is requested again lacks backups, these may have moved to the next page. They are not listed
+// twice.
 func TestListsResumeWhenBackupsMove(t *testing.T) {
 	t.Parallel()
 	half, _, _ := strings.Cut(page(`"t"`, id1, id2, id3), id3.String())
 	synctest.Test(t, func(t *testing.T) {
-		sent := &answers{list: []answer{ok(half), ok(page(`"t"`, partition1, id1)), ok(page(`null`, id2, id3))}}
+		sent := &cannedResponses{list: []canned{ok(half), ok(page(`"t"`, partition1, id1)), ok(page(`null`, id2, id3))}}
 		client := newClient(t, sent, sfbackup.WithRetry(sfbackup.RetryPolicy{}))
 		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 		if err != nil {
@@ -133,11 +135,11 @@ func TestListsResumeWhenBackupsMove(t *testing.T) {
 	})
 }
 
-// Leaving the loop near the end of a page of known length leaves the connection for the next call;
-// far from it, the transfer ends.
+// Leaving the loop near the end of a page of known length keeps the connection for the next call. Far from the
+// end, it closes the connection.
 func TestBreakKeepsTheConnection(t *testing.T) {
 	t.Parallel()
-	for backups, connections := range map[int]int{10: 1, 300: 1, 10_000: 3} { // 300 are more than arrives at once
+	for backups, connections := range map[int]int{10: 1, 300: 1, 10_000: 3} { // 300 do not arrive at once
 		remotes := map[string]bool{}
 		var all []uuid.UUID
 		for range backups {
@@ -150,10 +152,7 @@ func TestBreakKeepsTheConnection(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}))
 		defer server.Close()
-		client, err := sfbackup.NewClient(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClientAt(t, server.URL)
 		for range 3 {
 			for _, err := range client.PartitionBackups(t.Context(), partition1, nil) {
 				if err != nil {
@@ -168,7 +167,7 @@ func TestBreakKeepsTheConnection(t *testing.T) {
 	}
 }
 
-// Leaving the loop where the rest of the page is short, but does not come, does not wait for it.
+// Leaving the loop does not wait for the rest of a page that does not arrive, even if it is short.
 func TestBreakDoesNotWait(t *testing.T) {
 	t.Parallel()
 	var all []uuid.UUID
@@ -183,10 +182,7 @@ func TestBreakDoesNotWait(t *testing.T) {
 		<-r.Context().Done() // the client has gone
 	}))
 	defer server.Close()
-	client, err := sfbackup.NewClient(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClientAt(t, server.URL)
 	for _, err := range client.PartitionBackups(t.Context(), partition1, nil) {
 		if err != nil {
 			t.Error(err)
@@ -195,16 +191,13 @@ func TestBreakDoesNotWait(t *testing.T) {
 	}
 }
 
-// The time limit of the caller's http.Client ends a list for good.
+// A list whose http.Client has timed out is not resumed.
 func TestListsDoNotResumeAfterATimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := sfbackuptest.NewCluster()
 		cluster.Script(t, sfbackuptest.SlowBody(700, time.Minute))
-		client, err := sfbackup.NewClient("http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport(), Timeout: 90 * time.Second}))
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := newClientAt(t, "http://localhost", sfbackup.WithHTTPClient(&http.Client{Transport: cluster.Transport(), Timeout: 90 * time.Second}))
 		got, err := collect(client.PartitionBackups(t.Context(), partition1, nil))
 		if err == nil || !strings.Contains(err.Error(), "Client.Timeout") || len(cluster.Requests()) != 1 {
 			t.Errorf("%d backups, %v after %d requests", len(got), err, len(cluster.Requests()))

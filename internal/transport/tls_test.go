@@ -5,26 +5,10 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"testing"
 )
 
-// newTransport returns a transport for a server with a policy of one attempt.
-func newTransport(t *testing.T, server string, c Config) *Transport {
-	t.Helper()
-	endpoint, err := ParseEndpoint(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Endpoints, c.Retry.MaxAttempts = []*url.URL{endpoint}, 1
-	transport, err := New(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return transport
-}
-
-// The client speaks HTTP/1.1 with a gateway that offers HTTP/2, and reuses its connections.
+// The transport uses HTTP/1.1 even if the gateway offers HTTP/2, and reuses connections.
 func TestHTTP1(t *testing.T) {
 	t.Parallel()
 	remotes := map[string]bool{}
@@ -66,7 +50,7 @@ func baseOf(t *Transport) http.RoundTripper {
 	return t.client.(bareClient).transport.(*retrier).next.(*authenticator).next.(checkedTransport).next
 }
 
-// Clients without a transport of their own share one, which is not that of package http.
+// Clients without a transport of the caller's share one, which is not http.DefaultTransport.
 func TestDefaultTransportIsShared(t *testing.T) {
 	t.Parallel()
 	base := func(c Config) http.RoundTripper { return baseOf(newTransport(t, "http://localhost", c)) }
