@@ -211,7 +211,7 @@ func reason(result sfbackup.BackupResult) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
-	case result.Start == sfbackup.StartUnknown:
+	case errors.Is(err, sfbackup.ErrOutcomeUnknown):
 		return "may have been started"
 	}
 	if code, ok := errors.AsType[sfbackup.ErrorCode](err); ok {

@@ -34,11 +34,17 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // One call starts at most one backup. BackupPartition reads the progress before it starts the backup, and
 // again if the response is lost or does not say whether the backup was started. If it was, the call
 // succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
-// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that no backup was started.
+// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup, as
+// far as the client can know. It cannot know these things:
 //
-// Two things cannot be known. A backup that somebody else starts at the same moment counts as that of a call
-// whose response was lost. And a request whose connection broke can take effect after the progress was
-// read; only a request that somebody gave up waiting for is known to be in flight.
+//   - CodeBackupInProgress means that a backup is running. If it began after this call read the progress,
+//     it is another caller's or, behind something that repeats requests, this call's own.
+//   - A backup that somebody else starts at the same moment counts as that of a call whose response was
+//     lost.
+//   - A request whose connection broke can take effect after the progress was read again. A request that
+//     somebody gave up waiting for is expected to, and its outcome is unknown.
+//   - A server that still reports the previous backup after it has accepted another makes a lost response
+//     look like a start that did nothing.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
 	_, err := c.backup(ctx, partition, opts)
 	return err

@@ -22,7 +22,8 @@
 //
 // One call starts at most one backup. The client reads the progress before a start, and again if the
 // response is lost or ambiguous. If it still cannot tell whether the backup was started, the error is
-// [ErrOutcomeUnknown]. Any other error of a start means that no backup was started.
+// [ErrOutcomeUnknown]. Any other error of a start means that this call started no backup, with the
+// exceptions that [Client.BackupPartition] lists.
 //
 // # Lists
 //
@@ -75,8 +76,9 @@
 //
 // # Time
 //
-// Only the context limits how long a call takes. Its deadline is also sent to the server. Be generous: the
-// gateway of a cluster holds a request for up to two minutes while the backup service moves between nodes.
+// Only the context limits how long a call takes, except that a wait ends after WaitOptions.MaxUnreachable
+// without a response. The deadline of the context is also sent to the server. Be generous: the gateway of a
+// cluster holds a request for up to two minutes while the backup service moves between nodes.
 //
 // # Sources
 //

@@ -45,7 +45,8 @@ const (
 	CodeApplicationNotFound ErrorCode = "FABRIC_E_APPLICATION_NOT_FOUND"
 	// CodeBackupNotEnabled: no backup policy applies, and the request names no storage.
 	CodeBackupNotEnabled ErrorCode = "FABRIC_E_BACKUP_NOT_ENABLED"
-	// CodeBackupInProgress: another backup of the partition has not ended.
+	// CodeBackupInProgress: a backup of the partition is running. As the error of a start it is another
+	// caller's or, behind something that repeats requests, may be that of the start itself.
 	CodeBackupInProgress ErrorCode = "FABRIC_E_BACKUP_IN_PROGRESS"
 	// CodeRestoreInProgress: the partition is being restored.
 	CodeRestoreInProgress ErrorCode = "FABRIC_E_RESTORE_IN_PROGRESS"

@@ -24,7 +24,10 @@ type flaky struct {
 
 	mu       sync.Mutex
 	random   *rand.Rand
-	accepted int // how many starts the server has accepted
+	accepted int    // how many starts the server has accepted
+	repeated int    // how many starts were sent twice on the way
+	stale    int    // how many progresses were those of before a start that was accepted
+	before   []byte // the progress before the last start
 	trace    []string
 }
 
@@ -49,6 +52,9 @@ func (f *flaky) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = req.Body.Close()
 	}
 	effect := func() *http.Response {
+		if req.Method == http.MethodPost {
+			f.keepProgress(req)
+		}
 		sent := req.Clone(context.WithoutCancel(req.Context()))
 		sent.Body = io.NopCloser(bytes.NewReader(body))
 		resp, err := f.next.RoundTrip(sent)
@@ -72,6 +78,23 @@ func (f *flaky) RoundTrip(req *http.Request) (*http.Response, error) {
 		return effect(), nil
 	}
 	return do(f, req, effect)
+}
+
+// keepProgress records the progress before a start.
+func (f *flaky) keepProgress(start *http.Request) {
+	get, err := http.NewRequest(http.MethodGet, strings.Replace(start.URL.String(), "/Backup?", "/GetBackupProgress?", 1), nil) //nolint:noctx // no socket
+	if err != nil {
+		panic(err)
+	}
+	resp, err := f.next.RoundTrip(get)
+	if err != nil {
+		panic(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = body
 }
 
 func (f *flaky) choose() (string, func(*flaky, *http.Request, func() *http.Response) (*http.Response, error)) {
@@ -186,6 +209,50 @@ func ambiguousFaults() []flakyFault {
 		{status: "504 FABRIC_E_TIMEOUT"},
 	} {
 		faults = append(faults, respondWith(a, false), respondWith(a, true))
+	}
+	return faults
+}
+
+// unreliableFaults are the ambiguous faults and those of servers and intermediaries whose responses are wrong: the
+// progress of before, an empty progress, a request that is sent twice, and a failure without a code of somebody who
+// gave up.
+func unreliableFaults() []flakyFault {
+	on := func(method, name string, do func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error)) flakyFault {
+		return flakyFault{name, func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+			if req.Method != method {
+				return effect(), nil
+			}
+			return do(f, req, effect)
+		}}
+	}
+	stale := on(http.MethodGet, "stale", func(f *flaky, req *http.Request, effect func() *http.Response) (*http.Response, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.accepted == 0 {
+			f.mu.Unlock()
+			defer f.mu.Lock()
+			return effect(), nil
+		}
+		f.stale++
+		return ok(string(f.before)).response(req), nil
+	})
+	empty := on(http.MethodGet, "empty", func(f *flaky, req *http.Request, _ func() *http.Response) (*http.Response, error) {
+		if f.int64N(2) == 0 {
+			return canned{status: "204 No Content"}.response(req), nil
+		}
+		return ok("").response(req), nil
+	})
+	twice := on(http.MethodPost, "twice", func(f *flaky, _ *http.Request, effect func() *http.Response) (*http.Response, error) {
+		f.mu.Lock()
+		f.repeated++
+		f.mu.Unlock()
+		effect()
+		time.Sleep(time.Duration(f.int64N(int64(10 * time.Second))))
+		return effect(), nil
+	})
+	faults := append(ambiguousFaults(), stale, stale, empty, empty, twice)
+	for _, status := range []string{"500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "520 ", "524 "} {
+		faults = append(faults, abandoned(canned{status: status}))
 	}
 	return faults
 }

@@ -42,7 +42,7 @@ type BackupCount struct {
 // BackupResult is what became of the backup of one partition.
 type BackupResult struct {
 	Progress *Progress    // the last one that was read while the backup was waited for; nil if there was none
-	Start    StartOutcome // whether this call started the backup
+	Start    StartOutcome // whether this call started the backup; with CodeBackupInProgress it may be unknown
 	Err      error        // nil if the backup ended with success
 }
 
