@@ -3,6 +3,7 @@ package sfbackuptest
 import (
 	"encoding/json"
 	"mime"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -94,12 +95,12 @@ func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 // a content type is not supported.
 func checkContentType(contentType string) *errorResponse {
 	if contentType == "" {
-		return unsupportedMediaType("The request contains an entity body but no Content-Type header. " +
+		return frameworkError(http.StatusUnsupportedMediaType, "The request contains an entity body but no Content-Type header. "+
 			"The inferred media type 'application/octet-stream' is not supported for this resource.")
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "application/json" && mediaType != "text/json" {
-		return unsupportedMediaType("The request entity's media type is not supported for this resource.")
+		return frameworkError(http.StatusUnsupportedMediaType, "The request entity's media type is not supported for this resource.")
 	}
 	return nil
 }
