@@ -120,7 +120,7 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 	switch {
 	case failed != nil:
 		return failed
-	case s.stateless:
+	case s.Stateless:
 		return errStateless
 	case len(views) == 0:
 		return errBackupNotEnabled

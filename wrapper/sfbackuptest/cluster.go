@@ -87,14 +87,11 @@ func (c *Cluster) build(cfg *config) error {
 		}
 	}
 	now := c.now()
-	for _, d := range cfg.services {
-		s := c.services[d.Name]
-		for i, p := range s.described {
-			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
-				return fmt.Errorf("service %s: %w", d.Name, err)
-			}
-			p.applyPolicy(c.policyOf(p), now, true)
+	for _, p := range c.order {
+		if err := p.fill(cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
+			return fmt.Errorf("service %s: partition %s: %w", p.service.Name, p.ID, err)
 		}
+		p.applyPolicy(c.policyOf(p), now, true)
 	}
 	return nil
 }
@@ -137,7 +134,7 @@ func (c *Cluster) Transport() http.RoundTripper {
 func (c *Cluster) Partitions() []uuid.UUID {
 	ids := make([]uuid.UUID, len(c.order))
 	for i, p := range c.order {
-		ids[i] = p.id
+		ids[i] = p.ID
 	}
 	return ids
 }
@@ -188,31 +185,29 @@ func (c *Cluster) add(description Service) error {
 	if err != nil {
 		return err
 	}
-	if c.services[s.name] != nil {
-		return fmt.Errorf("service %s is described twice", s.name)
+	if c.services[s.Name] != nil {
+		return fmt.Errorf("service %s is described twice", s.Name)
 	}
-	c.services[s.name] = s
-	if s.own, err = c.registerPolicy(s.name, description.Policy, false); err != nil {
-		return fmt.Errorf("service %s: %w", s.name, err)
+	c.services[s.Name] = s
+	if s.own, err = c.registerPolicy(s.Name, description.Policy, false); err != nil {
+		return fmt.Errorf("service %s: %w", s.Name, err)
 	}
 	for i, pd := range description.Partitions {
 		p, err := newPartition(s, pd, i, c.seed)
 		if err == nil {
-			p.own, err = c.registerPolicy(p.id.String(), pd.Policy, false)
+			p.own, err = c.registerPolicy(p.ID.String(), pd.Policy, false)
 		}
 		if err != nil {
-			return fmt.Errorf("service %s: %w", s.name, err)
+			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		if c.partitions[p.id] != nil {
-			return fmt.Errorf("service %s: partition %s is described twice", s.name, p.id)
+		if c.partitions[p.ID] != nil {
+			return fmt.Errorf("service %s: partition %s is described twice", s.Name, p.ID)
 		}
-		c.partitions[p.id] = p
+		c.partitions[p.ID] = p
 		c.order = append(c.order, p)
-		s.described = append(s.described, p)
+		s.partitions = append(s.partitions, p)
 	}
-	s.partitions = slices.Clone(s.described)
-	// A store lists its folders by name, and the folders of one service differ only in the partition
-	// ID.
-	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.id[:], b.id[:]) })
+	// A store lists its folders by name, and the folders of one service differ only in the partition ID.
+	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return nil
 }

@@ -21,11 +21,11 @@ const timeFormat = "2006-01-02T15:04:05Z"
 func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte {
 	b = appendUUID(append(b, `{"BackupId":`...), r.ID)
 	b = appendUUID(append(b, `,"BackupChainId":`...), r.ChainID)
-	b = appendString(append(b, `,"ApplicationName":`...), p.service.application)
-	if !behavior.fullRecords && p.service.manifestVersion != "" {
-		b = appendString(append(b, `,"ServiceManifestVersion":`...), p.service.manifestVersion)
+	b = appendString(append(b, `,"ApplicationName":`...), p.service.ApplicationName)
+	if !behavior.fullRecords && p.service.ManifestVersion != "" {
+		b = appendString(append(b, `,"ServiceManifestVersion":`...), p.service.ManifestVersion)
 	}
-	b = appendString(append(b, `,"ServiceName":`...), p.service.name)
+	b = appendString(append(b, `,"ServiceName":`...), p.service.Name)
 	b = appendPartition(append(b, `,"PartitionInformation":`...), behavior, p)
 	b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
 	b = appendString(append(b, `,"BackupType":`...), string(r.Type))
@@ -35,10 +35,10 @@ func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte 
 	b = append(b, `,"FailureError":null`...)
 	if behavior.fullRecords {
 		b = append(b, `,"ServiceManifestVersion":`...)
-		if p.service.manifestVersion == "" {
+		if p.service.ManifestVersion == "" {
 			b = append(b, "null"...)
 		} else {
-			b = appendString(b, p.service.manifestVersion)
+			b = appendString(b, p.service.ManifestVersion)
 		}
 	}
 	return append(b, '}')
@@ -52,13 +52,13 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 		b = appendKind(b, p)
 		b = append(b, ',')
 	}
-	switch p.kind {
+	switch p.Kind {
 	case PartitionKindInt64Range:
-		b = appendInt64Text(append(b, `"LowKey":`...), p.low)
-		b = appendInt64Text(append(b, `,"HighKey":`...), p.high)
+		b = appendInt64Text(append(b, `"LowKey":`...), p.LowKey)
+		b = appendInt64Text(append(b, `,"HighKey":`...), p.HighKey)
 		b = append(b, ',')
 	case PartitionKindNamed:
-		b = appendString(append(b, `"Name":`...), p.name)
+		b = appendString(append(b, `"Name":`...), p.Name)
 		b = append(b, ',')
 	case PartitionKindSingleton:
 	}
@@ -66,12 +66,12 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 		b = appendKind(b, p)
 		b = append(b, ',')
 	}
-	b = appendUUID(append(b, `"Id":`...), p.id)
+	b = appendUUID(append(b, `"Id":`...), p.ID)
 	return append(b, '}')
 }
 
 func appendKind(b []byte, p *partition) []byte {
-	return appendString(append(b, `"ServicePartitionKind":`...), string(p.kind))
+	return appendString(append(b, `"ServicePartitionKind":`...), string(p.Kind))
 }
 
 // appendProgress appends the BackupProgressInfo of the partition's latest request.

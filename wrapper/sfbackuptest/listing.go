@@ -79,7 +79,7 @@ func (c *Cluster) page(views []storageView, q listQuery) (*page, *errorResponse)
 		folders = append(folders, s.folders...)
 	}
 	// A list does not show which storage holds a backup.
-	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.id[:], b.partition.id[:]) })
+	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.ID[:], b.partition.ID[:]) })
 	return pageDocumented(folders, q)
 }
 

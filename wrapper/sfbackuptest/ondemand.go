@@ -134,7 +134,7 @@ func (p *partition) nextOutcome() Outcome {
 	if len(p.outcomes) == 1 {
 		return p.outcomes[0]
 	}
-	if p.service.stateless {
+	if p.service.Stateless {
 		// There is no replica to deliver the request to.
 		return Outcome{Accepted: math.MaxInt64}
 	}

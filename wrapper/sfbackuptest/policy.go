@@ -119,7 +119,7 @@ func (c *Cluster) setPolicy(name string, description *Policy, replace bool) erro
 		return nil
 	}
 	for _, s := range c.services {
-		if s.application == name {
+		if s.ApplicationName == name {
 			c.applications[name] = p
 			return nil
 		}
@@ -169,10 +169,10 @@ func (c *Cluster) policyOf(p *partition) *policy {
 }
 
 func (c *Cluster) policyOfService(s *service) *policy {
-	switch p, described := c.applications[s.application]; {
+	switch p, described := c.applications[s.ApplicationName]; {
 	case s.own != nil:
 		return s.own
-	case s.noPolicy:
+	case s.NoPolicy:
 		return nil
 	case described:
 		return p

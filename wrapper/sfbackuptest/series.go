@@ -141,7 +141,7 @@ func (s *series) tail(n int) *series {
 // newSeries returns the series of a partition in one storage.
 func (p *partition) newSeries(storage Storage, description Series) *series {
 	h := fnv.New64a()
-	_, _ = h.Write(p.id[:]) // a hash never fails to write
+	_, _ = h.Write(p.ID[:]) // a hash never fails to write
 	_, _ = h.Write([]byte(string(storage.Kind) + " " + storage.Path))
 	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(description.Start.Unix()))) //nolint:gosec // any number will do
 	description.Start = description.Start.UTC()

@@ -24,5 +24,5 @@ func (p *partition) location(r *record) string {
 
 // folder returns the folder of the partition in a storage.
 func (p *partition) folder() string {
-	return p.service.folder + `\` + p.id.String()
+	return p.service.folder + `\` + p.ID.String()
 }
