@@ -27,15 +27,13 @@ type history struct {
 type segment interface {
 	len() int
 	at(i int) record
-	timeAt(i int) time.Time
 }
 
 // storedSegment is a segment that is kept in memory.
 type storedSegment []record
 
-func (s storedSegment) len() int               { return len(s) }
-func (s storedSegment) at(i int) record        { return s[i] }
-func (s storedSegment) timeAt(i int) time.Time { return s[i].Time }
+func (s storedSegment) len() int        { return len(s) }
+func (s storedSegment) at(i int) record { return s[i] }
 
 func newHistory(segments []segment, deleted int) history {
 	h := history{segments: segments, deleted: deleted}
@@ -47,26 +45,15 @@ func newHistory(segments []segment, deleted int) history {
 
 func (h history) len() int { return h.total - h.deleted }
 
-// locate returns the segment that contains a backup, and its index there.
-func (h history) locate(i int) (s segment, index int) {
+func (h history) at(i int) record {
 	i += h.deleted
 	for _, s := range h.segments {
 		if i < s.len() {
-			return s, i
+			return s.at(i)
 		}
 		i -= s.len()
 	}
 	panic("sfbackuptest: index out of the range of a history")
-}
-
-func (h history) at(i int) record {
-	s, index := h.locate(i)
-	return s.at(index)
-}
-
-func (h history) timeAt(i int) time.Time {
-	s, index := h.locate(i)
-	return s.timeAt(index)
 }
 
 // all returns the backups, each computed when the loop reaches it.
@@ -86,12 +73,7 @@ func (h history) all() iter.Seq[record] {
 
 // since returns the backups that are not before t.
 func (h history) since(t time.Time) history {
-	return h.drop(sort.Search(h.len(), func(i int) bool { return !h.timeAt(i).Before(t) }))
-}
-
-// after returns the backups that are later than t.
-func (h history) after(t time.Time) history {
-	return h.drop(sort.Search(h.len(), func(i int) bool { return h.timeAt(i).After(t) }))
+	return h.drop(sort.Search(h.len(), func(i int) bool { return !h.at(i).Time.Before(t) }))
 }
 
 // drop returns the history without its first n backups.
@@ -166,7 +148,9 @@ func (s *store) history(now time.Time) history {
 	segments := s.segments
 	if s.schedule != nil {
 		if n := s.schedule.countUntil(now); n > 0 {
-			segments = append(slices.Clip(segments), s.schedule.head(n))
+			due := *s.schedule
+			due.N = n
+			segments = append(slices.Clip(segments), &due)
 		}
 	}
 	return newHistory(segments, s.deleted)

@@ -47,10 +47,10 @@ func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte 
 // appendPartition appends a PartitionInformation. The kind is the first member in 6.4; in the documents it
 // follows the keys.
 func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
+	kind := `"ServicePartitionKind":"` + string(p.Kind) + `",`
 	b = append(b, '{')
 	if behavior.fullRecords {
-		b = appendKind(b, p)
-		b = append(b, ',')
+		b = append(b, kind...)
 	}
 	switch p.Kind {
 	case PartitionKindInt64Range:
@@ -63,81 +63,51 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	case PartitionKindSingleton:
 	}
 	if !behavior.fullRecords {
-		b = appendKind(b, p)
-		b = append(b, ',')
+		b = append(b, kind...)
 	}
 	b = appendUUID(append(b, `"Id":`...), p.ID)
 	return append(b, '}')
 }
 
-func appendKind(b []byte, p *partition) []byte {
-	return appendString(append(b, `"ServicePartitionKind":`...), string(p.Kind))
-}
-
-// appendProgress appends the BackupProgressInfo of the partition's latest request.
+// appendProgress appends the BackupProgressInfo of the partition's latest request. In 6.4 it has all its
+// members, and those that are not set have the zero values of their .NET types, also for a failed backup. In
+// the documents it has only the members that are set. The LSN is a number in 6.4.
 func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
+	request := p.latest
 	switch {
-	case p.latest == nil && behavior.fullRecords:
+	case request == nil && behavior.fullRecords:
 		return append(b, "null"...)
-	case p.latest == nil:
+	case request == nil:
 		// The documents do not say what the progress is before the first request. Their state
 		// Invalid is the closest, and it is valid.
-		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
-	case behavior.fullRecords:
-		return appendProgressRuntime(b, behavior, p, now)
-	default:
-		return appendProgressDocumented(b, behavior, p, now)
+		return append(b, `{"BackupState":"Invalid"}`...)
 	}
-}
-
-// appendProgressRuntime appends a progress with all its members. Those that are not set have the zero
-// values of their .NET types, also for a failed backup. The LSN is a number.
-func appendProgressRuntime(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
-	state := p.latest.state(now)
-	var r *record
-	if state == stateSuccess {
-		r = p.latest.record
-	}
-	b = appendString(append(b, `{"BackupState":`...), string(state))
-	if r == nil {
-		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
-		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
-	} else {
-		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
-		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
-		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
-		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
-		b = append(b, `,"LsnOfLastBackupRecord":`...)
-		b = strconv.AppendInt(b, r.LSN, 10)
-	}
-	b = appendFailure(append(b, `,"FailureError":`...), p.latest, state)
-	return append(b, '}')
-}
-
-// appendProgressDocumented appends a progress that has only the members that are set.
-func appendProgressDocumented(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
-	request := p.latest
 	state := request.state(now)
 	b = appendString(append(b, `{"BackupState":`...), string(state))
-	switch state {
-	case stateSuccess:
+	switch {
+	case state == stateSuccess:
 		r := request.record
 		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
 		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
 		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
 		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
-		b = appendInt64Text(append(b, `,"LsnOfLastBackupRecord":`...), r.LSN)
-		b = append(b, `,"FailureError":null`...)
-	case stateFailure, stateTimeout:
-		ended := request.ends
-		if state == stateTimeout {
-			ended = request.timeoutAt
+		b = append(b, `,"LsnOfLastBackupRecord":`...)
+		if behavior.fullRecords {
+			b = strconv.AppendInt(b, r.LSN, 10)
+		} else {
+			b = appendInt64Text(b, r.LSN)
 		}
-		b = appendTime(append(b, `,"TimeStampUtc":`...), ended)
-		b = appendFailure(append(b, `,"FailureError":`...), request, state)
-	case stateInvalid, stateAccepted, stateInProgress:
-		// Only the state has a value.
+	case behavior.fullRecords:
+		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
+		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
+	case state == stateFailure:
+		b = appendTime(append(b, `,"TimeStampUtc":`...), request.ends)
+	case state == stateTimeout:
+		b = appendTime(append(b, `,"TimeStampUtc":`...), request.timeoutAt)
+	default:
+		return append(b, '}')
 	}
+	b = appendFailure(append(b, `,"FailureError":`...), request, state)
 	return append(b, '}')
 }
 
@@ -149,7 +119,7 @@ func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	case stateFailure:
 	case stateTimeout:
 		code, message = "FABRIC_E_TIMEOUT", "The request of backup has timed out."
-	case stateInvalid, stateAccepted, stateInProgress, stateSuccess:
+	default:
 		return append(b, "null"...)
 	}
 	b = appendString(append(b, `{"Code":`...), code)

@@ -33,7 +33,7 @@ func resumeShare(folders []folder, position string) (rest []folder, ok bool) {
 			if err != nil || !isMetadata {
 				return nil, false
 			}
-			f.backups = f.backups.after(t)
+			f.backups = f.backups.since(t.Add(time.Second)) // the names have whole seconds
 		case -1:
 			if len(folders) > 1 {
 				continue

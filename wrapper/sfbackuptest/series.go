@@ -77,11 +77,6 @@ const (
 
 func (s *series) len() int { return s.N }
 
-// timeAt returns the time of a backup in whole seconds.
-func (s *series) timeAt(i int) time.Time {
-	return s.Series.timeAt(s.first + i).Truncate(time.Second)
-}
-
 func (s *series) at(i int) record {
 	id, random := s.identity(i)
 	position := s.used + i // counted from the full backup of the chain that the series continues
@@ -89,7 +84,7 @@ func (s *series) at(i int) record {
 		ID:                   id,
 		ChainID:              id,
 		Type:                 s.typeAt(position),
-		Time:                 s.timeAt(i),
+		Time:                 s.timeAt(s.first + i).Truncate(time.Second),
 		DataLossVersion:      s.dataLossVersion,
 		ConfigurationVersion: s.configurationVersion,
 		LSN:                  s.lsn + lsnStep*int64(i+1) + int64(random&lsnJitter),
@@ -111,18 +106,11 @@ func (s *series) identity(i int) (uuid.UUID, uint64) {
 
 // countUntil returns how many backups of a schedule are due at a time.
 func (s *series) countUntil(now time.Time) int {
-	first := s.Series.timeAt(s.first)
+	first := s.timeAt(s.first)
 	if now.Before(first) {
 		return 0
 	}
 	return int(now.Sub(first)/s.Every) + 1
-}
-
-// head returns the first n backups of a schedule.
-func (s *series) head(n int) *series {
-	head := *s
-	head.N = n
-	return &head
 }
 
 // tail returns a schedule without its first n backups. It continues their chain.
@@ -162,7 +150,7 @@ func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
 	if last == nil {
 		return
 	}
-	if late := last.Time.Add(time.Second).Sub(s.Series.timeAt(s.first)); late > 0 {
+	if late := last.Time.Add(time.Second).Sub(s.timeAt(s.first)); late > 0 {
 		s.first += int((late-1)/s.Every) + 1
 	}
 	s.dataLossVersion, s.configurationVersion = last.DataLossVersion, last.ConfigurationVersion

@@ -16,12 +16,12 @@ const (
 	defaultMaxIncrementalBackups = 5
 )
 
-// service is a described service with all defaults. Only its policy changes; the cluster's mutex guards it.
+// service is a described service with all defaults. Only own changes; the cluster's mutex guards it.
 type service struct {
 	Service
 	folder     string       // App\Svc, the service's folder in a store
 	partitions []*partition // ordered by ID
-	own        *policy      // nil: the policy of the application applies
+	own        *policy      // that of Policy or SetPolicy; nil: the policy of the application applies
 }
 
 func newService(d Service) (*service, error) {
