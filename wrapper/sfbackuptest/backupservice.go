@@ -207,14 +207,3 @@ func parseGUID(s string) (uuid.UUID, bool) {
 func (c *Cluster) binder(req *forwardedRequest) *binder {
 	return &binder{query: req.query, behavior: c.behavior, zone: c.zone}
 }
-
-// check returns the error for the arguments that every operation has and for those that were read before.
-func (b *binder) check() *errorResponse {
-	if failed := b.timeout(); failed != nil {
-		return failed
-	}
-	if failed := b.argumentError(); failed != nil {
-		return failed
-	}
-	return b.apiVersion()
-}

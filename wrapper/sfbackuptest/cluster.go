@@ -47,6 +47,7 @@ func NewCluster(opts ...Option) *Cluster {
 		clock:    time.Now,
 		zone:     time.UTC,
 		services: documentedServices(),
+		quirks:   make(map[Quirk]bool),
 	}
 	for _, opt := range opts {
 		opt.apply(&cfg)
@@ -61,8 +62,8 @@ func NewCluster(opts ...Option) *Cluster {
 		applications: make(map[string]*policy),
 		policies:     make(map[string]*policy),
 	}
-	for _, q := range cfg.quirks {
-		c.behavior.set(q.Quirk, q.on)
+	for q, on := range cfg.quirks {
+		c.behavior.set(q, on)
 	}
 	if err := c.build(&cfg); err != nil {
 		panic("sfbackuptest: " + err.Error())

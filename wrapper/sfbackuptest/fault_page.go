@@ -16,10 +16,10 @@ func DuplicatePage() Fault {
 		name:        "DuplicatePage",
 		times:       1,
 		replaysPage: true,
-		condition: func(in *injector, op Operation, r *http.Request) bool {
+		conditions: []condition{isContinuation, func(in *injector, _ Operation, r *http.Request) bool {
 			_, ok := in.pages[listKey(r)]
-			return isContinuation(nil, op, r) && ok
-		},
+			return ok
+		}},
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			previous := r.Clone(r.Context())
 			previous.URL.RawQuery = c.injector.previousPage(listKey(r))
@@ -31,7 +31,7 @@ func DuplicatePage() Fault {
 // RepeatToken serves the right page, but with the continuation token of the request, so that a client that
 // follows the token gets the same page again. It hits requests of lists that have a continuation token.
 func RepeatToken() Fault {
-	return Fault{name: "RepeatToken", times: 1, condition: isContinuation, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: "RepeatToken", times: 1, conditions: []condition{isContinuation}, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		token := continuationToken(r)
 		c.serveGateway(w, r, func(p *page) { p.token = token })
 	}}
@@ -41,8 +41,8 @@ func RepeatToken() Fault {
 // token. It hits all lists unless [Fault.Times] sets a limit.
 func EndlessPages() Fault {
 	return Fault{
-		name:      "EndlessPages",
-		condition: func(_ *injector, op Operation, _ *http.Request) bool { return op.isList() },
+		name:       "EndlessPages",
+		conditions: []condition{func(_ *injector, op Operation, _ *http.Request) bool { return op.isList() }},
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			first := r.Clone(r.Context())
 			first.URL.RawQuery = withoutToken(r)

@@ -47,10 +47,9 @@ func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte 
 // appendPartition appends a PartitionInformation. The kind is the first member in 6.4; in the documents it
 // follows the keys.
 func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
-	kind := `"ServicePartitionKind":"` + string(p.Kind) + `",`
 	b = append(b, '{')
 	if behavior.fullRecords {
-		b = append(b, kind...)
+		b = appendKind(b, p)
 	}
 	switch p.Kind {
 	case PartitionKindInt64Range:
@@ -63,10 +62,14 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	case PartitionKindSingleton:
 	}
 	if !behavior.fullRecords {
-		b = append(b, kind...)
+		b = appendKind(b, p)
 	}
 	b = appendUUID(append(b, `"Id":`...), p.ID)
 	return append(b, '}')
+}
+
+func appendKind(b []byte, p *partition) []byte {
+	return append(appendString(append(b, `"ServicePartitionKind":`...), string(p.Kind)), ',')
 }
 
 // appendProgress appends the BackupProgressInfo of the partition's latest request. In 6.4 it has all its

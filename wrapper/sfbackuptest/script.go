@@ -64,9 +64,6 @@ type scriptedFault struct {
 	hits     int
 }
 
-// exhausted reports whether a fault has hit as many requests as it may.
-func (s *scriptedFault) exhausted() bool { return s.fault.times > 0 && s.hits >= s.fault.times }
-
 type schedule struct {
 	source rand.PCG
 	rate   float64
@@ -109,7 +106,7 @@ func (in *injector) choose(op Operation, r *http.Request) *Fault {
 		choice = in.schedule.source.Uint64()
 	}
 	for _, s := range in.script {
-		if !s.exhausted() && s.fault.matches(in, op, r) {
+		if exhausted := s.fault.times > 0 && s.hits >= s.fault.times; !exhausted && s.fault.matches(in, op, r) {
 			s.hits++
 			return &s.fault
 		}
