@@ -122,18 +122,6 @@ func (h history) chain() (id uuid.UUID, incremental int) {
 	return last.ChainID, incremental
 }
 
-// retain returns the backups that a retention policy keeps: those since a time, at least the given number,
-// and all backups that these depend on.
-func (h history) retain(since time.Time, atLeast int) history {
-	n := min(h.len()-h.since(since).len(), max(h.len()-max(atLeast, 1), 0))
-	for ; n > 0; n-- {
-		if r := h.at(n); r.ChainID != h.at(n-1).ChainID {
-			break
-		}
-	}
-	return h.drop(n)
-}
-
 // store is what one storage holds for one partition, and what the schedule of the partition's policy will
 // add.
 type store struct {

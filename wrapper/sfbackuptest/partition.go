@@ -88,6 +88,9 @@ func (p *partition) fillSeries() error {
 }
 
 func (p *partition) fillBackups() error {
+	if len(p.Backups) == 0 {
+		return nil
+	}
 	backups := slices.Clone(p.Backups)
 	for i := range backups {
 		if backups[i].Time.IsZero() {
@@ -97,11 +100,9 @@ func (p *partition) fillBackups() error {
 	}
 	slices.SortStableFunc(backups, func(a, b Backup) int { return a.Time.Compare(b.Time) })
 
+	st := p.store(p.initialStorage)
+	last := st.history(time.Time{}).last()
 	var all storedSegment
-	var last *record
-	if len(backups) > 0 {
-		last = p.store(p.initialStorage).history(time.Time{}).last()
-	}
 	for _, b := range backups {
 		switch {
 		case last == nil || last.Time.Before(b.Time):
@@ -126,10 +127,7 @@ func (p *partition) fillBackups() error {
 		all = append(all, p.complete(b, last))
 		last = &all[len(all)-1]
 	}
-	if len(all) > 0 {
-		st := p.store(p.initialStorage)
-		st.segments = append(st.segments, all)
-	}
+	st.segments = append(st.segments, all)
 	return nil
 }
 
@@ -205,10 +203,18 @@ func (p *partition) history(policy *Policy, now time.Time) history {
 	return history{}
 }
 
-// retain returns the backups of a history that a policy keeps.
+// retain returns the backups of a history that a policy keeps: those within its retention, at least the
+// given number, and all backups that these depend on.
 func (d *Policy) retain(h history, now time.Time) history {
 	if d.Retention <= 0 {
 		return h
 	}
-	return h.retain(now.Add(-d.Retention), d.MinimumBackups)
+	expired := h.len() - h.since(now.Add(-d.Retention)).len()
+	n := min(expired, max(h.len()-max(d.MinimumBackups, 1), 0))
+	for ; n > 0; n-- {
+		if h.at(n).ChainID != h.at(n-1).ChainID {
+			break
+		}
+	}
+	return h.drop(n)
 }

@@ -162,10 +162,7 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, replace bool
 
 // policyOf returns the policy that applies to a partition, or nil.
 func (c *Cluster) policyOf(p *partition) *policy {
-	if p.own != nil {
-		return p.own
-	}
-	return c.policyOfService(p.service)
+	return cmp.Or(p.own, c.policyOfService(p.service))
 }
 
 func (c *Cluster) policyOfService(s *service) *policy {

@@ -8,24 +8,14 @@ import (
 	"strings"
 )
 
-// storageKind has the members of a kind of storage that the backup service checks.
-type storageKind struct {
-	required []string
-	optional []string
-}
-
-// storageKinds has the kinds by the value of StorageKind.
-var storageKinds = map[string]storageKind{
-	"AzureBlobStore": {
-		required: []string{"ConnectionString", "ContainerName"},
-	},
+// storageKinds has the members that the backup service checks, by the value of StorageKind.
+var storageKinds = map[string]struct{ required, optional []string }{
+	"AzureBlobStore": {required: []string{"ConnectionString", "ContainerName"}},
 	"FileShare": {
 		required: []string{"Path"},
 		optional: []string{"PrimaryUserName", "PrimaryPassword", "SecondaryUserName", "SecondaryPassword"},
 	},
-	"DsmsAzureBlobStore": {
-		required: []string{"StorageCredentialsSourceLocation", "ContainerName"},
-	},
+	"DsmsAzureBlobStore": {required: []string{"StorageCredentialsSourceLocation", "ContainerName"}},
 	managedIdentityKind: {
 		required: []string{"ManagedIdentityType", "BlobServiceUri", "ContainerName"},
 		optional: []string{"ManagedIdentityClientId"},
