@@ -52,11 +52,9 @@ func (c *Cluster) requestBackup(metadata string, timeout int64, named bool) *err
 
 // getPartitionBackupProgress returns the progress of the latest requested backup.
 func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
-	b := c.binder(req)
-	if failed := b.check(); failed != nil {
+	if failed := c.binder(req).check(); failed != nil {
 		return failed
 	}
-
 	body, failed := c.progress(req.metadata)
 	if failed != nil {
 		return failed

@@ -157,11 +157,7 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 		policy = applies.Policy
 	}
 	h := p.history(&policy, now)
-	backups := make([]Backup, 0, h.len())
-	for r := range h.all() {
-		backups = append(backups, r.Backup)
-	}
-	return backups
+	return slices.AppendSeq(make([]Backup, 0, h.len()), h.all())
 }
 
 // SetOutcome sets the outcomes of the next requested backups of a partition, in this order. The last

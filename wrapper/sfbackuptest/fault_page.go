@@ -22,7 +22,9 @@ func DuplicatePage() Fault {
 		}},
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			previous := r.Clone(r.Context())
-			previous.URL.RawQuery = c.injector.previousPage(listKey(r))
+			c.injector.mu.Lock()
+			previous.URL.RawQuery = c.injector.pages[listKey(r)]
+			c.injector.mu.Unlock()
 			c.serveGateway(w, previous, nil)
 		},
 	}
@@ -46,7 +48,9 @@ func EndlessPages() Fault {
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			first := r.Clone(r.Context())
 			first.URL.RawQuery = withoutToken(r)
-			c.serveGateway(w, first, func(p *page) { p.token = c.injector.newToken() })
+			c.serveGateway(w, first, func(p *page) {
+				p.token = fmt.Sprintf("00000000-0000-4000-8000-%012x", c.injector.tokens.Add(1))
+			})
 		},
 	}
 }
@@ -85,19 +89,4 @@ func (in *injector) recordPage(r *http.Request) {
 		in.pages = make(map[string]string) // bounds the memory of a long run
 	}
 	in.pages[listKey(r)] = r.URL.RawQuery
-}
-
-// previousPage returns the query of the page before the one that is requested.
-func (in *injector) previousPage(key string) string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.pages[key]
-}
-
-// newToken returns a token that was never used before.
-func (in *injector) newToken() string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.tokens++
-	return fmt.Sprintf("00000000-0000-4000-8000-%012x", in.tokens)
 }

@@ -9,12 +9,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// record is a complete backup in a store. It never changes.
-type record struct{ Backup }
-
-// fileName returns the name of the backup's files without an extension.
-func (r *record) fileName() string { return r.Time.Format(fileNameFormat) }
-
 // history is what a store holds for one partition at one moment, ordered by file name, which is the order
 // of time. It never changes, so that a slow client can read a list of it.
 type history struct {
@@ -26,14 +20,14 @@ type history struct {
 // segment is a run of backups in a history, either stored or computed on demand.
 type segment interface {
 	len() int
-	at(i int) record
+	at(i int) Backup
 }
 
 // storedSegment is a segment that is kept in memory.
-type storedSegment []record
+type storedSegment []Backup
 
 func (s storedSegment) len() int        { return len(s) }
-func (s storedSegment) at(i int) record { return s[i] }
+func (s storedSegment) at(i int) Backup { return s[i] }
 
 func newHistory(segments []segment, deleted int) history {
 	h := history{segments: segments, deleted: deleted}
@@ -45,7 +39,7 @@ func newHistory(segments []segment, deleted int) history {
 
 func (h history) len() int { return h.total - h.deleted }
 
-func (h history) at(i int) record {
+func (h history) at(i int) Backup {
 	i += h.deleted
 	for _, s := range h.segments {
 		if i < s.len() {
@@ -57,8 +51,8 @@ func (h history) at(i int) record {
 }
 
 // all returns the backups, each computed when the loop reaches it.
-func (h history) all() iter.Seq[record] {
-	return func(yield func(record) bool) {
+func (h history) all() iter.Seq[Backup] {
+	return func(yield func(Backup) bool) {
 		skip := h.deleted
 		for _, s := range h.segments {
 			for i := skip; i < s.len(); i++ {
@@ -95,7 +89,7 @@ func (h history) index(id uuid.UUID) int {
 }
 
 // last returns the latest backup, or nil.
-func (h history) last() *record {
+func (h history) last() *Backup {
 	if h.len() == 0 {
 		return nil
 	}
@@ -155,7 +149,7 @@ func (s *store) advance(now time.Time) history {
 }
 
 // add adds a backup that is later than all others.
-func (s *store) add(r record) {
+func (s *store) add(r Backup) {
 	// Lists that are being written still use the old slice.
 	segments := slices.Clone(s.segments)
 	if n := len(segments); n > 0 {

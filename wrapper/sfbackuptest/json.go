@@ -18,7 +18,7 @@ const jsonType = "application/json; charset=utf-8"
 const timeFormat = "2006-01-02T15:04:05Z"
 
 // appendBackup appends a BackupInfo, the item of a list.
-func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte {
+func appendBackup(b []byte, behavior *behavior, p *partition, r *Backup) []byte {
 	b = appendUUID(append(b, `{"BackupId":`...), r.ID)
 	b = appendUUID(append(b, `,"BackupChainId":`...), r.ChainID)
 	b = appendString(append(b, `,"ApplicationName":`...), p.service.ApplicationName)
@@ -89,7 +89,7 @@ func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) [
 	b = appendString(append(b, `{"BackupState":`...), string(state))
 	switch {
 	case state == stateSuccess:
-		r := request.record
+		r := request.finished
 		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
 		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
 		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
@@ -130,7 +130,7 @@ func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	return append(b, '}')
 }
 
-func appendEpoch(b []byte, behavior *behavior, r *record) []byte {
+func appendEpoch(b []byte, behavior *behavior, r *Backup) []byte {
 	b = appendString(append(b, '{'), behavior.epochNames[0])
 	b = appendInt64Text(append(b, ':'), r.DataLossVersion)
 	b = appendString(append(b, ','), behavior.epochNames[1])

@@ -39,7 +39,7 @@ type onDemandBackup struct {
 	code      string    // of the failure; empty: none
 	message   string
 	storage   *Storage // of the policy; nil: a storage of the request, which no list shows
-	record    *record  // the finished backup; nil: none yet
+	finished  *Backup  // nil: not yet
 }
 
 // reachesNode reports whether the request reaches its node at all. A request that expires while it is
@@ -142,11 +142,11 @@ func (p *partition) completeBackups(now time.Time) {
 		r := p.pending[0]
 		p.pending = p.pending[1:]
 		made := p.makeBackup(r)
-		r.record = &made
+		r.finished = &made
 	}
 }
 
-func (p *partition) makeBackup(r *onDemandBackup) record {
+func (p *partition) makeBackup(r *onDemandBackup) Backup {
 	b := Backup{ID: newUUID(&p.source), Time: r.ends.UTC().Truncate(time.Second)}
 	if r.storage == nil {
 		// A storage without a chain to continue gets a full backup.

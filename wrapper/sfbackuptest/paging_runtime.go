@@ -170,9 +170,8 @@ func resumeShare(folders []folder, position string) (rest []folder, ok bool) {
 	for _, f := range folders {
 		switch strings.Compare(f.partition.folder(), name) {
 		case 0:
-			file, isMetadata := strings.CutSuffix(parts[3], metadataExtension)
-			t, err := time.Parse(fileNameFormat, file)
-			if err != nil || !isMetadata {
+			t, err := time.Parse(fileNameFormat+metadataExtension, parts[3])
+			if err != nil {
 				return nil, false
 			}
 			f.backups = f.backups.since(t.Add(time.Second)) // the names have whole seconds
@@ -226,9 +225,8 @@ func resumeContainer(folders []folder, position string) (rest []folder, ok bool)
 	if slash < 0 {
 		return nil, false
 	}
-	file, isMetadata := strings.CutSuffix(string(blob[slash+1:]), metadataExtension)
-	t, err := time.Parse(fileNameFormat, file)
-	if err != nil || !isMetadata {
+	t, err := time.Parse(fileNameFormat+metadataExtension, string(blob[slash+1:]))
+	if err != nil {
 		return nil, false
 	}
 	name := strings.ReplaceAll(string(blob[:slash]), "/", `\`)

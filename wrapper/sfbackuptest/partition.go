@@ -132,10 +132,10 @@ func (p *partition) fillBackups() error {
 }
 
 // complete returns a backup with an epoch, that of the previous backup, and an LSN a few records later.
-func (p *partition) complete(b Backup, last *record) record {
+func (p *partition) complete(b Backup, last *Backup) Backup {
 	epoch := Backup{DataLossVersion: defaultDataLossVersion, ConfigurationVersion: defaultConfigurationVersion}
 	if last != nil {
-		epoch = last.Backup
+		epoch = *last
 		p.lastLSN = max(p.lastLSN, last.LSN)
 	}
 	b.DataLossVersion = cmp.Or(b.DataLossVersion, epoch.DataLossVersion)
@@ -144,7 +144,7 @@ func (p *partition) complete(b Backup, last *record) record {
 		b.LSN = p.lastLSN + min(100+int64(p.source.Uint64()&0x7f), math.MaxInt64-p.lastLSN)
 	}
 	p.lastLSN = max(p.lastLSN, b.LSN)
-	return record{b}
+	return b
 }
 
 // store returns what a storage holds for the partition.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -54,7 +55,7 @@ type injector struct {
 	script   []*scriptedFault
 	schedule *schedule
 	pages    map[string]string // the query of the last page that was requested, by listKey
-	tokens   uint64            // how many tokens newToken has returned
+	tokens   atomic.Uint64     // how many tokens EndlessPages has made up
 }
 
 // scriptedFault is a fault of Script or Inject.
@@ -114,14 +115,10 @@ func (in *injector) choose(op Operation, r *http.Request) *Fault {
 	if in.schedule == nil || chance >= in.schedule.rate {
 		return nil
 	}
-	var matching []*Fault
-	for i := range in.schedule.faults {
-		if f := &in.schedule.faults[i]; f.matches(in, op, r) {
-			matching = append(matching, f)
-		}
-	}
+	matching := slices.Clone(in.schedule.faults)
+	matching = slices.DeleteFunc(matching, func(f Fault) bool { return !f.matches(in, op, r) })
 	if len(matching) == 0 {
 		return nil
 	}
-	return matching[choice%uint64(len(matching))]
+	return &matching[choice%uint64(len(matching))]
 }

@@ -77,7 +77,7 @@ const (
 
 func (s *series) len() int { return s.N }
 
-func (s *series) at(i int) record {
+func (s *series) at(i int) Backup {
 	id, random := s.identity(i)
 	position := s.used + i // counted from the full backup of the chain that the series continues
 	b := Backup{
@@ -94,7 +94,7 @@ func (s *series) at(i int) record {
 	} else if full < i {
 		b.ChainID, _ = s.identity(full)
 	}
-	return record{b}
+	return b
 }
 
 // identity returns the ID of a backup and a random number that belongs to it.
