@@ -72,12 +72,13 @@ func gunzip(body []byte) ([]byte, error) {
 // body checks a body of one of the documented content types, if there are any.
 func (c *check) body(content openapi3.Content, required bool, contentType string, body []byte) {
 	switch {
-	case len(content) == 0 && len(body) > 0:
+	case len(body) == 0:
+		if len(content) > 0 && required {
+			c.add("", RuleMissingBody, "expected a body, found none")
+		}
+		return
+	case len(content) == 0:
 		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
-	case len(content) > 0 && len(body) == 0 && required:
-		c.add("", RuleMissingBody, "expected a body, found none")
-	}
-	if len(content) == 0 || len(body) == 0 {
 		return
 	}
 	const location = "header.Content-Type"
