@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -88,12 +89,7 @@ func exercise(ctx context.Context, t target) (*contract.Validator, []*contract.V
 			errs = append(errs, err)
 		}
 	}
-	for i, err := range errs {
-		if isResponse(err) {
-			errs[i] = nil
-		}
-	}
-	return v, found, errors.Join(errs...)
+	return v, found, errors.Join(slices.DeleteFunc(errs, isResponse)...)
 }
 
 // isResponse reports whether err is a response of the server, as opposed to a failure to get one.

@@ -185,8 +185,8 @@ func (x *exchange) failure(req *http.Request, w *responseWriter) error {
 	if err := context.Cause(req.Context()); err != nil {
 		return err
 	}
-	if err := x.body.err(); err != nil {
-		return err
+	if err := x.body.failed.Load(); err != nil {
+		return *err
 	}
 	select {
 	case <-w.head:
@@ -210,7 +210,7 @@ var (
 type requestBody struct {
 	io.ReadCloser
 	once   sync.Once
-	failed atomic.Pointer[error]
+	failed atomic.Pointer[error] // of a failed read
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -229,12 +229,4 @@ func (b *requestBody) Close() error {
 		}
 	})
 	return err
-}
-
-// err returns the error of a failed read.
-func (b *requestBody) err() error {
-	if err := b.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }

@@ -23,14 +23,14 @@ type Validator struct {
 // openapi.Runtime, or another document that describes the same kind of API. Every operation needs an
 // operationId.
 func New(document []byte) (*Validator, error) {
+	var operations []*operation
 	doc, err := openapi3.NewLoader().LoadFromData(document)
-	if err != nil {
-		return nil, fmt.Errorf("contract: %w", err)
+	if err == nil {
+		err = doc.Validate(context.Background())
 	}
-	if err := doc.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("contract: %w", err)
+	if err == nil {
+		operations, err = newOperations(doc)
 	}
-	operations, err := newOperations(doc)
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}

@@ -13,37 +13,53 @@ import (
 // json.Number. Duplicate keys and trailing data are violations, but the value is still returned. If the
 // body is not valid JSON, ok is false.
 func (c *check) decode(body []byte) (value any, ok bool) {
-	d := decoder{
-		check: c,
-		dec:   jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)),
-	}
-	value, err := d.value()
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+	value, err := c.decodeNext(dec)
 	if err != nil {
-		c.add("", RuleJSON, "expected valid JSON, found a syntax error after byte %d", d.dec.InputOffset())
+		c.add("", RuleJSON, "expected valid JSON, found a syntax error after byte %d", dec.InputOffset())
 		return nil, false
 	}
-	end := d.dec.InputOffset()
-	if _, err := d.dec.ReadToken(); !errors.Is(err, io.EOF) {
+	end := dec.InputOffset()
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		c.add("", RuleTrailing, "expected the end of the body after byte %d, found more data", end)
 	}
 	return value, true
 }
 
-type decoder struct {
-	check *check
-	dec   *jsontext.Decoder
-}
-
-func (d *decoder) value() (any, error) {
-	tok, err := d.dec.ReadToken()
+func (c *check) decodeNext(dec *jsontext.Decoder) (any, error) {
+	tok, err := dec.ReadToken()
 	if err != nil {
 		return nil, err
 	}
 	switch tok.Kind() {
 	case '{':
-		return d.object()
+		object := map[string]any{}
+		for dec.PeekKind() == '"' {
+			name, err := dec.ReadToken()
+			if err != nil {
+				return nil, err
+			}
+			key := name.String()
+			if _, duplicate := object[key]; duplicate {
+				c.add(string(dec.StackPointer()), RuleDuplicate, "expected the key once, found a duplicate")
+			}
+			if object[key], err = c.decodeNext(dec); err != nil {
+				return nil, err
+			}
+		}
+		_, err := dec.ReadToken() // the closing brace, or the syntax error
+		return object, err
 	case '[':
-		return d.array()
+		array := []any{}
+		for dec.PeekKind() != ']' {
+			value, err := c.decodeNext(dec)
+			if err != nil {
+				return nil, err
+			}
+			array = append(array, value)
+		}
+		_, err := dec.ReadToken()
+		return array, err
 	case '"':
 		return tok.String(), nil
 	case '0':
@@ -53,36 +69,4 @@ func (d *decoder) value() (any, error) {
 	default:
 		return nil, nil
 	}
-}
-
-func (d *decoder) object() (any, error) {
-	object := map[string]any{}
-	for d.dec.PeekKind() == '"' {
-		name, err := d.dec.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := name.String()
-		if _, duplicate := object[key]; duplicate {
-			d.check.add(string(d.dec.StackPointer()), RuleDuplicate, "expected the key once, found a duplicate")
-		}
-		if object[key], err = d.value(); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.dec.ReadToken() // the closing brace, or the syntax error
-	return object, err
-}
-
-func (d *decoder) array() (any, error) {
-	array := []any{}
-	for d.dec.PeekKind() != ']' {
-		value, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, value)
-	}
-	_, err := d.dec.ReadToken()
-	return array, err
 }

@@ -37,6 +37,9 @@ func (c *check) summarize(value any) string { return summarize(value, c.side == 
 
 // summarize describes a JSON value by its type and size. It shows booleans, and numbers on request.
 func summarize(value any, showNumber bool) string {
+	if number, ok := value.(float64); ok { // kin-openapi converts some numbers
+		value = json.Number(formatNumber(number))
+	}
 	switch value := value.(type) {
 	case nil:
 		return "null"
@@ -50,11 +53,6 @@ func summarize(value any, showNumber bool) string {
 			return "a number of " + count(len(value), "character")
 		}
 		return "the number " + value.String()
-	case float64: // kin-openapi converts some numbers
-		if !showNumber {
-			return "a number"
-		}
-		return "the number " + formatNumber(value)
 	case string:
 		return "a string of " + count(len(value), "byte")
 	case []any:

@@ -19,7 +19,11 @@ func (v *Validator) checkRequest(req *http.Request, body []byte) []*Violation {
 	c := &check{operation: r.operation.id, side: InRequest, disabled: v.disabled, coverage: v.coverage, violations: r.violations}
 	v.coverage.count(CoverageOperation, r.operation.id, "")
 	c.parameters(r, req.URL.RawQuery)
-	c.requestBody(r.operation.body, req.Header.Get("Content-Type"), body)
+	if documented := r.operation.body; documented == nil {
+		c.body(nil, false, "", body)
+	} else {
+		c.body(documented.Content, documented.Required, req.Header.Get("Content-Type"), body)
+	}
 	return c.result()
 }
 
@@ -92,16 +96,4 @@ func (c *check) parameter(p *openapi3.Parameter, text string) {
 		return
 	}
 	c.value(p.Schema, value, location)
-}
-
-func (c *check) requestBody(documented *openapi3.RequestBody, contentType string, body []byte) {
-	switch {
-	case documented == nil && len(body) > 0:
-		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
-	case documented == nil:
-	case len(body) > 0:
-		c.body(documented.Content, contentType, body)
-	case documented.Required:
-		c.add("", RuleMissingBody, "expected a body, found none")
-	}
 }

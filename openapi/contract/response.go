@@ -44,16 +44,8 @@ func (c *check) response(o *operation, req *http.Request, resp *http.Response, b
 		}
 		body = plain
 	}
-	content := documented.Value.Content
-	switch {
-	case len(content) == 0 && len(body) > 0:
-		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
-	case len(content) == 0:
-	case len(body) > 0:
-		c.body(content, resp.Header.Get("Content-Type"), body)
-	case documented.Value.Extensions[emptyBodyExtension] == nil:
-		c.add("", RuleMissingBody, "expected a body, found none")
-	}
+	required := documented.Value.Extensions[emptyBodyExtension] == nil
+	c.body(documented.Value.Content, required, resp.Header.Get("Content-Type"), body)
 }
 
 // accepts reports whether a request accepts an encoding of the response.
@@ -77,8 +69,18 @@ func gunzip(body []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// body checks a body that is not empty.
-func (c *check) body(content openapi3.Content, contentType string, body []byte) {
+// body checks a body of one of the documented content types, if there are any.
+func (c *check) body(content openapi3.Content, required bool, contentType string, body []byte) {
+	switch {
+	case len(body) == 0:
+		if len(content) > 0 && required {
+			c.add("", RuleMissingBody, "expected a body, found none")
+		}
+		return
+	case len(content) == 0:
+		c.add("", RuleUndocumentedBody, "expected no body, found %s", count(len(body), "byte"))
+		return
+	}
 	const location = "header.Content-Type"
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	media := content[mediaType]

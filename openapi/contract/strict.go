@@ -150,10 +150,7 @@ func isDateTime(text string) bool {
 // strictNumber checks integers by their text. kin-openapi compares float64 values, which do not
 // distinguish the largest int64 from the next integer.
 func (c *check) strictNumber(schema *openapi3.Schema, number json.Number, location string) {
-	if !schema.Type.Is("integer") {
-		return
-	}
-	if !isInteger(number.String(), schema.Format) {
+	if schema.Type.Is("integer") && !isInteger(number.String(), schema.Format) {
 		c.add(location, RuleInt64, "expected an %s, found %s", cmp.Or(schema.Format, "integer"), c.describe(schema, number))
 	}
 }

@@ -52,11 +52,9 @@ func (c *Cluster) requestBackup(metadata string, timeout int64, named bool) *err
 
 // getPartitionBackupProgress returns the progress of the latest requested backup.
 func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
-	b := c.binder(req)
-	if failed := b.check(); failed != nil {
+	if failed := c.binder(req).check(); failed != nil {
 		return failed
 	}
-
 	body, failed := c.progress(req.metadata)
 	if failed != nil {
 		return failed
@@ -120,7 +118,7 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 	switch {
 	case failed != nil:
 		return failed
-	case s.stateless:
+	case s.Stateless:
 		return errStateless
 	case len(views) == 0:
 		return errBackupNotEnabled
@@ -206,15 +204,4 @@ func parseGUID(s string) (uuid.UUID, bool) {
 
 func (c *Cluster) binder(req *forwardedRequest) *binder {
 	return &binder{query: req.query, behavior: c.behavior, zone: c.zone}
-}
-
-// check returns the error for the arguments that every operation has and for those that were read before.
-func (b *binder) check() *errorResponse {
-	if failed := b.timeout(); failed != nil {
-		return failed
-	}
-	if failed := b.argumentError(); failed != nil {
-		return failed
-	}
-	return b.apiVersion()
 }

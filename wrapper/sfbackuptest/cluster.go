@@ -47,6 +47,7 @@ func NewCluster(opts ...Option) *Cluster {
 		clock:    time.Now,
 		zone:     time.UTC,
 		services: documentedServices(),
+		quirks:   make(map[Quirk]bool),
 	}
 	for _, opt := range opts {
 		opt.apply(&cfg)
@@ -61,8 +62,8 @@ func NewCluster(opts ...Option) *Cluster {
 		applications: make(map[string]*policy),
 		policies:     make(map[string]*policy),
 	}
-	for _, q := range cfg.quirks {
-		c.behavior.set(q.Quirk, q.on)
+	for q, on := range cfg.quirks {
+		c.behavior.set(q, on)
 	}
 	if err := c.build(&cfg); err != nil {
 		panic("sfbackuptest: " + err.Error())
@@ -87,14 +88,11 @@ func (c *Cluster) build(cfg *config) error {
 		}
 	}
 	now := c.now()
-	for _, d := range cfg.services {
-		s := c.services[d.Name]
-		for i, p := range s.described {
-			if err := p.fill(d.Partitions[i], cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
-				return fmt.Errorf("service %s: %w", d.Name, err)
-			}
-			p.applyPolicy(c.policyOf(p), now, true)
+	for _, p := range c.order {
+		if err := p.fill(cmp.Or(c.policyOf(p), c.defaultPolicy).Storage); err != nil {
+			return fmt.Errorf("service %s: partition %s: %w", p.service.Name, p.ID, err)
 		}
+		p.applyPolicy(c.policyOf(p), now, true)
 	}
 	return nil
 }
@@ -137,7 +135,7 @@ func (c *Cluster) Transport() http.RoundTripper {
 func (c *Cluster) Partitions() []uuid.UUID {
 	ids := make([]uuid.UUID, len(c.order))
 	for i, p := range c.order {
-		ids[i] = p.id
+		ids[i] = p.ID
 	}
 	return ids
 }
@@ -159,11 +157,7 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 		policy = applies.Policy
 	}
 	h := p.history(&policy, now)
-	backups := make([]Backup, 0, h.len())
-	for r := range h.all() {
-		backups = append(backups, r.Backup)
-	}
-	return backups
+	return slices.AppendSeq(make([]Backup, 0, h.len()), h.all())
 }
 
 // SetOutcome sets the outcomes of the next requested backups of a partition, in this order. The last
@@ -188,31 +182,29 @@ func (c *Cluster) add(description Service) error {
 	if err != nil {
 		return err
 	}
-	if c.services[s.name] != nil {
-		return fmt.Errorf("service %s is described twice", s.name)
+	if c.services[s.Name] != nil {
+		return fmt.Errorf("service %s is described twice", s.Name)
 	}
-	c.services[s.name] = s
-	if s.own, err = c.registerPolicy(s.name, description.Policy, false); err != nil {
-		return fmt.Errorf("service %s: %w", s.name, err)
+	c.services[s.Name] = s
+	if s.own, err = c.registerPolicy(s.Name, description.Policy, false); err != nil {
+		return fmt.Errorf("service %s: %w", s.Name, err)
 	}
 	for i, pd := range description.Partitions {
 		p, err := newPartition(s, pd, i, c.seed)
 		if err == nil {
-			p.own, err = c.registerPolicy(p.id.String(), pd.Policy, false)
+			p.own, err = c.registerPolicy(p.ID.String(), pd.Policy, false)
 		}
 		if err != nil {
-			return fmt.Errorf("service %s: %w", s.name, err)
+			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		if c.partitions[p.id] != nil {
-			return fmt.Errorf("service %s: partition %s is described twice", s.name, p.id)
+		if c.partitions[p.ID] != nil {
+			return fmt.Errorf("service %s: partition %s is described twice", s.Name, p.ID)
 		}
-		c.partitions[p.id] = p
+		c.partitions[p.ID] = p
 		c.order = append(c.order, p)
-		s.described = append(s.described, p)
+		s.partitions = append(s.partitions, p)
 	}
-	s.partitions = slices.Clone(s.described)
-	// A store lists its folders by name, and the folders of one service differ only in the partition
-	// ID.
-	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.id[:], b.id[:]) })
+	// A store lists its folders by name, and the folders of one service differ only in the partition ID.
+	slices.SortFunc(s.partitions, func(a, b *partition) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return nil
 }

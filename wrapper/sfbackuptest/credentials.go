@@ -41,19 +41,19 @@ func (c *Cluster) AcceptCertificate(thumbprint string, role Role) {
 // RevokeToken makes the cluster a secured one that does not accept the token, whether or not it was
 // accepted before.
 func (c *Cluster) RevokeToken(token string) {
-	c.authenticator.revoke(credential{token: token})
+	c.authenticator.set(credential{token: token}, grant{})
 }
 
 // RevokeCertificate makes the cluster a secured one that does not accept the client certificate with the
 // thumbprint, whether or not it was accepted before.
 func (c *Cluster) RevokeCertificate(thumbprint string) {
-	c.authenticator.revoke(certificateCredential(thumbprint))
+	c.authenticator.set(certificateCredential(thumbprint), grant{})
 }
 
 // authenticator knows the clients of a cluster.
 type authenticator struct {
-	mu       sync.Mutex
-	accepted map[credential]grant // nil: the cluster is unsecured
+	mu     sync.Mutex
+	grants map[credential]grant // nil: the cluster is unsecured
 }
 
 // credential is what a client presents: a token or the thumbprint of its certificate.
@@ -65,7 +65,7 @@ func certificateCredential(thumbprint string) credential {
 
 // grant is what a credential allows.
 type grant struct {
-	role    Role
+	role    Role      // empty: nothing
 	expires time.Time // zero: never
 }
 
@@ -73,21 +73,16 @@ func (a *authenticator) accept(c credential, g grant) {
 	if g.role != RoleUser && g.role != RoleAdmin {
 		panic(fmt.Sprintf("sfbackuptest: there is no Role(%q)", string(g.role)))
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.accepted == nil {
-		a.accepted = make(map[credential]grant)
-	}
-	a.accepted[c] = g
+	a.set(c, g)
 }
 
-func (a *authenticator) revoke(c credential) {
+func (a *authenticator) set(c credential, g grant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.accepted == nil {
-		a.accepted = make(map[credential]grant)
+	if a.grants == nil {
+		a.grants = make(map[credential]grant)
 	}
-	delete(a.accepted, c)
+	a.grants[c] = g
 }
 
 // authenticate returns the role of a client: that of its token or, if it has no valid token, that of its
@@ -95,16 +90,16 @@ func (a *authenticator) revoke(c credential) {
 func (a *authenticator) authenticate(r *http.Request, now time.Time) (Role, *errorResponse) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.accepted == nil {
+	if a.grants == nil {
 		return RoleAdmin, nil
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		if g, ok := a.accepted[credential{token: token}]; ok && (g.expires.IsZero() || now.Before(g.expires)) {
+		if g := a.grants[credential{token: token}]; g.role != "" && (g.expires.IsZero() || now.Before(g.expires)) {
 			return g.role, nil
 		}
 	}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		if g, ok := a.accepted[credential{thumbprint: thumbprint(r.TLS.PeerCertificates[0])}]; ok {
+		if g := a.grants[credential{thumbprint: thumbprint(r.TLS.PeerCertificates[0])}]; g.role != "" {
 			return g.role, nil
 		}
 	}

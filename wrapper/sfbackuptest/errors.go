@@ -15,33 +15,18 @@ type errorResponse struct {
 	form    errorForm
 	code    string
 	message string
-
-	// hresult, if not zero, is sent in place of the code.
-	hresult uint32
-
-	// reason is the reason phrase of an error without a body. Empty: the code.
-	reason string
+	hresult uint32 // if not zero, it is sent in place of the code
+	reason  string // the reason phrase of an error without a body; empty: the code
 }
 
 type errorForm int
 
 const (
-	// backupServiceForm: a FabricError with the content type text/plain, because the backup service
-	// writes it as a string.
-	backupServiceForm errorForm = iota
-
-	// gatewayForm: a FabricError as application/json.
-	gatewayForm
-
-	// frameworkForm: an object with nothing but a Message. The framework of the backup service sends
-	// it when the service does not handle an error.
-	frameworkForm
-
-	// reasonForm: no body. The code is the reason phrase of the status line.
-	reasonForm
-
-	// systemForm: an HTML page of the kernel driver in front of the gateway.
-	systemForm
+	backupServiceForm errorForm = iota // a FabricError as text/plain, because the service writes it as a string
+	gatewayForm                        // a FabricError as application/json
+	frameworkForm                      // only a Message, of the framework, where the service handles no error
+	reasonForm                         // no body; the code is the reason phrase of the status line
+	systemForm                         // an HTML page of the kernel driver in front of the gateway
 )
 
 // Errors of the backup service, with the texts of 6.4.
@@ -54,31 +39,19 @@ var (
 		hresult: 0x80131537, // COR_E_FORMAT, which has no code by name
 		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
 	}
-	errPartitionNotFound = &errorResponse{
-		status:  http.StatusNotFound,
-		code:    "FABRIC_E_PARTITION_NOT_FOUND",
-		message: "The operation failed because the requested partition does not exist.",
-	}
-	errServiceDoesNotExist = &errorResponse{
-		status:  http.StatusNotFound,
-		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
-		message: "Service does not exist.",
-	}
-	errStateless = &errorResponse{
-		status:  http.StatusBadRequest,
-		code:    "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
-		message: "Not applicable for stateless or non persisted stateful services.",
-	}
-	errBackupNotEnabled = &errorResponse{
-		status:  http.StatusNotFound,
-		code:    "FABRIC_E_BACKUP_NOT_ENABLED",
-		message: "Backup has not been configured/ enabled for this specific partition/ service/ application.",
-	}
-	errBackupInProgress = &errorResponse{
-		status:  http.StatusConflict,
-		code:    "FABRIC_E_BACKUP_IN_PROGRESS",
-		message: "Backup already in Progress",
-	}
+	errPartitionNotFound = serviceError(http.StatusNotFound, "FABRIC_E_PARTITION_NOT_FOUND",
+		"The operation failed because the requested partition does not exist.")
+	errServiceDoesNotExist = serviceError(http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST",
+		"Service does not exist.")
+	errStateless = serviceError(http.StatusBadRequest, "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
+		"Not applicable for stateless or non persisted stateful services.")
+	errBackupNotEnabled = serviceError(http.StatusNotFound, "FABRIC_E_BACKUP_NOT_ENABLED",
+		"Backup has not been configured/ enabled for this specific partition/ service/ application.")
+	errBackupInProgress = serviceError(http.StatusConflict, "FABRIC_E_BACKUP_IN_PROGRESS",
+		"Backup already in Progress")
+
+	// errAccessDenied is for a client whose role does not allow the operation.
+	errAccessDenied = serviceError(http.StatusForbidden, "E_ACCESSDENIED", "Access Denied.")
 
 	// errPage replaces every error while a page is built, because the code that reports the error
 	// indexes a list that is still empty.
@@ -86,11 +59,9 @@ var (
 
 	// errNullList is reported instead of errPage if the list has entries of an earlier storage. It is
 	// the original error, of adding a null list.
-	errNullList = &errorResponse{
-		status:  http.StatusInternalServerError,
-		code:    "E_POINTER",
-		message: "Value cannot be null.\r\nParameter name: collection",
-	}
+	errNullList = serviceError(http.StatusInternalServerError, "E_POINTER",
+		"Value cannot be null.\r\nParameter name: collection")
+
 	// errContainer is reported in the same case if a container cannot be listed.
 	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
@@ -99,104 +70,57 @@ var (
 	}
 
 	// errEnumeration is errPage for a request without MaxResults.
-	errEnumeration = &errorResponse{
-		status:  http.StatusInternalServerError,
-		code:    "E_UNEXPECTED",
-		message: indexOutOfRange + " ,\r\n",
-	}
+	errEnumeration = serviceError(http.StatusInternalServerError, "E_UNEXPECTED", indexOutOfRange+" ,\r\n")
 
 	// errServiceTimeout is for a timeout parameter that makes the backup service fail before its own
 	// error handling begins.
-	errServiceTimeout = &errorResponse{
-		status:  http.StatusInternalServerError,
-		form:    frameworkForm,
-		code:    "E_INVALIDARG",
-		message: "An error has occurred.",
-	}
+	errServiceTimeout = frameworkError(http.StatusInternalServerError, "An error has occurred.")
 )
 
 const indexOutOfRange = "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
 
-// Errors of the gateway and its forwarding.
+// Errors of the gateway, its forwarding, and the kernel driver in front of it.
 var (
-	errNoHandler = &errorResponse{
-		status:  http.StatusNotFound,
-		form:    reasonForm,
-		code:    "FABRIC_E_DOES_NOT_EXIST",
-		message: "Nothing is served under this path.",
-		reason:  "NotFound",
-	}
+	errNoHandler = bareError(http.StatusNotFound, "NotFound", "FABRIC_E_DOES_NOT_EXIST",
+		"Nothing is served under this path.")
 	errNoTemplate = &errorResponse{
-		status:  http.StatusBadRequest,
-		form:    gatewayForm,
-		code:    "E_INVALIDARG",
+		form: gatewayForm, status: http.StatusBadRequest, code: "E_INVALIDARG",
 		message: "The request does not fit the operation.",
 	}
-	errGatewayTimeout = &errorResponse{
-		status:  http.StatusBadRequest,
-		form:    reasonForm,
-		code:    "FABRIC_E_INVALID_ADDRESS",
-		message: "The value of Timeout is not a number.",
-	}
-	errBodyTooLarge = &errorResponse{
-		status:  http.StatusRequestEntityTooLarge,
-		form:    reasonForm,
-		code:    "E_INVALIDARG",
-		message: "The body is larger than 4 MiB.",
-		reason:  http.StatusText(http.StatusRequestEntityTooLarge),
-	}
-	errNoBackupService = &errorResponse{
-		status:  http.StatusNotFound,
-		form:    reasonForm,
-		code:    "FABRIC_E_SERVICE_DOES_NOT_EXIST",
-		message: "Service does not exist.",
-	}
-	errChunkedBody = &errorResponse{
-		status: http.StatusGatewayTimeout,
-		form:   reasonForm,
-		code:   "FABRIC_E_TIMEOUT",
-	}
-)
+	errGatewayTimeout = bareError(http.StatusBadRequest, "", "FABRIC_E_INVALID_ADDRESS",
+		"The value of Timeout is not a number.")
+	errBodyTooLarge = bareError(http.StatusRequestEntityTooLarge, "Request Entity Too Large", "E_INVALIDARG",
+		"The body is larger than 4 MiB.")
+	errNoBackupService = bareError(http.StatusNotFound, "", "FABRIC_E_SERVICE_DOES_NOT_EXIST",
+		"Service does not exist.")
+	errChunkedBody = bareError(http.StatusGatewayTimeout, "", "FABRIC_E_TIMEOUT", "")
 
-// Errors about the client.
-var (
 	// errCertificateRequired is for a client whose certificate or token the gateway does not accept.
 	// It is the same for both.
-	errCertificateRequired = &errorResponse{
-		status:  http.StatusForbidden,
-		form:    reasonForm,
-		code:    "E_ACCESSDENIED",
-		message: "The client is not known to the cluster.",
-		reason:  "Client certificate required",
-	}
-	// errAccessDenied is for a client whose role does not allow the operation.
-	errAccessDenied = &errorResponse{
-		status:  http.StatusForbidden,
-		code:    "E_ACCESSDENIED",
-		message: "Access Denied.",
-	}
-	// errLengthRequired is an error of the kernel driver in front of the gateway.
+	errCertificateRequired = bareError(http.StatusForbidden, "Client certificate required", "E_ACCESSDENIED",
+		"The client is not known to the cluster.")
 	errLengthRequired = &errorResponse{
-		status:  http.StatusLengthRequired,
-		form:    systemForm,
-		code:    "E_INVALIDARG",
+		form: systemForm, status: http.StatusLengthRequired, code: "E_INVALIDARG",
 		message: "The request has no length.",
 	}
 )
 
-// invalidRequest is the error for arguments that are malformed or out of range.
-func invalidRequest(message string) *errorResponse {
-	return &errorResponse{status: http.StatusBadRequest, code: "E_INVALIDARG", message: message}
+func serviceError(status int, code, message string) *errorResponse {
+	return &errorResponse{form: backupServiceForm, status: status, code: code, message: message}
 }
 
-// unsupportedMediaType is the error for a body whose content type is not JSON.
-func unsupportedMediaType(message string) *errorResponse {
-	return &errorResponse{
-		status:  http.StatusUnsupportedMediaType,
-		form:    frameworkForm,
-		code:    "E_INVALIDARG",
-		message: message,
-	}
+// invalidRequest is the error for arguments that are malformed or out of range.
+func invalidRequest(message string) *errorResponse {
+	return serviceError(http.StatusBadRequest, "E_INVALIDARG", message)
+}
+
+func frameworkError(status int, message string) *errorResponse {
+	return &errorResponse{form: frameworkForm, status: status, code: "E_INVALIDARG", message: message}
+}
+
+// bareError returns an error without a body.
+func bareError(status int, reason, code, message string) *errorResponse {
+	return &errorResponse{form: reasonForm, status: status, reason: reason, code: code, message: message}
 }
 
 // write sends the error as the cluster does.

@@ -3,7 +3,6 @@ package sfbackuptest
 import (
 	"net/http"
 	"slices"
-	"strconv"
 )
 
 // Fault is something that goes wrong with a request. The functions that return a Fault say what goes
@@ -15,12 +14,11 @@ import (
 //
 // Delays use package time, which [testing/synctest] controls, and not the clock of [WithClock].
 type Fault struct {
-	name      string
-	header    http.Header
-	condition func(*injector, Operation, *http.Request) bool // nil: any request
-	on        []Operation
-	when      []func(*http.Request) bool
-	times     int // not positive: no limit
+	name       string
+	header     http.Header
+	on         []Operation
+	conditions []condition // all must hold
+	times      int         // not positive: no limit
 
 	// Exactly one of the two is set. respond responds in place of the cluster; with afterEffect the
 	// cluster handles the request first. wrap calls the cluster and changes its response.
@@ -31,6 +29,8 @@ type Fault struct {
 
 	replaysPage bool
 }
+
+type condition func(*injector, Operation, *http.Request) bool
 
 // On limits a fault to some operations. Without On a fault hits any request, also one that matches no
 // operation.
@@ -43,7 +43,7 @@ func (f Fault) On(operations ...Operation) Fault {
 // body, nor call methods of the cluster that set faults. If When is called several times, all functions
 // must return true.
 func (f Fault) When(match func(*http.Request) bool) Fault {
-	f.when = append(slices.Clip(f.when), match)
+	f.conditions = append(slices.Clip(f.conditions), func(_ *injector, _ Operation, r *http.Request) bool { return match(r) })
 	return f
 }
 
@@ -91,11 +91,8 @@ func (f Fault) matches(in *injector, op Operation, r *http.Request) bool {
 	if len(f.on) > 0 && !slices.Contains(f.on, op) {
 		return false
 	}
-	if f.condition != nil && !f.condition(in, op, r) {
-		return false
-	}
-	for _, match := range f.when {
-		if !match(r) {
+	for _, holds := range f.conditions {
+		if !holds(in, op, r) {
 			return false
 		}
 	}
@@ -124,6 +121,3 @@ func (w *discardWriter) Header() http.Header         { return w.header }
 func (w *discardWriter) WriteHeader(int)             {}
 func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (w *discardWriter) WriteStatusLine(int, string) {}
-
-// withArgument returns the name of a fault with its numeric argument.
-func withArgument(name string, n int64) string { return name + "(" + strconv.FormatInt(n, 10) + ")" }

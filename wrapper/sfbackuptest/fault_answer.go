@@ -2,11 +2,11 @@ package sfbackuptest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
-	"io"
+	"fmt"
 	"maps"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -15,14 +15,13 @@ import (
 // Answer sends another response in place of the right one: a 503 without a body, or a 200 with invalid
 // JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another.
 func Answer(status int, body string) Fault {
-	return Fault{name: withArgument("Answer", int64(status)), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
+	return Fault{name: fmt.Sprintf("Answer(%d)", status), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
+		contentType := ""
 		if body != "" {
-			w.Header().Set("Content-Type", jsonType)
+			contentType = jsonType
 		}
 		maps.Copy(w.Header(), f.header)
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
+		writeBody(w, status, cmp.Or(f.header.Get("Content-Type"), contentType), []byte(body))
 	}}
 }
 
@@ -30,7 +29,7 @@ func Answer(status int, body string) Fault {
 // balancer does.
 func HTMLError(status int) Fault {
 	f := Answer(status, htmlError(status)).Header("Content-Type", htmlType)
-	f.name = withArgument("HTMLError", int64(status))
+	f.name = fmt.Sprintf("HTMLError(%d)", status)
 	return f
 }
 
@@ -61,7 +60,7 @@ func Redirect(location string) Fault {
 // CutBody breaks the connection after n bytes of the body, or before its last byte if the body is shorter.
 // The client gets [io.ErrUnexpectedEOF]. A response without a body is lost completely.
 func CutBody(n int64) Fault {
-	return Fault{name: withArgument("CutBody", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: fmt.Sprintf("CutBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
 		c.serveGateway(cut, r, nil)
 		cut.abort()
@@ -93,8 +92,6 @@ func (w *cutWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *cutWriter) WriteHeader(status int) { w.ResponseWriter.WriteHeader(status) }
-
 func (w *cutWriter) abort() {
 	if w.held != nil { // there is a body, so the client gets the header
 		_ = http.NewResponseController(w.ResponseWriter).Flush()
@@ -105,7 +102,7 @@ func (w *cutWriter) abort() {
 // TruncateBody omits everything after the first n bytes of the body and ends the response normally: the
 // client gets truncated JSON without an error.
 func TruncateBody(n int64) Fault {
-	return Fault{name: withArgument("TruncateBody", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: fmt.Sprintf("TruncateBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		left := n
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {
 			p = p[:min(left, int64(len(p)))]
@@ -122,7 +119,7 @@ func SlowBody(n int, pause time.Duration) Fault {
 	if n <= 0 {
 		panic("sfbackuptest: SlowBody: sending no bytes at a time never ends")
 	}
-	return Fault{name: "SlowBody(" + strconv.Itoa(n) + ", " + pause.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: fmt.Sprintf("SlowBody(%d, %s)", n, pause), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {
 			for len(p) > 0 {
 				// The client gets the header before the first pause, and each piece before

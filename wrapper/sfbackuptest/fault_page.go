@@ -16,13 +16,15 @@ func DuplicatePage() Fault {
 		name:        "DuplicatePage",
 		times:       1,
 		replaysPage: true,
-		condition: func(in *injector, op Operation, r *http.Request) bool {
+		conditions: []condition{isContinuation, func(in *injector, _ Operation, r *http.Request) bool {
 			_, ok := in.pages[listKey(r)]
-			return isContinuation(nil, op, r) && ok
-		},
+			return ok
+		}},
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			previous := r.Clone(r.Context())
-			previous.URL.RawQuery = c.injector.previousPage(listKey(r))
+			c.injector.mu.Lock()
+			previous.URL.RawQuery = c.injector.pages[listKey(r)]
+			c.injector.mu.Unlock()
 			c.serveGateway(w, previous, nil)
 		},
 	}
@@ -31,7 +33,7 @@ func DuplicatePage() Fault {
 // RepeatToken serves the right page, but with the continuation token of the request, so that a client that
 // follows the token gets the same page again. It hits requests of lists that have a continuation token.
 func RepeatToken() Fault {
-	return Fault{name: "RepeatToken", times: 1, condition: isContinuation, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
+	return Fault{name: "RepeatToken", times: 1, conditions: []condition{isContinuation}, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		token := continuationToken(r)
 		c.serveGateway(w, r, func(p *page) { p.token = token })
 	}}
@@ -41,12 +43,14 @@ func RepeatToken() Fault {
 // token. It hits all lists unless [Fault.Times] sets a limit.
 func EndlessPages() Fault {
 	return Fault{
-		name:      "EndlessPages",
-		condition: func(_ *injector, op Operation, _ *http.Request) bool { return op.isList() },
+		name:       "EndlessPages",
+		conditions: []condition{func(_ *injector, op Operation, _ *http.Request) bool { return op.isList() }},
 		wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 			first := r.Clone(r.Context())
 			first.URL.RawQuery = withoutToken(r)
-			c.serveGateway(w, first, func(p *page) { p.token = c.injector.newToken() })
+			c.serveGateway(w, first, func(p *page) {
+				p.token = fmt.Sprintf("00000000-0000-4000-8000-%012x", c.injector.tokens.Add(1))
+			})
 		},
 	}
 }
@@ -85,19 +89,4 @@ func (in *injector) recordPage(r *http.Request) {
 		in.pages = make(map[string]string) // bounds the memory of a long run
 	}
 	in.pages[listKey(r)] = r.URL.RawQuery
-}
-
-// previousPage returns the query of the page before the one that is requested.
-func (in *injector) previousPage(key string) string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.pages[key]
-}
-
-// newToken returns a token that was never used before.
-func (in *injector) newToken() string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.tokens++
-	return fmt.Sprintf("00000000-0000-4000-8000-%012x", in.tokens)
 }

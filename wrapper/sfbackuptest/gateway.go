@@ -8,6 +8,40 @@ import (
 	"strings"
 )
 
+// Operation is the name of an operation, as in the documents of the API.
+type Operation string
+
+// The operations.
+const (
+	OpBackupPartition            Operation = "BackupPartition"
+	OpGetPartitionBackupProgress Operation = "GetPartitionBackupProgress"
+	OpGetPartitionBackupList     Operation = "GetPartitionBackupList"
+	OpGetServiceBackupList       Operation = "GetServiceBackupList"
+)
+
+// operation is an entry in the routing table of the gateway.
+type operation struct {
+	name   Operation
+	method string
+	prefix string // first segment of the path
+	action string // last segment, after "$"
+	serve  func(*Cluster, http.ResponseWriter, *forwardedRequest) *errorResponse
+}
+
+// operations has the templates that the gateway registers: <prefix>/{id}/$/<action>. The ID of a service
+// may have several segments.
+var operations = []operation{
+	{OpBackupPartition, http.MethodPost, "Partitions", "Backup", (*Cluster).backupPartition},
+	{OpGetPartitionBackupProgress, http.MethodGet, "Partitions", "GetBackupProgress", (*Cluster).getPartitionBackupProgress},
+	{OpGetPartitionBackupList, http.MethodGet, "Partitions", "GetBackups", (*Cluster).getPartitionBackupList},
+	{OpGetServiceBackupList, http.MethodGet, "Services", "GetBackups", (*Cluster).getServiceBackupList},
+}
+
+// isList reports whether an operation returns pages.
+func (op Operation) isList() bool {
+	return op == OpGetPartitionBackupList || op == OpGetServiceBackupList
+}
+
 // maxEntityBody is the largest request body that the gateway accepts.
 const maxEntityBody = 4 << 20
 
@@ -24,29 +58,36 @@ type forwardedRequest struct {
 // into a header, and forwards the rest. If adjust is not nil, it changes a page before it is sent.
 func (c *Cluster) serveGateway(w http.ResponseWriter, r *http.Request, adjust func(*page)) {
 	w.Header().Set("Server", "Microsoft-HTTPAPI/2.0")
-	if lengthMissing(r) {
-		errLengthRequired.write(w, r, c.behavior)
-		return
-	}
-	role, failed := c.authenticator.authenticate(r, c.now())
-	var op *operation
-	if failed == nil {
-		op, failed = route(r)
-	}
-	if failed == nil {
-		failed = c.checkAccess(role, op)
-	}
-	if failed == nil {
-		var req *forwardedRequest
-		if req, failed = c.forward(r); failed == nil {
-			req.adjust = adjust
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-			failed = op.serve(c, w, req)
-		}
-	}
-	if failed != nil {
+	if failed := c.handle(w, r, adjust); failed != nil {
 		failed.write(w, r, c.behavior)
 	}
+}
+
+// handle responds to a request, unless it returns an error.
+func (c *Cluster) handle(w http.ResponseWriter, r *http.Request, adjust func(*page)) *errorResponse {
+	if lengthMissing(r) {
+		return errLengthRequired
+	}
+	role, failed := c.authenticator.authenticate(r, c.now())
+	if failed != nil {
+		return failed
+	}
+	op, failed := route(r)
+	switch {
+	case failed != nil:
+		return failed
+	case c.behavior.noBackupService:
+		return errNoBackupService
+	case role != RoleAdmin && op.method != http.MethodGet:
+		return errAccessDenied
+	}
+	req, failed := c.forward(r)
+	if failed != nil {
+		return failed
+	}
+	req.adjust = adjust
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	return op.serve(c, w, req)
 }
 
 // lengthMissing reports whether a POST has no information on the length of its body. The kernel driver
@@ -56,18 +97,6 @@ func lengthMissing(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.ContentLength == 0 &&
 		r.Header.Get("Content-Length") == "" && len(r.TransferEncoding) == 0 &&
 		r.Context().Value(http.ServerContextKey) != nil
-}
-
-// checkAccess checks that the backup service exists and that the role of the client allows the operation.
-func (c *Cluster) checkAccess(role Role, op *operation) *errorResponse {
-	switch {
-	case c.behavior.noBackupService:
-		return errNoBackupService
-	case role != RoleAdmin && op.method != http.MethodGet:
-		return errAccessDenied
-	default:
-		return nil
-	}
 }
 
 // route finds the operation of a request. The kernel driver in front of the gateway decodes the whole

@@ -9,12 +9,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// record is a complete backup in a store. It never changes.
-type record struct{ Backup }
-
-// fileName returns the name of the backup's files without an extension.
-func (r *record) fileName() string { return r.Time.Format(fileNameFormat) }
-
 // history is what a store holds for one partition at one moment, ordered by file name, which is the order
 // of time. It never changes, so that a slow client can read a list of it.
 type history struct {
@@ -26,16 +20,14 @@ type history struct {
 // segment is a run of backups in a history, either stored or computed on demand.
 type segment interface {
 	len() int
-	at(i int) record
-	timeAt(i int) time.Time
+	at(i int) Backup
 }
 
 // storedSegment is a segment that is kept in memory.
-type storedSegment []record
+type storedSegment []Backup
 
-func (s storedSegment) len() int               { return len(s) }
-func (s storedSegment) at(i int) record        { return s[i] }
-func (s storedSegment) timeAt(i int) time.Time { return s[i].Time }
+func (s storedSegment) len() int        { return len(s) }
+func (s storedSegment) at(i int) Backup { return s[i] }
 
 func newHistory(segments []segment, deleted int) history {
 	h := history{segments: segments, deleted: deleted}
@@ -47,31 +39,20 @@ func newHistory(segments []segment, deleted int) history {
 
 func (h history) len() int { return h.total - h.deleted }
 
-// locate returns the segment that contains a backup, and its index there.
-func (h history) locate(i int) (s segment, index int) {
+func (h history) at(i int) Backup {
 	i += h.deleted
 	for _, s := range h.segments {
 		if i < s.len() {
-			return s, i
+			return s.at(i)
 		}
 		i -= s.len()
 	}
 	panic("sfbackuptest: index out of the range of a history")
 }
 
-func (h history) at(i int) record {
-	s, index := h.locate(i)
-	return s.at(index)
-}
-
-func (h history) timeAt(i int) time.Time {
-	s, index := h.locate(i)
-	return s.timeAt(index)
-}
-
 // all returns the backups, each computed when the loop reaches it.
-func (h history) all() iter.Seq[record] {
-	return func(yield func(record) bool) {
+func (h history) all() iter.Seq[Backup] {
+	return func(yield func(Backup) bool) {
 		skip := h.deleted
 		for _, s := range h.segments {
 			for i := skip; i < s.len(); i++ {
@@ -86,12 +67,7 @@ func (h history) all() iter.Seq[record] {
 
 // since returns the backups that are not before t.
 func (h history) since(t time.Time) history {
-	return h.drop(sort.Search(h.len(), func(i int) bool { return !h.timeAt(i).Before(t) }))
-}
-
-// after returns the backups that are later than t.
-func (h history) after(t time.Time) history {
-	return h.drop(sort.Search(h.len(), func(i int) bool { return h.timeAt(i).After(t) }))
+	return h.drop(sort.Search(h.len(), func(i int) bool { return !h.at(i).Time.Before(t) }))
 }
 
 // drop returns the history without its first n backups.
@@ -113,7 +89,7 @@ func (h history) index(id uuid.UUID) int {
 }
 
 // last returns the latest backup, or nil.
-func (h history) last() *record {
+func (h history) last() *Backup {
 	if h.len() == 0 {
 		return nil
 	}
@@ -140,18 +116,6 @@ func (h history) chain() (id uuid.UUID, incremental int) {
 	return last.ChainID, incremental
 }
 
-// retain returns the backups that a retention policy keeps: those since a time, at least the given number,
-// and all backups that these depend on.
-func (h history) retain(since time.Time, atLeast int) history {
-	n := min(h.len()-h.since(since).len(), max(h.len()-max(atLeast, 1), 0))
-	for ; n > 0; n-- {
-		if r := h.at(n); r.ChainID != h.at(n-1).ChainID {
-			break
-		}
-	}
-	return h.drop(n)
-}
-
 // store is what one storage holds for one partition, and what the schedule of the partition's policy will
 // add.
 type store struct {
@@ -166,7 +130,9 @@ func (s *store) history(now time.Time) history {
 	segments := s.segments
 	if s.schedule != nil {
 		if n := s.schedule.countUntil(now); n > 0 {
-			segments = append(slices.Clip(segments), s.schedule.head(n))
+			due := *s.schedule
+			due.N = n
+			segments = append(slices.Clip(segments), &due)
 		}
 	}
 	return newHistory(segments, s.deleted)
@@ -183,7 +149,7 @@ func (s *store) advance(now time.Time) history {
 }
 
 // add adds a backup that is later than all others.
-func (s *store) add(r record) {
+func (s *store) add(r Backup) {
 	// Lists that are being written still use the old slice.
 	segments := slices.Clone(s.segments)
 	if n := len(segments); n > 0 {

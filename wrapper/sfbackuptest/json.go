@@ -18,14 +18,14 @@ const jsonType = "application/json; charset=utf-8"
 const timeFormat = "2006-01-02T15:04:05Z"
 
 // appendBackup appends a BackupInfo, the item of a list.
-func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte {
+func appendBackup(b []byte, behavior *behavior, p *partition, r *Backup) []byte {
 	b = appendUUID(append(b, `{"BackupId":`...), r.ID)
 	b = appendUUID(append(b, `,"BackupChainId":`...), r.ChainID)
-	b = appendString(append(b, `,"ApplicationName":`...), p.service.application)
-	if !behavior.fullRecords && p.service.manifestVersion != "" {
-		b = appendString(append(b, `,"ServiceManifestVersion":`...), p.service.manifestVersion)
+	b = appendString(append(b, `,"ApplicationName":`...), p.service.ApplicationName)
+	if !behavior.fullRecords && p.service.ManifestVersion != "" {
+		b = appendString(append(b, `,"ServiceManifestVersion":`...), p.service.ManifestVersion)
 	}
-	b = appendString(append(b, `,"ServiceName":`...), p.service.name)
+	b = appendString(append(b, `,"ServiceName":`...), p.service.Name)
 	b = appendPartition(append(b, `,"PartitionInformation":`...), behavior, p)
 	b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
 	b = appendString(append(b, `,"BackupType":`...), string(r.Type))
@@ -35,10 +35,10 @@ func appendBackup(b []byte, behavior *behavior, p *partition, r *record) []byte 
 	b = append(b, `,"FailureError":null`...)
 	if behavior.fullRecords {
 		b = append(b, `,"ServiceManifestVersion":`...)
-		if p.service.manifestVersion == "" {
+		if p.service.ManifestVersion == "" {
 			b = append(b, "null"...)
 		} else {
-			b = appendString(b, p.service.manifestVersion)
+			b = appendString(b, p.service.ManifestVersion)
 		}
 	}
 	return append(b, '}')
@@ -50,94 +50,67 @@ func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	b = append(b, '{')
 	if behavior.fullRecords {
 		b = appendKind(b, p)
-		b = append(b, ',')
 	}
-	switch p.kind {
+	switch p.Kind {
 	case PartitionKindInt64Range:
-		b = appendInt64Text(append(b, `"LowKey":`...), p.low)
-		b = appendInt64Text(append(b, `,"HighKey":`...), p.high)
+		b = appendInt64Text(append(b, `"LowKey":`...), p.LowKey)
+		b = appendInt64Text(append(b, `,"HighKey":`...), p.HighKey)
 		b = append(b, ',')
 	case PartitionKindNamed:
-		b = appendString(append(b, `"Name":`...), p.name)
+		b = appendString(append(b, `"Name":`...), p.Name)
 		b = append(b, ',')
 	case PartitionKindSingleton:
 	}
 	if !behavior.fullRecords {
 		b = appendKind(b, p)
-		b = append(b, ',')
 	}
-	b = appendUUID(append(b, `"Id":`...), p.id)
+	b = appendUUID(append(b, `"Id":`...), p.ID)
 	return append(b, '}')
 }
 
 func appendKind(b []byte, p *partition) []byte {
-	return appendString(append(b, `"ServicePartitionKind":`...), string(p.kind))
+	return append(appendString(append(b, `"ServicePartitionKind":`...), string(p.Kind)), ',')
 }
 
-// appendProgress appends the BackupProgressInfo of the partition's latest request.
+// appendProgress appends the BackupProgressInfo of the partition's latest request. In 6.4 it has all its
+// members, and those that are not set have the zero values of their .NET types, also for a failed backup. In
+// the documents it has only the members that are set. The LSN is a number in 6.4.
 func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
+	request := p.latest
 	switch {
-	case p.latest == nil && behavior.fullRecords:
+	case request == nil && behavior.fullRecords:
 		return append(b, "null"...)
-	case p.latest == nil:
+	case request == nil:
 		// The documents do not say what the progress is before the first request. Their state
 		// Invalid is the closest, and it is valid.
-		return append(b, `{"BackupState":"`+string(stateInvalid)+`"}`...)
-	case behavior.fullRecords:
-		return appendProgressRuntime(b, behavior, p, now)
-	default:
-		return appendProgressDocumented(b, behavior, p, now)
+		return append(b, `{"BackupState":"Invalid"}`...)
 	}
-}
-
-// appendProgressRuntime appends a progress with all its members. Those that are not set have the zero
-// values of their .NET types, also for a failed backup. The LSN is a number.
-func appendProgressRuntime(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
-	state := p.latest.state(now)
-	var r *record
-	if state == stateSuccess {
-		r = p.latest.record
-	}
+	state := request.state(now)
 	b = appendString(append(b, `{"BackupState":`...), string(state))
-	if r == nil {
-		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
-		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
-	} else {
+	switch {
+	case state == stateSuccess:
+		r := request.finished
 		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
 		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
 		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
 		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
 		b = append(b, `,"LsnOfLastBackupRecord":`...)
-		b = strconv.AppendInt(b, r.LSN, 10)
-	}
-	b = appendFailure(append(b, `,"FailureError":`...), p.latest, state)
-	return append(b, '}')
-}
-
-// appendProgressDocumented appends a progress that has only the members that are set.
-func appendProgressDocumented(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
-	request := p.latest
-	state := request.state(now)
-	b = appendString(append(b, `{"BackupState":`...), string(state))
-	switch state {
-	case stateSuccess:
-		r := request.record
-		b = appendTime(append(b, `,"TimeStampUtc":`...), r.Time)
-		b = appendUUID(append(b, `,"BackupId":`...), r.ID)
-		b = appendString(append(b, `,"BackupLocation":`...), p.location(r))
-		b = appendEpoch(append(b, `,"EpochOfLastBackupRecord":`...), behavior, r)
-		b = appendInt64Text(append(b, `,"LsnOfLastBackupRecord":`...), r.LSN)
-		b = append(b, `,"FailureError":null`...)
-	case stateFailure, stateTimeout:
-		ended := request.ends
-		if state == stateTimeout {
-			ended = request.timeoutAt
+		if behavior.fullRecords {
+			b = strconv.AppendInt(b, r.LSN, 10)
+		} else {
+			b = appendInt64Text(b, r.LSN)
 		}
-		b = appendTime(append(b, `,"TimeStampUtc":`...), ended)
-		b = appendFailure(append(b, `,"FailureError":`...), request, state)
-	case stateInvalid, stateAccepted, stateInProgress:
-		// Only the state has a value.
+	case behavior.fullRecords:
+		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
+		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
+	case state == stateFailure:
+		b = appendTime(append(b, `,"TimeStampUtc":`...), request.ends)
+	case state == stateTimeout:
+		b = appendTime(append(b, `,"TimeStampUtc":`...), request.timeoutAt)
+	default:
+		return append(b, '}')
 	}
+	b = appendFailure(append(b, `,"FailureError":`...), request, state)
 	return append(b, '}')
 }
 
@@ -149,7 +122,7 @@ func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	case stateFailure:
 	case stateTimeout:
 		code, message = "FABRIC_E_TIMEOUT", "The request of backup has timed out."
-	case stateInvalid, stateAccepted, stateInProgress, stateSuccess:
+	default:
 		return append(b, "null"...)
 	}
 	b = appendString(append(b, `{"Code":`...), code)
@@ -157,7 +130,7 @@ func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
 	return append(b, '}')
 }
 
-func appendEpoch(b []byte, behavior *behavior, r *record) []byte {
+func appendEpoch(b []byte, behavior *behavior, r *Backup) []byte {
 	b = appendString(append(b, '{'), behavior.epochNames[0])
 	b = appendInt64Text(append(b, ':'), r.DataLossVersion)
 	b = appendString(append(b, ','), behavior.epochNames[1])

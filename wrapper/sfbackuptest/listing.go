@@ -28,7 +28,7 @@ func (b *binder) listQuery() listQuery {
 
 // matches applies the time filters to the time in the file name. Both limits are inclusive, and nothing
 // checks their order.
-func (q *listQuery) matches(r *record) bool {
+func (q *listQuery) matches(r *Backup) bool {
 	return (q.start.IsZero() || !r.Time.Before(q.start)) && (q.end.IsZero() || !r.Time.After(q.end))
 }
 
@@ -60,7 +60,7 @@ func newStorageView(policy *policy, partitions []*partition, now time.Time) stor
 // entry is one item of a list.
 type entry struct {
 	partition *partition
-	backup    record
+	backup    Backup
 }
 
 // page is one response to a list.
@@ -79,7 +79,7 @@ func (c *Cluster) page(views []storageView, q listQuery) (*page, *errorResponse)
 		folders = append(folders, s.folders...)
 	}
 	// A list does not show which storage holds a backup.
-	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.id[:], b.partition.id[:]) })
+	slices.SortStableFunc(folders, func(a, b folder) int { return slices.Compare(a.partition.ID[:], b.partition.ID[:]) })
 	return pageDocumented(folders, q)
 }
 

@@ -17,7 +17,6 @@ const (
 type backupState string
 
 const (
-	stateInvalid    backupState = "Invalid"
 	stateAccepted   backupState = "Accepted"
 	stateInProgress backupState = "BackupInProgress"
 	stateSuccess    backupState = "Success"
@@ -40,7 +39,7 @@ type onDemandBackup struct {
 	code      string    // of the failure; empty: none
 	message   string
 	storage   *Storage // of the policy; nil: a storage of the request, which no list shows
-	record    *record  // the finished backup; nil: none yet
+	finished  *Backup  // nil: not yet
 }
 
 // reachesNode reports whether the request reaches its node at all. A request that expires while it is
@@ -86,13 +85,8 @@ func (p *partition) requestBackup(now time.Time, timeout int64, storage *Storage
 	r.ends = r.starts.Add(orDefault(outcome.Running, defaultRunning))
 	p.latest = r
 	if r.reachesNode() && r.code == "" {
-		i, _ := slices.BinarySearchFunc(p.pending, r.ends, func(r *onDemandBackup, t time.Time) int {
-			if r.ends.After(t) {
-				return 1
-			}
-			return -1
-		})
-		p.pending = slices.Insert(p.pending, i, r)
+		p.pending = append(p.pending, r)
+		slices.SortStableFunc(p.pending, func(a, b *onDemandBackup) int { return a.ends.Compare(b.ends) })
 	}
 	return nil
 }
@@ -126,19 +120,19 @@ func retriesWithin(d time.Duration) int {
 
 // nextOutcome returns the outcome of the request that is being accepted.
 func (p *partition) nextOutcome() Outcome {
-	if len(p.outcomes) > 1 {
+	switch {
+	case len(p.outcomes) > 0:
 		next := p.outcomes[0]
-		p.outcomes = p.outcomes[1:]
+		if len(p.outcomes) > 1 {
+			p.outcomes = p.outcomes[1:]
+		}
 		return next
-	}
-	if len(p.outcomes) == 1 {
-		return p.outcomes[0]
-	}
-	if p.service.stateless {
+	case p.service.Stateless:
 		// There is no replica to deliver the request to.
 		return Outcome{Accepted: math.MaxInt64}
+	default:
+		return Outcome{}
 	}
-	return Outcome{}
 }
 
 // completeBackups adds the backups that have ended by now to their stores, in the order in which they
@@ -148,26 +142,24 @@ func (p *partition) completeBackups(now time.Time) {
 		r := p.pending[0]
 		p.pending = p.pending[1:]
 		made := p.makeBackup(r)
-		r.record = &made
+		r.finished = &made
 	}
 }
 
-func (p *partition) makeBackup(r *onDemandBackup) record {
+func (p *partition) makeBackup(r *onDemandBackup) Backup {
 	b := Backup{ID: newUUID(&p.source), Time: r.ends.UTC().Truncate(time.Second)}
 	if r.storage == nil {
 		// A storage without a chain to continue gets a full backup.
 		b.ChainID, b.Type = b.ID, BackupTypeFull
-		return p.complete(b, p.latestRecord(r.ends))
+		return p.complete(b, p.history(&p.applied, r.ends).last())
 	}
 	st := p.store(*r.storage)
 	h := st.advance(r.ends)
 	last := h.last()
-	if last != nil {
+	if last != nil && !last.Time.Before(b.Time) {
 		// Each backup needs its own file name, and the store of a test may hold backups of a time
 		// that the clock has not reached.
-		if next := last.Time.Add(time.Second); next.After(b.Time) {
-			b.Time = next
-		}
+		b.Time = last.Time.Add(time.Second)
 	}
 	chain, incremental := h.chain()
 	if chain == uuid.Nil || incremental+1 >= p.chainLength {
@@ -181,11 +173,6 @@ func (p *partition) makeBackup(r *onDemandBackup) record {
 		st.schedule.continueAfter(newHistory(st.segments, st.deleted), p.chainLength, p.lastLSN)
 	}
 	return made
-}
-
-// latestRecord returns the last backup in the storage of the partition's policy.
-func (p *partition) latestRecord(now time.Time) *record {
-	return p.history(&p.applied, now).last()
 }
 
 // orDefault returns a duration of an Outcome: the default for zero, and zero for less.

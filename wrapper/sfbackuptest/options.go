@@ -48,24 +48,18 @@ func WithApplications(applications ...Application) Option {
 
 // WithQuirk switches a behavior on or off, whatever the profile says.
 func WithQuirk(q Quirk, on bool) Option {
-	return option(func(cfg *config) { cfg.quirks = append(cfg.quirks, quirk{q, on}) })
+	return option(func(cfg *config) { cfg.quirks[q] = on })
 }
 
 // config is what options set. NewCluster has the defaults.
 type config struct {
-	profile  Profile
-	seed     uint64
-	clock    func() time.Time
-	zone     *time.Location
-	services []Service
-
+	profile      Profile
+	seed         uint64
+	clock        func() time.Time
+	zone         *time.Location
+	services     []Service
 	applications []Application
-	quirks       []quirk
-}
-
-type quirk struct {
-	Quirk
-	on bool
+	quirks       map[Quirk]bool
 }
 
 type option func(*config)

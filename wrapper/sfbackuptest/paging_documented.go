@@ -40,7 +40,7 @@ func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
 		return nil, false
 	}
 	for i, f := range folders {
-		if f.partition.id != partition {
+		if f.partition.ID != partition {
 			continue
 		}
 		index := f.backups.index(backup)
@@ -59,7 +59,7 @@ func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
 
 // documentedToken returns the token for the last entry of a page, in the form of the documents' examples.
 func documentedToken(e entry) string {
-	return e.partition.service.name + "#" + e.partition.id.String() + "#" + e.backup.ID.String()
+	return e.partition.service.Name + "#" + e.partition.ID.String() + "#" + e.backup.ID.String()
 }
 
 func parseDocumentedToken(token string) (partition, backup uuid.UUID, ok bool) {

@@ -1,9 +1,12 @@
 package sfbackuptest
 
 import (
+	"encoding/base64"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // This file is the paging of a 6.4 cluster.
@@ -143,4 +146,98 @@ func (s *storageView) resume(position string) (rest []folder, ok bool) {
 		return resumeContainer(s.folders, position)
 	}
 	return resumeShare(s.folders, position)
+}
+
+// In a token for a file share, the position names the last file that was listed:
+//
+//	<application>+<service>+<partition>+<yyyy-MM-dd HH.mm.ss>.bkmetadata
+
+// sharePosition returns the position of an entry on a share.
+func (e *entry) sharePosition() string {
+	return strings.ReplaceAll(e.partition.folder(), `\`, tokenSeparator) +
+		tokenSeparator + e.backup.fileName() + metadataExtension
+}
+
+// resumeShare returns the rest of the folders after a position. The files of the folder that it names are
+// compared by the time in their names, so that the file itself may have been deleted. Folders with smaller
+// names are omitted if there are several; a single folder is listed even if the position names another.
+func resumeShare(folders []folder, position string) (rest []folder, ok bool) {
+	parts := strings.Split(position, tokenSeparator)
+	if len(parts) != 4 {
+		return nil, false
+	}
+	name := strings.Join(parts[:3], `\`)
+	for _, f := range folders {
+		switch strings.Compare(f.partition.folder(), name) {
+		case 0:
+			t, err := time.Parse(fileNameFormat+metadataExtension, parts[3])
+			if err != nil {
+				return nil, false
+			}
+			f.backups = f.backups.since(t.Add(time.Second)) // the names have whole seconds
+		case -1:
+			if len(folders) > 1 {
+				continue
+			}
+		}
+		rest = append(rest, f)
+	}
+	return rest, true
+}
+
+// In a token for a container of Azure blob storage, the position names which of its two locations the request
+// went to, and the marker where the list continues. The content of a marker is opaque; that of this cluster
+// names the next blob.
+//
+//	Primary+2!<length>!<base64, with '-' for '='>
+
+const (
+	containerLocation = "Primary"
+	markerVersion     = "2!"
+)
+
+// marker returns the position after the first files of a folder. It is empty if no file is left.
+func (s *storageView) marker(i, files int) string {
+	f := s.folders[i]
+	if files == f.backups.len() {
+		if i == len(s.folders)-1 {
+			return ""
+		}
+		f, files = s.folders[i+1], 0
+	}
+	next := f.backups.at(files)
+	blob := strings.ReplaceAll(f.partition.folder(), `\`, "/") + "/" + next.fileName() + metadataExtension
+	text := strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(blob)), "=", "-")
+	return containerLocation + tokenSeparator + markerVersion + strconv.Itoa(len(text)) + "!" + text
+}
+
+// resumeContainer returns the rest of the folders from a marker on. The blob that the marker names may
+// have been deleted.
+func resumeContainer(folders []folder, position string) (rest []folder, ok bool) {
+	location, marker, _ := strings.Cut(position, tokenSeparator)
+	text, isMarker := strings.CutPrefix(marker, markerVersion)
+	_, text, hasLength := strings.Cut(text, "!")
+	blob, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(text, "-", "="))
+	if location != containerLocation && location != "Secondary" && location != "Null" || !isMarker || !hasLength || err != nil {
+		return nil, false
+	}
+	slash := strings.LastIndexByte(string(blob), '/')
+	if slash < 0 {
+		return nil, false
+	}
+	t, err := time.Parse(fileNameFormat+metadataExtension, string(blob[slash+1:]))
+	if err != nil {
+		return nil, false
+	}
+	name := strings.ReplaceAll(string(blob[:slash]), "/", `\`)
+	for _, f := range folders {
+		switch strings.Compare(f.partition.folder(), name) {
+		case -1:
+			continue
+		case 0:
+			f.backups = f.backups.since(t)
+		}
+		rest = append(rest, f)
+	}
+	return rest, true
 }

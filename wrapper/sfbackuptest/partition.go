@@ -13,14 +13,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// partition is a partition and its state. The cluster's mutex guards the fields below the blank line.
+// partition is a described partition with all defaults, and its state. The cluster's mutex guards the fields
+// below the blank line.
 type partition struct {
+	Partition
 	service        *service
-	id             uuid.UUID
-	kind           PartitionKind
-	low            int64
-	high           int64
-	name           string
 	seed           uint64
 	initialStorage Storage // of the described backups
 
@@ -28,7 +25,7 @@ type partition struct {
 	own         *policy  // nil: the policy of the service applies
 	stores      []*store // of all policies so far
 	applied     Policy   // for which the stores were set up, see applyPolicy
-	chainLength int      // by that policy
+	chainLength int      // backups from one full backup to the next, by that policy
 	lastLSN     int64
 	outcomes    []Outcome         // of the next requests
 	latest      *onDemandBackup   // the request that GetBackupProgress reports
@@ -36,57 +33,46 @@ type partition struct {
 }
 
 func newPartition(s *service, d Partition, index int, seed uint64) (*partition, error) {
-	p := &partition{
-		service: s,
-		id:      d.ID,
-		kind:    d.Kind,
-		low:     d.LowKey,
-		high:    d.HighKey,
-		name:    d.Name,
-		seed:    seed,
-		source:  *newSource(seed, s.name+"/"+strconv.Itoa(index)),
-	}
-	if p.id == uuid.Nil {
-		p.id = newUUID(&p.source)
+	p := &partition{Partition: d, service: s, seed: seed, source: *newSource(seed, s.Name+"/"+strconv.Itoa(index))}
+	if p.ID == uuid.Nil {
+		p.ID = newUUID(&p.source)
 	}
 	switch {
-	case p.kind != "":
-	case p.name != "":
-		p.kind = PartitionKindNamed
-	case p.low != 0 || p.high != 0:
-		p.kind = PartitionKindInt64Range
+	case p.Kind != "":
+	case p.Name != "":
+		p.Kind = PartitionKindNamed
+	case p.LowKey != 0 || p.HighKey != 0:
+		p.Kind = PartitionKindInt64Range
 	default:
-		p.kind = PartitionKindSingleton
+		p.Kind = PartitionKindSingleton
 	}
-	switch p.kind {
+	switch p.Kind {
 	case PartitionKindInt64Range:
-		if p.low == 0 && p.high == 0 {
-			p.low, p.high = math.MinInt64, math.MaxInt64
+		if p.LowKey == 0 && p.HighKey == 0 {
+			p.LowKey, p.HighKey = math.MinInt64, math.MaxInt64
 		}
-		if p.low > p.high {
-			return nil, fmt.Errorf("partition %s: the low key %d is greater than the high key %d", p.id, p.low, p.high)
+		if p.LowKey > p.HighKey {
+			return nil, fmt.Errorf("partition %s: the low key %d is greater than the high key %d", p.ID, p.LowKey, p.HighKey)
 		}
 	case PartitionKindNamed, PartitionKindSingleton:
 	default:
-		return nil, fmt.Errorf("partition %s has the unknown kind %q", p.id, p.kind)
+		return nil, fmt.Errorf("partition %s has the unknown kind %q", p.ID, p.Kind)
 	}
 	return p, nil
 }
 
 // fill puts the described backups into the storage, which is that of the partition's policy or, if it has
 // none, of the cluster's default policy. It derives what the description omits.
-func (p *partition) fill(d Partition, storage Storage) error {
+func (p *partition) fill(storage Storage) error {
 	p.initialStorage = storage
-	if err := p.fillSeries(d.Series); err != nil {
-		return fmt.Errorf("partition %s: %w", p.id, err)
+	if err := p.fillSeries(); err != nil {
+		return err
 	}
-	if err := p.fillBackups(d.Backups); err != nil {
-		return fmt.Errorf("partition %s: %w", p.id, err)
-	}
-	return nil
+	return p.fillBackups()
 }
 
-func (p *partition) fillSeries(d Series) error {
+func (p *partition) fillSeries() error {
+	d := p.Series
 	switch {
 	case d.N == 0:
 		return nil
@@ -101,8 +87,11 @@ func (p *partition) fillSeries(d Series) error {
 	return nil
 }
 
-func (p *partition) fillBackups(described []Backup) error {
-	backups := slices.Clone(described)
+func (p *partition) fillBackups() error {
+	if len(p.Backups) == 0 {
+		return nil
+	}
+	backups := slices.Clone(p.Backups)
 	for i := range backups {
 		if backups[i].Time.IsZero() {
 			return errors.New("a backup has no time")
@@ -111,11 +100,9 @@ func (p *partition) fillBackups(described []Backup) error {
 	}
 	slices.SortStableFunc(backups, func(a, b Backup) int { return a.Time.Compare(b.Time) })
 
+	st := p.store(p.initialStorage)
+	last := st.history(time.Time{}).last()
 	var all storedSegment
-	var last *record
-	if len(backups) > 0 {
-		last = p.store(p.initialStorage).history(time.Time{}).last()
-	}
 	for _, b := range backups {
 		switch {
 		case last == nil || last.Time.Before(b.Time):
@@ -124,9 +111,7 @@ func (p *partition) fillBackups(described []Backup) error {
 		default:
 			return fmt.Errorf("two backups have the same time %s", b.Time.Format(time.RFC3339))
 		}
-		if b.Type == "" {
-			b.Type = BackupTypeFull
-		}
+		b.Type = cmp.Or(b.Type, BackupTypeFull)
 		if b.ID == uuid.Nil {
 			b.ID = newUUID(&p.source)
 		}
@@ -142,31 +127,24 @@ func (p *partition) fillBackups(described []Backup) error {
 		all = append(all, p.complete(b, last))
 		last = &all[len(all)-1]
 	}
-	if len(all) > 0 {
-		st := p.store(p.initialStorage)
-		st.segments = append(st.segments, all)
-	}
+	st.segments = append(st.segments, all)
 	return nil
 }
 
 // complete returns a backup with an epoch, that of the previous backup, and an LSN a few records later.
-func (p *partition) complete(b Backup, last *record) record {
+func (p *partition) complete(b Backup, last *Backup) Backup {
 	epoch := Backup{DataLossVersion: defaultDataLossVersion, ConfigurationVersion: defaultConfigurationVersion}
 	if last != nil {
-		epoch = last.Backup
+		epoch = *last
 		p.lastLSN = max(p.lastLSN, last.LSN)
 	}
-	if b.DataLossVersion == 0 {
-		b.DataLossVersion = epoch.DataLossVersion
-	}
-	if b.ConfigurationVersion == 0 {
-		b.ConfigurationVersion = epoch.ConfigurationVersion
-	}
+	b.DataLossVersion = cmp.Or(b.DataLossVersion, epoch.DataLossVersion)
+	b.ConfigurationVersion = cmp.Or(b.ConfigurationVersion, epoch.ConfigurationVersion)
 	if b.LSN == 0 {
 		b.LSN = p.lastLSN + min(100+int64(p.source.Uint64()&0x7f), math.MaxInt64-p.lastLSN)
 	}
 	p.lastLSN = max(p.lastLSN, b.LSN)
-	return record{b}
+	return b
 }
 
 // store returns what a storage holds for the partition.
@@ -199,8 +177,8 @@ func (p *partition) applyPolicy(policy *policy, now time.Time, atStart bool) {
 	}
 
 	p.applied = d
-	p.chainLength = chainLength(cmp.Or(d.MaxIncrementalBackups, p.service.maxIncremental))
-	if d.Every == 0 || p.service.stateless {
+	p.chainLength = max(cmp.Or(d.MaxIncrementalBackups, p.service.MaxIncrementalBackups), 0) + 1
+	if d.Every == 0 || p.service.Stateless {
 		return
 	}
 	start := d.Start.UTC().Truncate(time.Second)
@@ -225,13 +203,18 @@ func (p *partition) history(policy *Policy, now time.Time) history {
 	return history{}
 }
 
-// retain returns the backups of a history that a policy keeps.
+// retain returns the backups of a history that a policy keeps: those within its retention, at least the
+// given number, and all backups that these depend on.
 func (d *Policy) retain(h history, now time.Time) history {
 	if d.Retention <= 0 {
 		return h
 	}
-	return h.retain(now.Add(-d.Retention), d.MinimumBackups)
+	expired := h.len() - h.since(now.Add(-d.Retention)).len()
+	n := min(expired, max(h.len()-max(d.MinimumBackups, 1), 0))
+	for ; n > 0; n-- {
+		if h.at(n).ChainID != h.at(n-1).ChainID {
+			break
+		}
+	}
+	return h.drop(n)
 }
-
-// chainLength returns the number of backups from one full backup to the next.
-func chainLength(maxIncremental int) int { return max(maxIncremental, 0) + 1 }

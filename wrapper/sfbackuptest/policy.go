@@ -119,7 +119,7 @@ func (c *Cluster) setPolicy(name string, description *Policy, replace bool) erro
 		return nil
 	}
 	for _, s := range c.services {
-		if s.application == name {
+		if s.ApplicationName == name {
 			c.applications[name] = p
 			return nil
 		}
@@ -162,17 +162,14 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, replace bool
 
 // policyOf returns the policy that applies to a partition, or nil.
 func (c *Cluster) policyOf(p *partition) *policy {
-	if p.own != nil {
-		return p.own
-	}
-	return c.policyOfService(p.service)
+	return cmp.Or(p.own, c.policyOfService(p.service))
 }
 
 func (c *Cluster) policyOfService(s *service) *policy {
-	switch p, described := c.applications[s.application]; {
+	switch p, described := c.applications[s.ApplicationName]; {
 	case s.own != nil:
 		return s.own
-	case s.noPolicy:
+	case s.NoPolicy:
 		return nil
 	case described:
 		return p

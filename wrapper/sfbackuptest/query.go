@@ -57,13 +57,16 @@ func (b *binder) fail(name, message string) {
 	b.invalid = append(b.invalid, name+":["+message+"]")
 }
 
-// argumentError returns the error for all invalid arguments, or nil. Its message is JSON without quotes,
-// which the backup service removes.
-func (b *binder) argumentError() *errorResponse {
-	if len(b.invalid) == 0 {
-		return nil
+// check returns the error for the arguments that every operation has and for those that were read before.
+func (b *binder) check() *errorResponse {
+	if failed := b.timeout(); failed != nil {
+		return failed
 	}
-	return invalidRequest("{Message:The request is invalid.,ModelState:{" + strings.Join(b.invalid, ",") + "}}")
+	if len(b.invalid) > 0 {
+		// JSON without quotes, which the backup service removes.
+		return invalidRequest("{Message:The request is invalid.,ModelState:{" + strings.Join(b.invalid, ",") + "}}")
+	}
+	return b.apiVersion()
 }
 
 // int parses an integer of the given size.
@@ -124,33 +127,25 @@ func (b *binder) time(name string) time.Time {
 // timeout checks the timeout parameter, in seconds. The operations of this cluster take no time, so that
 // the value does not matter.
 func (b *binder) timeout() *errorResponse {
-	const (
-		name           = "timeout"
-		seconds        = 60
-		documentedMax  = math.MaxUint32
-		cancelAfterMax = math.MaxInt32 / 1000 // CancelAfter takes milliseconds
-	)
+	const cancelAfterMax = math.MaxInt32 / 1000 // CancelAfter takes milliseconds
 	if b.behavior.int32Parameters {
-		if n := b.int(name, seconds, 32); n <= 0 || n > cancelAfterMax {
+		if n := b.int("timeout", 60, 32); n <= 0 || n > cancelAfterMax {
 			return errServiceTimeout
 		}
-		return nil
-	}
-	if n := b.int(name, seconds, 64); n < 1 || n > documentedMax {
-		b.fail(name, "The value must be between 1 and 4294967295.")
+	} else if n := b.int("timeout", 60, 64); n < 1 || n > math.MaxUint32 {
+		b.fail("timeout", "The value must be between 1 and 4294967295.")
 	}
 	return nil
 }
 
 // maxResults parses the maximum size of a page. Zero is no limit.
 func (b *binder) maxResults() int64 {
-	const name = "MaxResults"
 	if b.behavior.int32Parameters {
-		return b.int(name, 0, 32)
+		return b.int("MaxResults", 0, 32)
 	}
-	n := b.int(name, 0, 64)
+	n := b.int("MaxResults", 0, 64)
 	if n < 0 {
-		b.fail(name, "The value must not be negative.")
+		b.fail("MaxResults", "The value must not be negative.")
 	}
 	return n
 }
@@ -162,12 +157,9 @@ func (b *binder) apiVersion() *errorResponse {
 	s, _ := b.query.get("api-version")
 	s = strings.TrimSpace(s)
 	n, err := strconv.ParseFloat(s, 64)
-	switch {
-	case err != nil || strings.ContainsAny(s, "xX_"):
-		return errAPIVersion
-	case n == version, n > version && b.behavior.laterVersions:
+	isNumber := err == nil && !strings.ContainsAny(s, "xX_")
+	if isNumber && (n == version || n > version && b.behavior.laterVersions) {
 		return nil
-	default:
-		return errAPIVersion
 	}
+	return errAPIVersion
 }

@@ -3,28 +3,19 @@ package sfbackuptest
 import (
 	"encoding/json"
 	"mime"
+	"net/http"
 	"slices"
 	"strings"
 )
 
-// storageKind has the members of a kind of storage that the backup service checks.
-type storageKind struct {
-	required []string
-	optional []string
-}
-
-// storageKinds has the kinds by the value of StorageKind.
-var storageKinds = map[string]storageKind{
-	"AzureBlobStore": {
-		required: []string{"ConnectionString", "ContainerName"},
-	},
+// storageKinds has the members that the backup service checks, by the value of StorageKind.
+var storageKinds = map[string]struct{ required, optional []string }{
+	"AzureBlobStore": {required: []string{"ConnectionString", "ContainerName"}},
 	"FileShare": {
 		required: []string{"Path"},
 		optional: []string{"PrimaryUserName", "PrimaryPassword", "SecondaryUserName", "SecondaryPassword"},
 	},
-	"DsmsAzureBlobStore": {
-		required: []string{"StorageCredentialsSourceLocation", "ContainerName"},
-	},
+	"DsmsAzureBlobStore": {required: []string{"StorageCredentialsSourceLocation", "ContainerName"}},
 	managedIdentityKind: {
 		required: []string{"ManagedIdentityType", "BlobServiceUri", "ContainerName"},
 		optional: []string{"ManagedIdentityClientId"},
@@ -94,12 +85,12 @@ func (b *binder) checkStorage(storage map[string]json.RawMessage) {
 // a content type is not supported.
 func checkContentType(contentType string) *errorResponse {
 	if contentType == "" {
-		return unsupportedMediaType("The request contains an entity body but no Content-Type header. " +
+		return frameworkError(http.StatusUnsupportedMediaType, "The request contains an entity body but no Content-Type header. "+
 			"The inferred media type 'application/octet-stream' is not supported for this resource.")
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "application/json" && mediaType != "text/json" {
-		return unsupportedMediaType("The request entity's media type is not supported for this resource.")
+		return frameworkError(http.StatusUnsupportedMediaType, "The request entity's media type is not supported for this resource.")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -54,7 +55,7 @@ type injector struct {
 	script   []*scriptedFault
 	schedule *schedule
 	pages    map[string]string // the query of the last page that was requested, by listKey
-	tokens   uint64            // how many tokens newToken has returned
+	tokens   atomic.Uint64     // how many tokens EndlessPages has made up
 }
 
 // scriptedFault is a fault of Script or Inject.
@@ -63,9 +64,6 @@ type scriptedFault struct {
 	injected bool
 	hits     int
 }
-
-// exhausted reports whether a fault has hit as many requests as it may.
-func (s *scriptedFault) exhausted() bool { return s.fault.times > 0 && s.hits >= s.fault.times }
 
 type schedule struct {
 	source rand.PCG
@@ -109,7 +107,7 @@ func (in *injector) choose(op Operation, r *http.Request) *Fault {
 		choice = in.schedule.source.Uint64()
 	}
 	for _, s := range in.script {
-		if !s.exhausted() && s.fault.matches(in, op, r) {
+		if exhausted := s.fault.times > 0 && s.hits >= s.fault.times; !exhausted && s.fault.matches(in, op, r) {
 			s.hits++
 			return &s.fault
 		}
@@ -117,14 +115,10 @@ func (in *injector) choose(op Operation, r *http.Request) *Fault {
 	if in.schedule == nil || chance >= in.schedule.rate {
 		return nil
 	}
-	var matching []*Fault
-	for i := range in.schedule.faults {
-		if f := &in.schedule.faults[i]; f.matches(in, op, r) {
-			matching = append(matching, f)
-		}
-	}
+	matching := slices.Clone(in.schedule.faults)
+	matching = slices.DeleteFunc(matching, func(f Fault) bool { return !f.matches(in, op, r) })
 	if len(matching) == 0 {
 		return nil
 	}
-	return matching[choice%uint64(len(matching))]
+	return &matching[choice%uint64(len(matching))]
 }

@@ -77,19 +77,14 @@ const (
 
 func (s *series) len() int { return s.N }
 
-// timeAt returns the time of a backup in whole seconds.
-func (s *series) timeAt(i int) time.Time {
-	return s.Series.timeAt(s.first + i).Truncate(time.Second)
-}
-
-func (s *series) at(i int) record {
+func (s *series) at(i int) Backup {
 	id, random := s.identity(i)
 	position := s.used + i // counted from the full backup of the chain that the series continues
 	b := Backup{
 		ID:                   id,
 		ChainID:              id,
 		Type:                 s.typeAt(position),
-		Time:                 s.timeAt(i),
+		Time:                 s.timeAt(s.first + i).Truncate(time.Second),
 		DataLossVersion:      s.dataLossVersion,
 		ConfigurationVersion: s.configurationVersion,
 		LSN:                  s.lsn + lsnStep*int64(i+1) + int64(random&lsnJitter),
@@ -99,7 +94,7 @@ func (s *series) at(i int) record {
 	} else if full < i {
 		b.ChainID, _ = s.identity(full)
 	}
-	return record{b}
+	return b
 }
 
 // identity returns the ID of a backup and a random number that belongs to it.
@@ -111,18 +106,11 @@ func (s *series) identity(i int) (uuid.UUID, uint64) {
 
 // countUntil returns how many backups of a schedule are due at a time.
 func (s *series) countUntil(now time.Time) int {
-	first := s.Series.timeAt(s.first)
+	first := s.timeAt(s.first)
 	if now.Before(first) {
 		return 0
 	}
 	return int(now.Sub(first)/s.Every) + 1
-}
-
-// head returns the first n backups of a schedule.
-func (s *series) head(n int) *series {
-	head := *s
-	head.N = n
-	return &head
 }
 
 // tail returns a schedule without its first n backups. It continues their chain.
@@ -141,7 +129,7 @@ func (s *series) tail(n int) *series {
 // newSeries returns the series of a partition in one storage.
 func (p *partition) newSeries(storage Storage, description Series) *series {
 	h := fnv.New64a()
-	_, _ = h.Write(p.id[:]) // a hash never fails to write
+	_, _ = h.Write(p.ID[:]) // a hash never fails to write
 	_, _ = h.Write([]byte(string(storage.Kind) + " " + storage.Path))
 	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(description.Start.Unix()))) //nolint:gosec // any number will do
 	description.Start = description.Start.UTC()
@@ -162,7 +150,7 @@ func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
 	if last == nil {
 		return
 	}
-	if late := last.Time.Add(time.Second).Sub(s.Series.timeAt(s.first)); late > 0 {
+	if late := last.Time.Add(time.Second).Sub(s.timeAt(s.first)); late > 0 {
 		s.first += int((late-1)/s.Every) + 1
 	}
 	s.dataLossVersion, s.configurationVersion = last.DataLossVersion, last.ConfigurationVersion
@@ -171,4 +159,22 @@ func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
 	if used := incremental + 1; fullEvery <= 0 || used < fullEvery {
 		s.chain, s.used = chain, used
 	}
+}
+
+// newSource returns a source of random numbers. Each part of the cluster has a source with its own name, so
+// that its numbers depend neither on the other parts nor on the order in which concurrent requests arrive.
+func newSource(seed uint64, name string) *rand.PCG {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // a hash never fails to write
+	return rand.NewPCG(seed, h.Sum64())
+}
+
+// newUUID returns a random UUID.
+func newUUID(source *rand.PCG) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], source.Uint64())
+	binary.BigEndian.PutUint64(id[8:], source.Uint64())
+	id[6] = id[6]&0x0f | 0x40 // version 4
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
+	return id
 }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -24,9 +25,9 @@ type Server struct {
 	ClientCertificate *tls.Certificate
 
 	cluster   *Cluster
-	authority *authority
+	authority *tls.Certificate // nil without TLS
 	server    *http.Server
-	served    chan struct{}
+	serving   sync.WaitGroup
 	client    *http.Client
 }
 
@@ -66,8 +67,8 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 		return nil, fmt.Errorf("sfbackuptest: %w", err)
 	}
 	s := &Server{
+		URL:     "http://" + listener.Addr().String(),
 		cluster: cluster,
-		served:  make(chan struct{}),
 		server: &http.Server{
 			Handler:   cluster,
 			ErrorLog:  log.New(io.Discard, "", 0), // of handshakes that fail on purpose
@@ -79,10 +80,12 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 	s.server.Protocols.SetHTTP1(true) // a gateway has no HTTP/2
 	transport := &http.Transport{}
 	if cfg.tls {
-		s.authority = newAuthority()
-		s.RootCAs = s.authority.pool()
+		s.URL = "https://" + listener.Addr().String()
+		s.authority = newCertificate("sfbackuptest authority", nil)
+		s.RootCAs = x509.NewCertPool()
+		s.RootCAs.AddCert(s.authority.Leaf)
 		s.server.TLSConfig = &tls.Config{
-			Certificates: []tls.Certificate{s.authority.issue("localhost")},
+			Certificates: []tls.Certificate{*newCertificate("localhost", s.authority)},
 			MinVersion:   tls.VersionTLS12,
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12}
@@ -94,20 +97,14 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 		transport.TLSClientConfig.Certificates = []tls.Certificate{certificate}
 	}
 	s.client = &http.Client{Transport: transport}
-
-	s.URL = "http://" + listener.Addr().String()
-	if cfg.tls {
-		s.URL = "https://" + listener.Addr().String()
-	}
-	go func() {
-		defer close(s.served)
+	s.serving.Go(func() {
 		// Both return http.ErrServerClosed after Close.
 		if cfg.tls {
 			_ = s.server.ServeTLS(listener, "", "")
 		} else {
 			_ = s.server.Serve(listener)
 		}
-	}()
+	})
 	return s, nil
 }
 
@@ -121,18 +118,18 @@ func (s *Server) Issue(role Role) tls.Certificate {
 	if s.authority == nil {
 		panic("sfbackuptest: Issue: a server without TLS has no certificates")
 	}
-	certificate := s.authority.issue("sfbackuptest client")
+	certificate := newCertificate("sfbackuptest client", s.authority)
 	if name := thumbprint(certificate.Leaf); role == "" {
 		s.cluster.RevokeCertificate(name)
 	} else {
 		s.cluster.AcceptCertificate(name, role)
 	}
-	return certificate
+	return *certificate
 }
 
 // Close stops the server and breaks off the requests in flight. It may be called more than once.
 func (s *Server) Close() {
 	s.client.CloseIdleConnections()
 	_ = s.server.Close() // an error of closing the listener, which is closed anyway
-	<-s.served
+	s.serving.Wait()
 }

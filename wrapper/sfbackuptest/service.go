@@ -1,6 +1,7 @@
 package sfbackuptest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,18 +16,12 @@ const (
 	defaultMaxIncrementalBackups = 5
 )
 
-// service is a described service with all defaults. Only its policy changes; the cluster's mutex guards it.
+// service is a described service with all defaults. Only own changes; the cluster's mutex guards it.
 type service struct {
-	name            string // fabric:/App/Svc
-	application     string // fabric:/App
-	folder          string // App\Svc, the service's folder in a store
-	manifestVersion string
-	stateless       bool
-	noPolicy        bool
-	maxIncremental  int
-	partitions      []*partition // ordered by ID
-	described       []*partition // the same, in the order of the description
-	own             *policy      // nil: the policy of the application applies
+	Service
+	folder     string       // App\Svc, the service's folder in a store
+	partitions []*partition // ordered by ID
+	own        *policy      // that of Policy or SetPolicy; nil: the policy of the application applies
 }
 
 func newService(d Service) (*service, error) {
@@ -35,24 +30,11 @@ func newService(d Service) (*service, error) {
 	if !ok || len(segments) < 2 || slices.Contains(segments, "") {
 		return nil, fmt.Errorf("service name %q is not of the form fabric:/App/Svc", d.Name)
 	}
-	s := &service{
-		name:            d.Name,
-		application:     d.ApplicationName,
-		manifestVersion: d.ManifestVersion,
-		stateless:       d.Stateless,
-		noPolicy:        d.NoPolicy,
-		maxIncremental:  d.MaxIncrementalBackups,
-	}
-	if s.application == "" {
-		s.application = d.Name[:strings.LastIndexByte(d.Name, '/')]
-	}
-	rest, ok := strings.CutPrefix(d.Name, s.application+"/")
-	if !ok || !strings.HasPrefix(s.application, fabricScheme) || s.application == fabricScheme {
+	d.ApplicationName = cmp.Or(d.ApplicationName, d.Name[:strings.LastIndexByte(d.Name, '/')])
+	d.MaxIncrementalBackups = cmp.Or(d.MaxIncrementalBackups, defaultMaxIncrementalBackups)
+	rest, ok := strings.CutPrefix(d.Name, d.ApplicationName+"/")
+	if !ok || !strings.HasPrefix(d.ApplicationName, fabricScheme) || d.ApplicationName == fabricScheme {
 		return nil, fmt.Errorf("service %s does not belong to an application %q", d.Name, d.ApplicationName)
 	}
-	s.folder = folderName(s.application) + `\` + folderName(rest)
-	if s.maxIncremental == 0 {
-		s.maxIncremental = defaultMaxIncrementalBackups
-	}
-	return s, nil
+	return &service{Service: d, folder: folderName(d.ApplicationName) + `\` + folderName(rest)}, nil
 }

@@ -18,11 +18,14 @@ func folderName(name string) string {
 
 // location returns the path of a backup, relative to the root of its storage. It has backslashes in all
 // kinds of storage, also in Azure.
-func (p *partition) location(r *record) string {
-	return p.folder() + `\` + r.fileName() + archiveExtension
+func (p *partition) location(b *Backup) string {
+	return p.folder() + `\` + b.fileName() + archiveExtension
 }
+
+// fileName returns the name of the backup's files without an extension.
+func (b *Backup) fileName() string { return b.Time.Format(fileNameFormat) }
 
 // folder returns the folder of the partition in a storage.
 func (p *partition) folder() string {
-	return p.service.folder + `\` + p.id.String()
+	return p.service.folder + `\` + p.ID.String()
 }
