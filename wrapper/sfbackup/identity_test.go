@@ -26,7 +26,7 @@ func TestServerIdentity(t *testing.T) {
 	selfSignedPool := x509.NewCertPool()
 	selfSignedPool.AddCert(selfSigned.Leaf)
 	expired := root.issue(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
-	notYetValid := root.issue(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })
+	notYetValid := root.issue(t, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = c.NotAfter, c.NotAfter.Add(time.Hour) })
 	forClients := root.issue(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
 	roots := sfbackup.WithRootCAs(root.pool())
 	other := strings.Repeat("ab", 20)
