@@ -124,7 +124,10 @@ func (s *start) attempt(ctx context.Context) (done bool, wait time.Duration, err
 			s.since = sent
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case !s.ambiguous && !transport.IsRetriable(err):
+		return true, 0, s.failure // which says more than that the context has ended, if it has
+	case ctx.Err() != nil:
 		return true, 0, s.interrupted(ctx)
 	}
 	// If there is no time for another attempt, there is still time to observe what this one did.
