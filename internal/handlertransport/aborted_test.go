@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
 // This file tests requests that end early.
@@ -175,6 +177,46 @@ func TestUnreadBody(t *testing.T) {
 		synctest.Wait()
 		if resp.StatusCode != http.StatusRequestEntityTooLarge || body.closed != 1 {
 			t.Errorf("%s, body closed %d times", resp.Status, body.closed)
+		}
+	})
+}
+
+// blockingBody is a body whose second read blocks until the body is closed, and then fails.
+type blockingBody struct {
+	reads  int
+	closed chan struct{}
+}
+
+func (b *blockingBody) Read(p []byte) (int, error) {
+	if b.reads++; b.reads == 1 {
+		return len(p), nil
+	}
+	<-b.closed
+	return 0, errors.New("read after close")
+}
+
+func (b *blockingBody) Close() error {
+	close(b.closed)
+	return nil
+}
+
+// If the handler breaks the connection while the request is still sent, the client gets the error of the
+// connection, and not one of the body that was closed because of it.
+func TestBreakWhileSending(t *testing.T) {
+	broken := errors.New("the connection is broken")
+	handled(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = r.Body.Read(make([]byte, 1))
+		handlertransport.BreakConnection(w, broken)
+	}, func(t *testing.T, rt http.RoundTripper) {
+		for name, body := range map[string]io.ReadCloser{
+			"blocked": &blockingBody{closed: make(chan struct{})},
+			"long":    io.NopCloser(strings.NewReader(strings.Repeat("x", 4<<20))),
+		} {
+			req := newRequest(t.Context(), t, "POST", "http://cluster/", nil)
+			req.Body, req.ContentLength = body, 4<<20
+			if _, err := rt.RoundTrip(req); !errors.Is(err, broken) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 }

@@ -114,10 +114,11 @@ type exchange struct {
 	out       *io.PipeReader
 	outWriter *io.PipeWriter
 
-	sendErr atomic.Pointer[error] // why the request was not sent completely
+	sendErr atomic.Pointer[error] // why the request was not sent completely, if the handler still ran then
 
-	ended chan struct{} // closed when the handler has returned
-	err   error         // why there is no response; set before ended is closed
+	served atomic.Bool   // the handler has returned
+	ended  chan struct{} // closed when the handler has returned
+	err    error         // why there is no response; set before ended is closed
 }
 
 // send writes the request as it goes over the wire, and closes its body.
@@ -127,7 +128,7 @@ func (x *exchange) send(req *http.Request) {
 		wire.Body = x.body
 	}
 	err := wire.Write(x.inWriter)
-	if err != nil {
+	if err != nil && !x.served.Load() {
 		x.sendErr.Store(&err)
 	}
 	_ = x.inWriter.CloseWithError(err)
@@ -138,6 +139,7 @@ func (x *exchange) serve(ctx context.Context, w *responseWriter, handler http.Ha
 	defer close(x.ended)
 	defer x.cancel()
 	defer func() {
+		x.served.Store(true)
 		_ = x.in.CloseWithError(errServed) // stops send if it is still writing
 		_ = x.body.Close()
 	}()
@@ -194,7 +196,7 @@ func (x *exchange) failure(req *http.Request, w *responseWriter) error {
 	default:
 	}
 	<-x.ended
-	if err := x.sendErr.Load(); err != nil && !errors.Is(*err, errServed) {
+	if err := x.sendErr.Load(); err != nil {
 		return *err
 	}
 	return x.err
@@ -210,12 +212,13 @@ var (
 type requestBody struct {
 	io.ReadCloser
 	once   sync.Once
-	failed atomic.Pointer[error] // of a failed read
+	closed atomic.Bool
+	failed atomic.Pointer[error] // of a failed read before the body was closed
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && !b.closed.Load() {
 		b.failed.CompareAndSwap(nil, &err)
 	}
 	return n, err
@@ -224,6 +227,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) Close() error {
 	var err error
 	b.once.Do(func() {
+		b.closed.Store(true)
 		if b.ReadCloser != nil {
 			err = b.ReadCloser.Close()
 		}
