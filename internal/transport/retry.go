@@ -186,7 +186,7 @@ func (t *retrier) attempt(req *http.Request, r *record) (resp *http.Response, re
 }
 
 // errAttemptTimeout is the error of an attempt that took longer than the policy allows.
-var errAttemptTimeout = fmt.Errorf("no answer within the time of an attempt: %w", os.ErrDeadlineExceeded)
+var errAttemptTimeout = fmt.Errorf("no response within the timeout of an attempt: %w", os.ErrDeadlineExceeded)
 
 func attemptTimedOut(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), errAttemptTimeout)

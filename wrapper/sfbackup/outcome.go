@@ -48,6 +48,7 @@ type Observation struct {
 	Err      error // ErrNoBackup if no backup was ever requested, or why the progress could not be read
 }
 
+// String returns the state, "no backup", or "not read".
 func (o Observation) String() string {
 	switch {
 	case errors.Is(o.Err, ErrNoBackup):

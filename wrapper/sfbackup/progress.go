@@ -90,7 +90,7 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	if err != nil {
 		return poll{err: fmt.Errorf("sfbackup: %s: %w", operationProgress, err)}
 	}
-	resp, err := c.send(ctx, req, transport.Call{
+	resp, err := c.send(ctx, req, transport.Call{ //nolint:bodyclose // WholeBody closes it
 		Operation: operationProgress, Want: wantProgress, Whole: maxProgressBody, Attempt: attempt, Single: attempt > 0,
 	})
 	if err != nil {
