@@ -17,8 +17,8 @@ import (
 type BackupOptions struct {
 	// Storage is where the backup is stored; nil is the storage of the backup policy that applies.
 	Storage BackupStorage
-	// Timeout is how long the backup itself may take; 0 is the server's 10 minutes. It is sent in whole
-	// minutes, rounded up.
+	// Timeout is how long the backup itself may take; 0 is the server's 10 minutes, and 35,791 minutes are
+	// the maximum. It is sent in whole minutes, rounded up.
 	Timeout time.Duration
 }
 
@@ -31,20 +31,21 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // While another backup of the partition is running the error is [CodeBackupInProgress]. Without a storage,
 // and if no backup policy applies, it is [CodeBackupNotEnabled].
 //
-// One call starts at most one backup. BackupPartition reads the progress before it starts the backup, and
-// again if the response is lost or does not say whether the backup was started. If it was, the call
-// succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
-// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup, as
-// far as the client can know. It cannot know these things:
+// One call starts at most one backup, as far as the client can know. BackupPartition reads the progress
+// before it starts the backup, which it does even if the progress cannot be read, and again if the response
+// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
+// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup. The
+// exceptions are:
 //
-//   - CodeBackupInProgress means that a backup is running. If it began after this call read the progress,
-//     it is another caller's or, behind something that repeats requests, this call's own.
-//   - A backup that somebody else starts at the same moment counts as that of a call whose response was
-//     lost.
-//   - A request whose connection broke can take effect after the progress was read again. A request that
-//     somebody gave up waiting for is expected to, and its outcome is unknown.
-//   - A server that still reports the previous backup after it has accepted another makes a lost response
-//     look like a start that did nothing.
+//   - CodeBackupInProgress: a backup is running. If it began after this call had read the progress, it was
+//     started by another caller or, if a proxy or transport repeats requests, by this call.
+//   - If the response is lost and somebody else starts a backup at the same moment, the call takes that
+//     backup for its own and succeeds.
+//   - A request whose connection broke can take effect after the progress was read again. The call has then
+//     reported that it started none, or has started a second one. (If the client, the gateway or the backup
+//     service gave up waiting for a response, this is expected, and the error is ErrOutcomeUnknown.)
+//   - If the response is lost while the server still reports the previous backup, the call concludes that it
+//     started none, with the same consequences.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
 	_, err := c.backup(ctx, partition, opts)
 	return err

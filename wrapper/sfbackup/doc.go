@@ -9,79 +9,92 @@
 //		...
 //	}
 //
+// The documentation that this package refers to is the REST API reference of Service Fabric, version 6.4.
+// openapi/backup.yaml in the repository restates it.
+//
 // # Starting and waiting
 //
-// A started backup is only accepted. Whether it succeeds shows in its progress; wrong storage credentials
-// show there too. So use [Client.BackupAndWait], unless another program waits. A backup that ends without
-// success is a [*BackupFailedError]. [Client.BackupMany] backs up many partitions.
+// A successful start means only that the server has accepted the request. Whether the backup succeeds shows
+// in its progress; wrong storage credentials show there too. So use [Client.BackupAndWait], unless another
+// program does the waiting. A backup that ends without success is a [*BackupFailedError].
+// [Client.BackupMany] backs up many partitions.
 //
 // The server knows one backup of each partition, the latest that was requested. Nothing links its progress
-// to the call that started it. Starting a second backup while the first is running is the error
-// [CodeBackupInProgress]; [WaitOptions] can join the running one instead. The periodic backups of a policy
-// do not appear in the progress, only in lists.
+// to the call that started it. Starting a second backup while the first is running fails with
+// [CodeBackupInProgress]. With WaitOptions.JoinRunning, [Client.BackupAndWait] and [Client.BackupMany] wait
+// for the running backup instead. The periodic backups of a policy do not appear in the progress, only in
+// lists.
 //
-// One call starts at most one backup. The client reads the progress before a start, and again if the
-// response is lost or ambiguous. If it still cannot tell whether the backup was started, the error is
-// [ErrOutcomeUnknown]. Any other error of a start means that this call started no backup, with the
-// exceptions that [Client.BackupPartition] lists.
+// One call starts at most one backup, with the exceptions that [Client.BackupPartition] lists. The client
+// reads the progress before a start, and again if the response is lost or ambiguous. If it still cannot tell
+// whether the backup was started, the error is [ErrOutcomeUnknown].
 //
 // # Lists
 //
 // Lists stream: the loop gets the first backup before the server has sent the last one, further pages are
 // requested as the loop goes on, and leaving the loop ends the transfer. The server promises no order, so
-// sort by [Backup.CreationTimeUTC] if the order matters. A list has the backups in the storages of the
-// backup policies in force. For a partition without a policy the error is [CodeBackupNotEnabled], and
-// backups that were sent to a storage of their own are not listed.
+// sort by [Backup.CreationTimeUTC] if the order matters. A list contains the backups in the storages of the
+// backup policies that apply. Backups that were sent to another storage with BackupOptions.Storage are not
+// listed. A list of a partition without a policy fails with [CodeBackupNotEnabled].
 //
 // # Errors
 //
-// Every response that is not a success is an [*APIError]. Decide by its code and not by its status, because
-// the layers of a cluster use different statuses for the same code:
+// Every unsuccessful response is an [*APIError]. Decide by its code and not by its status, because the layers
+// of a cluster use different statuses for the same code:
 //
 //	if errors.Is(err, sfbackup.CodePartitionNotFound) { ... }
 //
-// Arguments are checked before anything is sent.
+// If the context of a call ends, errors.Is finds both the context's error and its cause. A call that has no
+// time left for a retry before the deadline returns the error of its last attempt at once. Arguments are
+// checked before anything is sent; what is wrong with those of a list is its only element.
 //
 // # Retries
 //
-// A request that only reads is sent up to four times: after a connection that failed or broke, after the
-// statuses 408, 429, 502, 503 and 504, and after the codes of a cluster that is reconfiguring, but not if
-// the code says that a retry changes nothing. The delays are random, up to half a second, one second and
-// two seconds. A server that asks for a longer delay gets up to five minutes. [WithRetry] changes all that.
-// A list whose connection breaks goes on where it was. A request that starts a backup is retried only when
-// it is certain that it has not started one.
+// A request that only reads is sent up to four times. It is retried if the connection failed or broke, if the
+// status is 408, 429, 502, 503 or 504, or if the error code means that the cluster is reconfiguring or
+// overloaded. It is not retried if the code means that a retry would not help. The delays are random: up to
+// half a second before the second attempt, one second before the third and two seconds before the fourth. If
+// the server asks for a longer delay with Retry-After, the client waits that long, but at most five minutes.
+// [WithRetry] changes the number of attempts and the delays. If the connection breaks during a list, the
+// client requests the page again and continues after the last backup that it has delivered. A request that
+// starts a backup is retried only when it is certain that it has not started one.
 //
 // # Credentials
 //
-// A secured cluster requires a client certificate or a token of Microsoft Entra ID:
-// [WithClientCertificate], [WithClientCertificateFiles], [WithPFX], [WithTokenSource]. Files are read
-// again when they change. The gateway requests the certificate by renegotiation, after it has read the
-// request. So connections use TLS 1.2 and HTTP/1.1, unless [WithTLS13] allows TLS 1.3.
+// A secured cluster requires a client certificate ([WithClientCertificate], [WithClientCertificateFiles],
+// [WithPFX]) or a token of Microsoft Entra ID ([WithTokenSource]). The gateway requests the certificate by
+// renegotiation, after it has read the request. So connections use TLS 1.2 and HTTP/1.1, unless [WithTLS13]
+// allows TLS 1.3.
 //
-// By default the certificate of the cluster has to name the host of the endpoint and chain to an authority
-// of the system or of [WithRootCAs]. Few clusters have such a certificate. [WithServerThumbprints] and
-// [WithServerCommonName] verify it as the other clients of Service Fabric do. No option switches the
-// verification off.
+// By default the server's certificate must be valid for the host of the endpoint and chain to an authority of
+// the system or, with [WithRootCAs], to one of the given authorities. Few clusters have such a certificate.
+// With [WithServerThumbprints] or [WithServerCommonName] the client verifies the certificate as other Service
+// Fabric clients do. No option of this package switches the verification off; a transport given to
+// [WithHTTPClient] keeps its InsecureSkipVerify unless one of these three options is used.
 //
 //	client, err := sfbackup.NewClient("https://cluster.example.com:19080",
 //		sfbackup.WithPFX("client.pfx", password),
 //		sfbackup.WithServerThumbprints(thumbprint))
 //
-// A cluster responds with 403 if it does not accept the certificate, if a token has expired, and if the role
-// does not suffice. [APIError.Hint] tells these apart and says what to do; the last one is also
-// [CodeAccessDenied]. Credentials are sent to the endpoints only, never to the target of a redirect.
+// A cluster responds with 403 if it accepts neither the certificate nor the token, and if the role does not
+// suffice. Only the latter is [CodeAccessDenied]. [APIError.Hint] says which of the two it is, names the
+// credentials that were refused, and says what to do. Credentials are sent to the endpoints only, never to
+// the target of a redirect.
 //
-// A client with options about certificates has a transport of its own, so make one client and keep it. Its
-// idle connections are closed after 90 seconds, so nothing has to be closed.
+// These six are the certificate options. A client with one of them, or with WithTLS13, has a transport of its
+// own, so create one client and reuse it. Its idle connections are closed after 90 seconds, so nothing has to
+// be closed.
 //
 // # Time
 //
-// Only the context limits how long a call takes, except that a wait ends after WaitOptions.MaxUnreachable
-// without a response. The deadline of the context is also sent to the server. Be generous: the gateway of a
-// cluster holds a request for up to two minutes while the backup service moves between nodes.
+// Only the context limits how long a call takes, with three exceptions: a wait ends after polls have failed
+// for WaitOptions.MaxUnreachable, RetryPolicy.AttemptTimeout limits attempts if it is set, and so does a
+// Timeout of the http.Client of [WithHTTPClient]. The deadline of the context is also sent to the server. Use
+// a generous one: the gateway can hold a request for up to two minutes while the backup service moves between
+// nodes.
 //
 // # Sources
 //
-// Clusters deviate from the documentation of the API. This client follows the clusters; openapi/README.md in
-// the repository lists the deviations with their sources.
+// Clusters deviate from the documentation. This client follows the clusters; openapi/README.md in the
+// repository lists the deviations with their sources.
 package sfbackup

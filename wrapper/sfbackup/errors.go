@@ -13,12 +13,12 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// ErrNoBackup is the error of a progress of a partition for which no backup was ever requested.
-// Periodic backups of a policy do not count.
+// ErrNoBackup is returned instead of a progress if no backup of the partition was ever requested. Periodic
+// backups of a policy are not requested backups.
 var ErrNoBackup = errors.New("no backup was ever requested for this partition")
 
 // An ErrorCode identifies an error of the server. The set is open: newer servers have codes that are not
-// listed here, and a code without a name is a number.
+// listed here, and an error without a name has its number as the code, such as "2148734496".
 //
 // A code is itself an error, so errors.Is(err, code) finds it in an [*APIError], a [*FabricError] and a
 // [*BackupFailedError].
@@ -32,28 +32,30 @@ func (c ErrorCode) Error() string { return string(c) }
 const (
 	// CodeInvalidArgument: the server refused a parameter or the request body.
 	CodeInvalidArgument ErrorCode = "E_INVALIDARG"
-	// CodeAccessDenied: the caller lacks the role. Starting a backup needs an administrator.
+	// CodeAccessDenied: the client's role does not allow the operation. Starting a backup requires the
+	// administrator role.
 	CodeAccessDenied ErrorCode = "E_ACCESSDENIED"
 	// CodeUnexpected: the server failed, for example to list its storage.
 	CodeUnexpected ErrorCode = "E_UNEXPECTED"
 	// CodePartitionNotFound: there is no such partition.
 	CodePartitionNotFound ErrorCode = "FABRIC_E_PARTITION_NOT_FOUND"
 	// CodeServiceNotFound: there is no such service or, if the message is empty, the cluster has no
-	// backup service.
+	// backup service; the code is then the reason phrase of the status line.
 	CodeServiceNotFound ErrorCode = "FABRIC_E_SERVICE_DOES_NOT_EXIST"
 	// CodeApplicationNotFound: there is no such application.
 	CodeApplicationNotFound ErrorCode = "FABRIC_E_APPLICATION_NOT_FOUND"
 	// CodeBackupNotEnabled: no backup policy applies, and the request names no storage.
 	CodeBackupNotEnabled ErrorCode = "FABRIC_E_BACKUP_NOT_ENABLED"
-	// CodeBackupInProgress: a backup of the partition is running. As the error of a start it is another
-	// caller's or, behind something that repeats requests, may be that of the start itself.
+	// CodeBackupInProgress: a backup of the partition is running. If a start fails with it, the running
+	// backup is another caller's or, if a proxy or transport repeats requests, possibly that of the start
+	// itself.
 	CodeBackupInProgress ErrorCode = "FABRIC_E_BACKUP_IN_PROGRESS"
 	// CodeRestoreInProgress: the partition is being restored.
 	CodeRestoreInProgress ErrorCode = "FABRIC_E_RESTORE_IN_PROGRESS"
 	// CodeStatelessService: the service has no state, so it has no list of backups. A backup of it is
 	// accepted all the same, and ends with a timeout.
 	CodeStatelessService ErrorCode = "FABRIC_E_INVALID_FOR_STATELESS_SERVICES"
-	// CodeTimeout: a request took too long, in an APIError; a backup did, in a BackupFailedError.
+	// CodeTimeout: in an APIError a request took too long; in a BackupFailedError the backup did.
 	CodeTimeout ErrorCode = "FABRIC_E_TIMEOUT"
 	// CodeNotPrimary: the backup service is moving to another node.
 	CodeNotPrimary ErrorCode = "FABRIC_E_NOT_PRIMARY"
@@ -77,12 +79,13 @@ func (e *FabricError) Error() string { return joinCode(e.Code, e.Message) }
 // Unwrap returns the code.
 func (e *FabricError) Unwrap() error { return asError(e.Code) }
 
-// An APIError is a response that is not a success, of the server or of something in front of it.
+// An APIError reports an unsuccessful response, of the cluster or of something in front of it such as a load
+// balancer.
 type APIError struct {
 	Operation  string // the operation's name in the documentation
 	StatusCode int    // of HTTP
-	// Code is empty if the response has none, as that of a load balancer, or the 403 with which the
-	// gateway refuses a certificate or a token.
+	// Code is empty if the response has none. Examples are a response of a load balancer, and the 403
+	// with which the gateway refuses a certificate or a token.
 	Code ErrorCode
 	// Message may be empty, and its wording may change.
 	Message string
@@ -116,7 +119,7 @@ func (e *APIError) Error() string {
 // Unwrap returns the code.
 func (e *APIError) Unwrap() error { return asError(e.Code) }
 
-// A BackupFailedError is a backup that ended without success, in the state [BackupStateFailure] or
+// A BackupFailedError reports that a backup ended without success, in the state [BackupStateFailure] or
 // [BackupStateTimeout].
 //
 // After a timeout the backup may be completed all the same. Then it appears in the list of the partition,

@@ -16,16 +16,17 @@ import (
 
 // BackupManyOptions says how to back up many partitions. A nil or zero BackupManyOptions is the default.
 type BackupManyOptions struct {
-	// Concurrency is how many backups are in flight at a time; 0 is 16. At most 16 requests are in flight
-	// however many backups are: more would only wait for the primary replica of the backup service, which
-	// answers them all.
+	// Concurrency is how many backups are in flight at a time; 0 is 16. Whatever it is, at most 16 requests
+	// are in flight. Further requests would only queue, because one replica of the backup service, the
+	// primary, answers all of them.
 	Concurrency int
 	// Backup says how to take each backup.
 	Backup BackupOptions
-	// Wait says how to wait for each backup. Its OnProgress has to be nil.
+	// Wait says how to wait for each backup. Its OnProgress has to be nil, otherwise BackupMany returns an
+	// error. Its OnRetry is called on the goroutine of the loop.
 	Wait WaitOptions
-	// OnProgress is called with every progress that is read while a backup is waited for, on the goroutine
-	// of the loop. Its error ends the wait for that partition, and is the error of its result.
+	// OnProgress is called with every progress of a backup that is waited for, on the goroutine of the loop.
+	// If it returns an error, the wait for that partition ends with that error.
 	OnProgress func(uuid.UUID, *Progress) error
 	// OnCount is called on the goroutine of the loop whenever one of the counts has changed.
 	OnCount func(BackupCount)
@@ -33,7 +34,7 @@ type BackupManyOptions struct {
 
 // BackupCount counts partitions.
 type BackupCount struct {
-	Started   int // taken from the iterator so far
+	Started   int // taken from the iterator so far, whether or not their backups were started
 	InFlight  int // without a result yet
 	Succeeded int
 	Failed    int // with any other result
@@ -42,23 +43,25 @@ type BackupCount struct {
 // BackupResult is what became of the backup of one partition.
 type BackupResult struct {
 	Progress *Progress    // the last one that was read while the backup was waited for; nil if there was none
-	Start    StartOutcome // whether this call started the backup; with CodeBackupInProgress it may be unknown
-	Err      error        // nil if the backup ended with success
+	Start    StartOutcome // whether this call started the backup; may be StartUnknown with CodeBackupInProgress
+	Err      error        // nil if the backup, which JoinRunning may have joined, ended with success
 }
 
 const defaultConcurrency = 16
 
-// BackupMany starts a backup of each partition and waits for it, as [Client.BackupAndWait] does. It
-// returns a sequence with one result for each partition that it takes from the iterator, in the order in
-// which the backups end. A failure is in the result of its partition and does not end the sequence. Wrong
-// options are the error, before anything is sent.
+// BackupMany returns a sequence that starts a backup of each partition and waits for it, as
+// [Client.BackupAndWait] does. Nothing is sent before the loop begins, and ranging over the sequence again
+// backs up the partitions again. The sequence has one result for each partition that it takes from the
+// iterator, in the order in which the backups end. A failure is in the result of its partition and does not
+// end the sequence. If the options are invalid, BackupMany returns an error.
 //
-// Partitions are taken as backups end, so there can be any number of them; while their iterator blocks,
-// everything waits. When the context ends, no further partition is taken, and every partition without a
-// result gets one, with its last progress and with whether its backup was started. Leaving the loop ends
-// the wait; the started backups go on in the cluster.
+// Partitions are taken as backups end, so there can be any number of them. While the iterator blocks, no
+// backup is started, no progress is polled and no result is yielded. When the context ends, no further
+// partition is taken, and every partition that was taken and has no result gets one: its last progress,
+// whether its backup was started, and an error. Leaving the loop ends the waits; the started backups go on
+// in the cluster, and what became of a start that was just being sent is not reported.
 //
-// With [WithHTTPClient], let the transport keep 16 idle connections for each host.
+// With [WithHTTPClient], set MaxIdleConnsPerHost of the transport to at least 16.
 func (c *Client) BackupMany(ctx context.Context, partitions iter.Seq[uuid.UUID], opts *BackupManyOptions) (iter.Seq2[uuid.UUID, BackupResult], error) {
 	o, backup, err := c.checkOptions(opts)
 	if err != nil {

@@ -45,10 +45,10 @@ var ErrOutcomeUnknown = errors.New("it is not known whether the backup was start
 // An Observation is the progress of a partition at one moment. Both fields are nil if it was not read.
 type Observation struct {
 	Progress *Progress
-	Err      error // ErrNoBackup if no backup was ever requested, or why the progress could not be read
+	Err      error // ErrNoBackup if the server said so, or why the progress could not be read
 }
 
-// String returns the state, "no backup", or "not read".
+// String returns the state, "no backup" or "not read".
 func (o Observation) String() string {
 	switch {
 	case errors.Is(o.Err, ErrNoBackup):

@@ -9,7 +9,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// A PartitionKind is the partitioning scheme of a service. The set is open.
+// A PartitionKind is the partitioning scheme of a service. Servers may send kinds that are not listed here.
 type PartitionKind string
 
 // The partition kinds of the documentation.
@@ -45,14 +45,14 @@ type NamedPartition struct {
 	Name string
 }
 
-// A SingletonPartition is the only one of its service.
+// A SingletonPartition is the only partition of its service.
 type SingletonPartition struct {
 	ID uuid.UUID
 }
 
 // An UnknownPartition is a partition of a kind that this package does not know, or without a kind.
 type UnknownPartition struct {
-	ID      uuid.UUID       // zero if there is none where the known kinds have it
+	ID      uuid.UUID       // zero if Raw has no valid Id
 	RawKind PartitionKind   // as the server wrote it
 	Raw     json.RawMessage // the whole value, byte for byte
 }

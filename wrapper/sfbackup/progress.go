@@ -16,8 +16,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// BackupState is the state of a requested backup. The set is open, and "" is a response without a
-// state.
+// BackupState is the state of a requested backup. Servers may send states that are not listed here. An empty
+// BackupState means that the response had none.
 type BackupState string
 
 // The states of the documentation.
@@ -35,20 +35,20 @@ func (s BackupState) Final() bool {
 	return s == BackupStateSuccess || s == BackupStateFailure || s == BackupStateTimeout
 }
 
-// Progress is the progress of the latest backup that was requested for a partition. Servers of 6.4 set
-// FailureError for a failure and a timeout, and all other fields but BackupState for a success.
+// Progress is the progress of the latest backup that was requested for a partition. BackupState is always set.
+// Servers of 6.4 set FailureError only for a failure and a timeout, and the other fields only for a success.
 type Progress struct {
 	BackupState             BackupState
-	TimeStampUTC            time.Time // zero until the backup has ended
+	TimeStampUTC            time.Time // of the end of the backup
 	BackupID                uuid.UUID
 	BackupLocation          string // relative to the root of the storage; its form depends on the storage
 	EpochOfLastBackupRecord Epoch
 	LSNOfLastBackupRecord   int64        // logical sequence number
-	FailureError            *FabricError // nil unless the backup failed
+	FailureError            *FabricError // nil unless the backup failed or timed out
 }
 
-// An Epoch is compared before the logical sequence number when records of a partition are ordered, first by
-// DataLossVersion. Its numbers can be negative.
+// An Epoch and a logical sequence number (LSN) order the records of a partition: first by the DataLossVersion,
+// then by the ConfigurationVersion, then by the LSN. The numbers can be negative.
 type Epoch struct{ DataLossVersion, ConfigurationVersion int64 }
 
 // BackupProgress returns the progress of the latest backup that was requested for a partition, or

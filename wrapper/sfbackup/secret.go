@@ -9,11 +9,11 @@ import (
 )
 
 // A Secret is a connection string, a password or a token. Its value is not printed, logged or marshalled as
-// JSON or text, also as an exported field of a struct. Only requests carry it. Convert it to a string to
+// JSON or text, even if it is an exported field of a struct. Only requests carry it. Convert it to a string to
 // use the value.
 //
 // Package fmt calls no methods on unexported fields, and package gob encodes the bytes, so a Secret is not
-// protected there.
+// protected in these two cases. Marshalling a Secret loses its value: it cannot be read back.
 type Secret string
 
 const redacted = "[redacted]"
@@ -42,8 +42,7 @@ func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
 // Format prints the storage with its secrets redacted, whatever the verb is.
 func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
 
-// Format prints the kind of the storage, whatever the verb is. Anything else in an unknown kind may be
-// secret.
+// Format prints the kind of the storage and redacts the rest, which may be secret, whatever the verb is.
 func (s UnknownStorage) Format(f fmt.State, _ rune) {
 	printStorage(f, &s)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// StorageKind is the kind of a backup storage. The set is open.
+// StorageKind is the kind of a backup storage. Servers may know kinds that are not listed here.
 type StorageKind string
 
 // The storage kinds of the documentation.
@@ -26,7 +26,8 @@ const (
 	StorageKindManagedIdentityAzureBlobStore StorageKind = "ManagedIdentityAzureBlobStore"
 )
 
-// ManagedIdentityType says which managed identity reaches a storage. The set is open.
+// ManagedIdentityType says which managed identity reaches a storage. Servers may know types that are not
+// listed here.
 type ManagedIdentityType string
 
 // The managed identity types of the documentation.
@@ -39,8 +40,8 @@ const (
 // A BackupStorage is where a backup is stored: one of [*AzureBlobStore], [*FileShare],
 // [*DsmsAzureBlobStore], [*ManagedIdentityAzureBlobStore] and [*UnknownStorage].
 //
-// A server checks the form of a storage when a backup is started, but uses it later: wrong credentials
-// show as a failed backup.
+// A server checks the form of the storage when a backup is started, but accesses the storage only later, so
+// wrong credentials show as a failed backup. The client checks required fields before it sends anything.
 //
 //sumtype:decl
 type BackupStorage interface {
@@ -50,16 +51,16 @@ type BackupStorage interface {
 	backupStorage() // seals the union
 }
 
-// An AzureBlobStore is a container of Azure blob storage, reached with a connection string.
+// An AzureBlobStore is a container of Azure blob storage, reached with a connection string. Both are required.
 type AzureBlobStore struct {
 	FriendlyName     string // for display; may be empty
 	ConnectionString Secret
 	ContainerName    string
 }
 
-// A FileShare is a file share that all nodes of the cluster can reach. Without a primary user name the
-// server writes to it with the account that it runs as. It tries the secondary credentials if the primary
-// ones are refused.
+// A FileShare is a file share that all nodes of the cluster can reach. Path is required. If PrimaryUserName is
+// empty, the server accesses the share with the account that the server runs as. If the share refuses the
+// primary credentials, the server tries the secondary ones.
 type FileShare struct {
 	FriendlyName      string // for display; may be empty
 	Path              string // UNC, `\\server\share`
@@ -69,15 +70,16 @@ type FileShare struct {
 	SecondaryPassword Secret
 }
 
-// A DsmsAzureBlobStore is a container of Azure blob storage whose credentials are kept by dSMS.
+// A DsmsAzureBlobStore is a container of Azure blob storage whose credentials are kept by dSMS, a secret store
+// that Microsoft uses. Both other fields than FriendlyName are required.
 type DsmsAzureBlobStore struct {
 	FriendlyName                     string // for display; may be empty
 	StorageCredentialsSourceLocation string // the URL of the credentials
 	ContainerName                    string
 }
 
-// A ManagedIdentityAzureBlobStore is a container of Azure blob storage, reached with a managed
-// identity. Servers of 6.4 do not know this kind.
+// A ManagedIdentityAzureBlobStore is a container of Azure blob storage, reached with a managed identity. Its
+// type, BlobServiceURI and ContainerName are required. Servers of 6.4 do not know this kind.
 type ManagedIdentityAzureBlobStore struct {
 	FriendlyName            string // for display; may be empty
 	ManagedIdentityType     ManagedIdentityType
@@ -89,7 +91,7 @@ type ManagedIdentityAzureBlobStore struct {
 // An UnknownStorage is a storage of a kind that this package does not know. Raw is sent byte for byte.
 type UnknownStorage struct { //nolint:recvcheck // a copy keeps the secret too, see Format
 	RawKind StorageKind     // the StorageKind in Raw
-	Raw     json.RawMessage // the whole object; printed and marshalled like a Secret
+	Raw     json.RawMessage // the whole object; redacted when the UnknownStorage is printed or marshalled
 }
 
 // Kind returns [StorageKindAzureBlobStore].
@@ -115,10 +117,10 @@ func (*DsmsAzureBlobStore) backupStorage()            {}
 func (*ManagedIdentityAzureBlobStore) backupStorage() {}
 func (*UnknownStorage) backupStorage()                {}
 
-// ParseBackupStorage reads a storage from JSON in the form of the documentation, as "BackupStorage" of a
-// request body has it. It is meant for configuration files. A kind that this package does not know becomes
-// an [*UnknownStorage]. A property that the kind does not have is an error. Required properties are checked
-// when the storage is used. Errors do not repeat values.
+// ParseBackupStorage parses a storage from JSON in the form that the documentation gives for the BackupStorage
+// property of a request body. It is meant for configuration files. A kind that this package does not know
+// becomes an [*UnknownStorage]. A property that the kind does not have is an error. Required properties are
+// checked when the storage is used. Errors do not contain values of the JSON, which may be secrets.
 func ParseBackupStorage(data []byte) (BackupStorage, error) {
 	s, err := parseStorage(data)
 	if err != nil {

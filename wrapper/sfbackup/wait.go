@@ -15,21 +15,22 @@ import (
 
 // WaitOptions says how to wait for a backup. A nil or zero WaitOptions is the default.
 type WaitOptions struct {
-	// MinDelay is the time between the first two polls of the progress; 0 is 2 seconds. Each
-	// further delay is about twice as long, up to MaxDelay; 0 is 30 seconds, or MinDelay if that is
-	// longer. A server that asks for a longer delay gets it, up to five minutes. The server itself checks
-	// a running backup every 30 seconds, so short delays gain little.
+	// MinDelay is the time between the first two polls of the progress (0 means 2 seconds). Each further
+	// delay is about twice as long, up to MaxDelay (0 means 30 seconds, or MinDelay if that is longer). If
+	// the server asks for a longer delay, the client waits that long, up to five minutes. The server itself
+	// checks a running backup every 30 seconds, so short delays gain little.
 	MinDelay, MaxDelay time.Duration
-	// OnProgress is called with every progress that is read, the last one included, on the goroutine
-	// that waits. Its error ends the wait and is returned as it is.
+	// OnProgress is called with every progress of the backup, the last one included, on the goroutine that
+	// waits. A progress that may be that of the previous backup is left out. If OnProgress returns an error,
+	// the wait ends with that error.
 	OnProgress func(*Progress) error
-	// JoinRunning lets BackupAndWait wait for a backup that is already running, instead of failing with
-	// CodeBackupInProgress, or with ErrOutcomeUnknown while one is running. The result is then that of
-	// the running backup, which may have another storage and another timeout. WaitForBackup ignores it.
+	// JoinRunning makes BackupAndWait wait for the running backup if the start fails with
+	// CodeBackupInProgress, or with ErrOutcomeUnknown and a backup is running. That backup may not be the
+	// caller's, and may have another storage and timeout. WaitForBackup ignores JoinRunning.
 	JoinRunning bool
 	// MaxUnreachable is how long polls may fail in a row with transient errors before the wait ends with
-	// the last of them; 0 is 10 minutes. A wait has to outlast a restart of the gateway. This is the only
-	// limit of time that is not the context's.
+	// the last of them; 0 is 10 minutes. A wait has to outlast a restart of the gateway. The first polls
+	// that fail are retried after the delays of the RetryPolicy, the further ones after those above.
 	MaxUnreachable time.Duration
 	// OnRetry is called with the error of every poll that failed and will be repeated, on the goroutine
 	// that waits.
@@ -43,10 +44,10 @@ const (
 )
 
 // WaitForBackup waits until the latest backup that was requested for a partition has ended. It polls the
-// progress, for the first time at once, until the context ends.
+// progress, for the first time immediately.
 //
-// A success returns the progress. A failure and a timeout of the backup return it with a
-// [*BackupFailedError]. A state that this package does not know is waited on.
+// If the backup succeeded, WaitForBackup returns its progress. If it failed or timed out, WaitForBackup returns
+// the progress and a [*BackupFailedError]. It keeps waiting if it does not know the state.
 //
 // Transient errors, such as those of a gateway that restarts, do not end the wait until polls have failed
 // for WaitOptions.MaxUnreachable. Every other error ends the wait, but not the backup, which goes on in the
@@ -65,12 +66,14 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 }
 
 // BackupAndWait starts a backup as [Client.BackupPartition] does and waits for it as
-// [Client.WaitForBackup] does. Nil options are the defaults. It does not take the result of the previous
-// backup, which a server may still report for a while, for that of the new one. Where the two look alike, as
-// two failures on servers of 6.4 do, the result counts once the backup was seen running, or after a minute.
+// [Client.WaitForBackup] does. Nil options are the defaults.
 //
-// To tell an error of the start from one of the wait, call the two one after the other, or use
-// [Client.BackupMany].
+// For a while after it has accepted a backup, a server may still report the previous one, or none.
+// BackupAndWait ignores that. If the two results cannot be told apart, such as two failures on servers of 6.4,
+// it accepts a result once it has seen a backup running, or after a minute.
+//
+// To tell an error of the start from one of the wait, use [Client.BackupMany], whose BackupResult.Start says
+// whether the backup was started.
 func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *BackupOptions, w *WaitOptions) (*Progress, error) {
 	wait, err := c.newWait(partition, w) // before anything is sent
 	if err != nil {
