@@ -39,22 +39,21 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 
 // page reads one page.
 func (l *list) page(ctx context.Context) (*Page, error) {
-	page := &Page{}
+	var backups parts[Backup]
 	r := &pageReader{
 		list: l, token: l.opts.ContinuationToken,
 		receive: func(b Backup) bool {
-			page.Backups = append(page.Backups, b)
+			backups.add(b)
 			return true
 		},
 		// The caller has not seen the page yet, so it can begin again, even if it has changed.
-		restart: func() { page.Backups = nil },
+		restart: func() { backups = nil },
 	}
 	token, err := r.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	page.ContinuationToken = token
-	return page, nil
+	return &Page{Backups: backups.join(), ContinuationToken: token}, nil
 }
 
 // A pageReader reads one page.
@@ -67,7 +66,7 @@ type pageReader struct {
 	moved     map[uuid.UUID]bool // backups of the previous page that may come again in this one
 	begins    map[uuid.UUID]bool // the first backups of earlier pages, with which this one must not begin
 	first     uuid.UUID          // its own first backup
-	previous  [][]uuid.UUID      // the identities of the previous page, in parts
+	previous  parts[uuid.UUID]   // the identities of the previous page
 }
 
 // read reads the page, delivers its backups as they arrive, and returns the token of the next page. Its
@@ -128,13 +127,15 @@ func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, er
 
 var wantOK = []int{http.StatusOK}
 
+// errNoID is the error of an item that is no backup: nobody could restore it, delete it or tell it from another.
+var errNoID = errors.New("the backup has no BackupId")
+
 // readBody reads the body of the page and delivers what was not delivered before.
 func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
 	page := wire.NewPageDecoder[backupFields](body)
 	replay := r.delivered.replay()
 	var info backupFields
-	begins := true
-	for {
+	for n := 0; ; n++ {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
 			r.moved, err = replay.end()
@@ -143,10 +144,13 @@ func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string,
 		if err == nil {
 			err = ctx.Err() // or a long buffer would still be delivered
 		}
+		if err == nil && info.BackupID == uuid.Nil {
+			err = fmt.Errorf("item %d: %w", n, errNoID)
+		}
 		if err != nil {
 			return "", err
 		}
-		if begins && !r.moved[info.BackupID] {
+		if n == 0 && !r.moved[info.BackupID] {
 			if r.begins[info.BackupID] {
 				return "", errRepeatedPage // before any of it is delivered a second time
 			}
@@ -154,7 +158,6 @@ func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string,
 				r.moved = overlap
 			}
 		}
-		begins = false
 		if skip, err := replay.skip(info.BackupID); err != nil {
 			return "", err
 		} else if skip {

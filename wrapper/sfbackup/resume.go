@@ -24,40 +24,23 @@ const maxIdentities = 1 << 16
 
 // delivered records the backups of a page that were delivered before its connection broke.
 type delivered struct {
-	n      int           // how many
-	ids    [][]uuid.UUID // theirs, up to maxIdentities, in parts
-	noID   bool          // one had no identity
+	n      int              // how many
+	ids    parts[uuid.UUID] // theirs, up to maxIdentities
 	prefix maphash.Hash
 }
 
 func (d *delivered) add(id uuid.UUID) {
 	d.n++
 	if d.n <= maxIdentities {
-		d.keep(id)
+		d.ids.add(id)
 	}
-	d.noID = d.noID || id == uuid.Nil
 	_, _ = d.prefix.Write(id[:]) // never fails
 }
 
-// partLength is how many identities are kept in one slice. A single slice would be copied as it grows, and
-// its old and new copy together would be more than everything else that a long list needs.
-const partLength = 4096
-
-func (d *delivered) keep(id uuid.UUID) {
-	last := len(d.ids) - 1
-	switch {
-	case last < 0:
-		d.ids, last = append(d.ids, nil), 0 // most pages are short
-	case len(d.ids[last]) == partLength:
-		d.ids, last = append(d.ids, make([]uuid.UUID, 0, partLength)), last+1
-	}
-	d.ids[last] = append(d.ids[last], id)
-}
-
-// identitySet returns identities that are kept in parts as a set.
-func identitySet(parts [][]uuid.UUID) map[uuid.UUID]bool {
+// identitySet returns identities as a set.
+func identitySet(ids parts[uuid.UUID]) map[uuid.UUID]bool {
 	set := map[uuid.UUID]bool{}
-	for _, id := range slices.Concat(parts...) {
+	for _, id := range ids.join() {
 		set[id] = true
 	}
 	return set
@@ -66,13 +49,11 @@ func identitySet(parts [][]uuid.UUID) map[uuid.UUID]bool {
 // overlap returns the backups of the previous page if that has the one that a page begins with: the page is
 // another one, but backups of the previous one come again in it. It may also be the same page, whose first
 // backups have been deleted.
-func overlap(previous [][]uuid.UUID, first uuid.UUID) map[uuid.UUID]bool {
-	if first == uuid.Nil || !slices.ContainsFunc(previous, func(part []uuid.UUID) bool { return slices.Contains(part, first) }) {
+func overlap(previous parts[uuid.UUID], first uuid.UUID) map[uuid.UUID]bool {
+	if !slices.ContainsFunc(previous, func(part []uuid.UUID) bool { return slices.Contains(part, first) }) {
 		return nil
 	}
-	set := identitySet(previous)
-	delete(set, uuid.Nil) // backups without an identity are not the same
-	return set
+	return identitySet(previous)
 }
 
 // errReordered is the error of a long page that is not what it was before its connection broke.
@@ -87,7 +68,7 @@ type replay struct {
 }
 
 func (d *delivered) replay() *replay {
-	if d.n <= maxIdentities && !d.noID {
+	if d.n <= maxIdentities {
 		return &replay{missing: identitySet(d.ids)}
 	}
 	r := &replay{n: d.n, want: d.prefix.Sum64()}

@@ -56,17 +56,3 @@ func TestLongPagesResumeByTheirBeginning(t *testing.T) {
 		}
 	}
 }
-
-// Without an identity only the place tells a backup from another.
-func TestPagesWithoutIdentitiesResumeByTheirBeginning(t *testing.T) {
-	t.Parallel()
-	var before delivered
-	before.add(uuid.Nil)
-	before.add(uuid.Nil)
-	again := before.replay()
-	for i := range 4 {
-		if skip, err := again.skip(uuid.Nil); err != nil || skip != (i < 2) {
-			t.Errorf("backup %d: %v, %v", i, skip, err)
-		}
-	}
-}
