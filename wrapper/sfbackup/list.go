@@ -70,6 +70,10 @@ type Page struct {
 // over the result a second time lists again. An error is the last element. Leaving the loop ends the
 // transfer.
 //
+// If a connection breaks, its page is requested again, and the loop gets no backup a second time that one
+// reading without a break gets once, even if the list has changed in between. If too much of a long page has
+// changed to tell, that is an error.
+//
 // An item without a BackupId, or with one of zeros, is an error that names it by its index in its page.
 // Everything else that is missing in an item is zero in its Backup.
 func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts *ListOptions) iter.Seq2[Backup, error] {

@@ -19,9 +19,11 @@ var errStopped = errors.New("stopped")
 
 // eachPage reads page after page.
 func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
-	r := &pageReader{list: l, token: l.opts.ContinuationToken, receive: receive}
+	r := &pageReader{
+		list: l, token: l.opts.ContinuationToken, receive: receive,
+		resumer: &resumer{limit: maxIdentities}, begins: map[uuid.UUID]bool{},
+	}
 	var cycle tokenCycle
-	begins := map[uuid.UUID]bool{} // the first backups of the pages so far
 	for {
 		next, err := r.read(ctx)
 		if err == nil && cycle.seen(next) {
@@ -30,10 +32,10 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		if err != nil || next == "" {
 			return err
 		}
-		if r.first != uuid.Nil && len(begins) < maxIdentities {
-			begins[r.first] = true
+		if r.first != uuid.Nil && len(r.begins) < maxIdentities {
+			r.begins[r.first] = true
 		}
-		r = &pageReader{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.delivered.ids}
+		r.token = next
 	}
 }
 
@@ -56,17 +58,18 @@ func (l *list) page(ctx context.Context) (*Page, error) {
 	return &Page{Backups: backups.join(), ContinuationToken: token}, nil
 }
 
-// A pageReader reads one page.
+// A pageReader reads one page, or one after the other.
 type pageReader struct {
-	list      *list
-	token     string
-	receive   func(Backup) bool
-	restart   func()             // nil: what was delivered cannot be taken back
-	delivered delivered          // of this page
-	moved     map[uuid.UUID]bool // backups of the previous page that may come again in this one
-	begins    map[uuid.UUID]bool // the first backups of earlier pages, with which this one must not begin
-	first     uuid.UUID          // its own first backup
-	previous  parts[uuid.UUID]   // the identities of the previous page
+	list    *list
+	token   string // of the page
+	receive func(Backup) bool
+	restart func()             // nil: what was delivered cannot be taken back
+	resumer *resumer           // nil: the page is delivered from its beginning again
+	begins  map[uuid.UUID]bool // the first backups of earlier pages, with which the page must not begin
+
+	// Of the last response:
+	first uuid.UUID // its first backup
+	fresh int       // how many backups were not delivered before
 }
 
 // read reads the page, delivers its backups as they arrive, and returns the token of the next page. Its
@@ -79,12 +82,11 @@ func (r *pageReader) read(ctx context.Context) (next string, err error) {
 	}
 	policy := l.client.retry
 	for all, tries := 1, 1; ; all++ {
-		n := r.delivered.n
 		next, broken, err := r.readOnce(ctx)
 		if !broken {
 			return next, err
 		}
-		if tries++; r.delivered.n > n {
+		if tries++; r.fresh > 0 {
 			tries = 2
 		}
 		if tries > policy.MaxAttempts || policy.MaxAttempts == 1 || all >= 8*policy.MaxAttempts {
@@ -97,7 +99,9 @@ func (r *pageReader) read(ctx context.Context) (next string, err error) {
 		}
 		if r.restart != nil {
 			r.restart()
-			r.delivered = delivered{}
+		}
+		if r.resumer != nil {
+			r.resumer.broke()
 		}
 	}
 }
@@ -133,13 +137,15 @@ var errNoID = errors.New("the backup has no BackupId")
 // readBody reads the body of the page and delivers what was not delivered before.
 func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
 	page := wire.NewPageDecoder[backupFields](body)
-	replay := r.delivered.replay()
+	r.first, r.fresh = uuid.Nil, 0
+	if r.resumer != nil {
+		r.resumer.begin()
+	}
 	var info backupFields
 	for n := 0; ; n++ {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			r.moved, err = replay.end()
-			return page.ContinuationToken(), err
+			return page.ContinuationToken(), r.end()
 		}
 		if err == nil {
 			err = ctx.Err() // or a long buffer would still be delivered
@@ -150,28 +156,36 @@ func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string,
 		if err != nil {
 			return "", err
 		}
-		if n == 0 && !r.moved[info.BackupID] {
-			if r.begins[info.BackupID] {
-				return "", errRepeatedPage // before any of it is delivered a second time
-			}
-			if overlap := overlap(r.previous, info.BackupID); overlap != nil {
-				r.moved = overlap
-			}
-		}
-		if skip, err := replay.skip(info.BackupID); err != nil {
+		if skip, err := r.skip(info.BackupID); err != nil {
 			return "", err
 		} else if skip {
 			continue
 		}
-		if r.delivered.n == 0 {
-			r.first = info.BackupID
-		}
-		r.delivered.add(info.BackupID)
-		if r.moved[info.BackupID] {
-			continue
-		}
+		r.fresh++
 		if b := newBackup((*generated.BackupInfo)(&info)); r.list.inRange(&b) && !r.receive(b) {
 			return "", errStopped
 		}
 	}
+}
+
+// skip reports whether the next backup of the page is not delivered, because it was before.
+func (r *pageReader) skip(id uuid.UUID) (bool, error) {
+	if r.first == uuid.Nil {
+		if r.begins[id] {
+			return false, errRepeatedPage // before any of it is delivered a second time
+		}
+		r.first = id
+	}
+	if r.resumer == nil {
+		return false, nil
+	}
+	return r.resumer.skip(id)
+}
+
+// end is called at the end of the complete page.
+func (r *pageReader) end() error {
+	if r.resumer == nil {
+		return nil
+	}
+	return r.resumer.end()
 }
