@@ -74,6 +74,9 @@ type Page struct {
 // reading without a break gets once, even if the list has changed in between. If too much of a long page has
 // changed to tell, that is an error.
 //
+// Pages may be empty. The next page after an empty one is requested after a delay of the [RetryPolicy], and
+// 100 empty pages in a row are an error.
+//
 // An item without a BackupId, or with one of zeros, is an error that names it by its index in its page.
 // Everything else that is missing in an item is zero in its Backup.
 func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts *ListOptions) iter.Seq2[Backup, error] {

@@ -24,6 +24,7 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		resumer: &resumer{limit: maxIdentities}, begins: map[uuid.UUID]bool{},
 	}
 	var cycle tokenCycle
+	empty := 0 // the number of pages without a backup in a row
 	for {
 		next, err := r.read(ctx)
 		if err == nil && cycle.seen(next) {
@@ -32,8 +33,15 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		if err != nil || next == "" {
 			return err
 		}
-		if r.first != uuid.Nil && len(r.begins) < maxIdentities {
-			r.begins[r.first] = true
+		if r.first != uuid.Nil {
+			empty = 0
+			if len(r.begins) < maxIdentities {
+				r.begins[r.first] = true
+			}
+		} else if empty++; empty == maxEmptyPages {
+			return fmt.Errorf("sfbackup: %s: %w", l.operation, errEmptyPages)
+		} else if transport.Sleep(ctx, l.client.retry.Delay(empty)) != nil {
+			return fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx))
 		}
 		r.token = next
 	}
@@ -68,7 +76,7 @@ type pageReader struct {
 	begins  map[uuid.UUID]bool // the first backups of earlier pages, with which the page must not begin
 
 	// Of the last response:
-	first uuid.UUID // its first backup
+	first uuid.UUID // its first backup; zero if it has none
 	fresh int       // how many backups were not delivered before
 }
 
