@@ -70,12 +70,13 @@ func newListModel(random *rand.Rand) *listModel {
 			m.kinds = append(m.kinds, kind)
 		}
 	}
-	size := random.IntN(8)
-	switch m.size = func() int { return size }; {
-	case size == 0:
+	switch size := random.IntN(8); size {
+	case 0:
 		m.size = func() int { return random.IntN(8) } // every page has another size, and some are empty
-	case size == 7:
+	case 7:
 		m.size = func() int { return 1000 }
+	default:
+		m.size = func() int { return size }
 	}
 	return m
 }
