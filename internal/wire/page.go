@@ -221,8 +221,8 @@ func (p *PageDecoder[T, P]) end() error {
 const maxValue = 1 << 20
 
 // maxToken is the maximum length of a continuation token as it is written. Real ones have less than 1 KiB, and
-// the gateway accepts no URL with one of 16 KiB. The limit exists because the URL of the next request has up to
-// nine bytes for each byte of a token, and is copied several times before it is sent.
+// by default the gateway accepts no URL with one of 16 KiB. The limit exists because the URL of the next request
+// has up to nine bytes for each byte of a token, and is copied several times before it is sent.
 const maxToken = 64 << 10
 
 var errLongToken = fmt.Errorf("the value is longer than %d bytes", maxToken)

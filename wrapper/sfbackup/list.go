@@ -70,9 +70,9 @@ type Page struct {
 // over the result a second time lists again. An error is the last element. Leaving the loop ends the
 // transfer.
 //
-// If a connection breaks, its page is requested again, and the loop gets no backup a second time that one
-// reading without a break gets once, even if the list has changed in between. If too much of a long page has
-// changed to tell, that is an error.
+// If a connection breaks, its page is requested again and the loop goes on where it was. It gets each backup as
+// often as without the break, even if the list has changed in between. If a long page has changed too much to
+// tell, the list ends with an error.
 //
 // Pages may be empty. The next page after an empty one is requested after a delay of the [RetryPolicy], and
 // 100 empty pages in a row are an error.
