@@ -40,16 +40,16 @@ func NewPageDecoder[T any, P interface {
 	*T
 	Object
 }](r io.Reader) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: r, maxValue: maxValue, maxName: maxName})
+	return newPageDecoder[T, P](&limitedReader{r: r, maxValue: maxValue, maxToken: maxToken, maxName: maxName})
 }
 
 // NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
-// limit on the length of names, nor on that of values.
+// limit on the length of names, nor on that of values and the token.
 func NewStoredPageDecoder[T any, P interface {
 	*T
 	Object
 }](data []byte) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: bytes.NewReader(data), maxValue: len(data), maxName: len(data)})
+	return newPageDecoder[T, P](&limitedReader{r: bytes.NewReader(data), maxValue: len(data), maxToken: len(data), maxName: len(data)})
 }
 
 func newPageDecoder[T any, P interface {
@@ -187,6 +187,9 @@ func (p *PageDecoder[T, P]) property() error {
 		if value[0] != '"' {
 			return &propertyError{"ContinuationToken", unexpectedKind(value)}
 		}
+		if len(value) > p.input.maxToken {
+			return &propertyError{"ContinuationToken", errLongToken}
+		}
 		p.token = p.interner.text(value)
 		return nil
 	default:
@@ -217,6 +220,13 @@ func (p *PageDecoder[T, P]) end() error {
 // describes have less than 1 KiB.
 const maxValue = 1 << 20
 
+// maxToken is the maximum length of a continuation token as it is written. Real ones have less than 1 KiB, and
+// by default the gateway accepts no URL with one of 16 KiB. The limit exists because the URL of the next request
+// has up to nine bytes for each byte of a token, and is copied several times before it is sent.
+const maxToken = 64 << 10
+
+var errLongToken = fmt.Errorf("the value is longer than %d bytes", maxToken)
+
 // maxSpace is the maximum number of bytes before a value: a comma and white space.
 const maxSpace = 4 << 10
 
@@ -226,11 +236,11 @@ var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
 // decoder reads only what it needs for its current value, so everything read since the start of the value
 // counts towards it.
 type limitedReader struct {
-	r                 io.Reader
-	maxValue, maxName int
-	dec               *jsontext.Decoder // the decoder that reads from here
-	total             int64             // the number of bytes read
-	start             int64             // the offset at which the value starts
+	r                           io.Reader
+	maxValue, maxToken, maxName int
+	dec                         *jsontext.Decoder // the decoder that reads from here
+	total                       int64             // the number of bytes read
+	start                       int64             // the offset at which the value starts
 
 	inItems  bool // the value is an item
 	opened   int  // the number of objects and arrays that start in the value and in what was read after it

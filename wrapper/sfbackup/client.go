@@ -94,8 +94,10 @@ const requestIDHeader = "X-Servicefabricrequestid"
 
 // send sends the request of a call with the headers of this client. Its errors are those of the transport.
 func (c *Client) send(ctx context.Context, req *http.Request, call transport.Call) (*http.Response, error) {
-	values := []string{c.newRequestID(), clientType, "application/json", c.userAgent} // the server can also write XML
-	for i, canonicalName := range [...]string{requestIDHeader, "X-Servicefabricclienttype", "Accept", "User-Agent"} {
+	// The server can also write XML. With an Accept-Encoding, net/http does not ask for compression: 8 KiB of
+	// gzip can be 8 MiB of JSON, and no gateway compresses.
+	values := []string{c.newRequestID(), clientType, "application/json", "identity", c.userAgent}
+	for i, canonicalName := range [...]string{requestIDHeader, "X-Servicefabricclienttype", "Accept", "Accept-Encoding", "User-Agent"} {
 		req.Header[canonicalName] = values[i : i+1 : i+1] // faster than Set, and there are many requests
 	}
 	return c.transport.Do(ctx, req, call)

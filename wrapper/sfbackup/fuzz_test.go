@@ -150,6 +150,8 @@ func addHostileBodies(f *testing.F) {
 		strings.Repeat(`{"Error":`, 5000),
 		// Many short values.
 		`{"Items":[{}` + strings.Repeat(",{}", 9000) + `]}`,
+		`{"Items":[` + strings.Repeat(`{"BackupId":"d1e2fd6a47124212a37a000000000000"},`, 1000) + `null]}`,
+		`{"Items":[` + strings.Repeat(`{"BackupId":"d1e2fd6a47124212a37a000000000000","FailureError":{}},`, 1000) + `null]}`,
 		`{"Items":[` + strings.Repeat(`{"backupid":null},`, 2000) + `{}]}`,
 		`{"Items":[` + strings.Repeat(`{"FailureError":{}},`, 2000) + `{}]}`,
 		`{"Items":[` + strings.Repeat(`{"PartitionInformation":{"Id":1}},`, 2000) + `{}]}`,

@@ -233,7 +233,7 @@ func TestStoredPageHasNoLengthLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body := `{"ContinuationToken":"t","Items":[{"PartitionInformation":` + raw + `}]}`
+			body := `{"ContinuationToken":"t","Items":[{"BackupId":"` + id1.String() + `","PartitionInformation":` + raw + `}]}`
 			client := newClient(t, &cannedResponses{list: []canned{{status: "200 OK", body: body}}})
 			page, err := client.PartitionBackupsPage(t.Context(), partition1, nil)
 			if err != nil {

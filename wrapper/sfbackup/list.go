@@ -27,7 +27,7 @@ const (
 	BackupTypeIncremental BackupType = "Incremental" // the changes since the previous backup of its chain
 )
 
-// Backup is a backup in a storage.
+// Backup is a backup in a storage. In a list its BackupID is never zero: an item without one is an error.
 type Backup struct {
 	BackupID, BackupChainID uuid.UUID // a chain has the id of the full backup that begins it
 	ApplicationName         string    // "fabric:/App"
@@ -69,6 +69,16 @@ type Page struct {
 // PartitionBackups lists the backups of a partition. Nothing is sent before the loop begins; ranging
 // over the result a second time lists again. An error is the last element. Leaving the loop ends the
 // transfer.
+//
+// If a connection breaks, its page is requested again and the loop goes on where it was. It gets each backup as
+// often as without the break, even if the list has changed in between. If a long page has changed too much to
+// tell, the list ends with an error.
+//
+// Pages may be empty. The next page after an empty one is requested after a delay of the [RetryPolicy], and
+// 100 empty pages in a row are an error.
+//
+// An item without a BackupId, or with one of zeros, is an error that names it by its index in its page.
+// Everything else that is missing in an item is zero in its Backup.
 func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts *ListOptions) iter.Seq2[Backup, error] {
 	return c.partitionList(partition, opts).all(ctx)
 }
@@ -84,7 +94,8 @@ func (c *Client) ServiceBackups(ctx context.Context, service ServiceName, opts *
 
 // PartitionBackupsPage returns one page of the backups of a partition. To get the next page, set
 // ContinuationToken in the same options. A page may be empty without being the last; with Latest, a
-// partition may be on several pages. [Client.PartitionBackups] handles both.
+// partition may be on several pages. [Client.PartitionBackups] handles both. An item without a BackupId is an
+// error that names it by its index, and there is no page.
 func (c *Client) PartitionBackupsPage(ctx context.Context, partition uuid.UUID, opts *ListOptions) (*Page, error) {
 	return c.partitionList(partition, opts).page(ctx)
 }
@@ -179,17 +190,18 @@ func (l *list) all(ctx context.Context) iter.Seq2[Backup, error] {
 // times.
 func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 	return func(yield func(Backup, error) bool) {
-		var backups []Backup
-		index := map[uuid.UUID]int{}
+		var backups parts[Backup]
+		latest := map[uuid.UUID]*Backup{} // of each partition
 		err := l.eachPage(ctx, func(b Backup) bool {
 			id := b.PartitionInformation.PartitionID()
-			i, ok := index[id]
+			before := latest[id]
 			switch {
-			case !ok || id == uuid.Nil: // without an identity nothing can be compared
-				index[id] = len(backups)
-				backups = append(backups, b)
-			case b.CreationTimeUTC.After(backups[i].CreationTimeUTC):
-				backups[i] = b
+			case id == uuid.Nil: // without an identity nothing can be compared
+				backups.add(b)
+			case before == nil:
+				latest[id] = backups.add(b)
+			case b.CreationTimeUTC.After(before.CreationTimeUTC):
+				*before = b
 			}
 			return true
 		})
@@ -197,13 +209,15 @@ func (l *list) latest(ctx context.Context) iter.Seq2[Backup, error] {
 			yield(Backup{}, err)
 			return
 		}
-		for _, b := range backups {
-			if ctx.Err() != nil {
-				yield(Backup{}, fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx)))
-				return
-			}
-			if !yield(b, nil) {
-				return
+		for _, part := range backups {
+			for i := range part {
+				if ctx.Err() != nil {
+					yield(Backup{}, fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx)))
+					return
+				}
+				if !yield(part[i], nil) {
+					return
+				}
 			}
 		}
 	}

@@ -19,9 +19,12 @@ var errStopped = errors.New("stopped")
 
 // eachPage reads page after page.
 func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
-	r := &pageReader{list: l, token: l.opts.ContinuationToken, receive: receive}
+	r := &pageReader{
+		list: l, token: l.opts.ContinuationToken, receive: receive,
+		resumer: &resumer{limit: maxIdentities}, begins: map[uuid.UUID]bool{},
+	}
 	var cycle tokenCycle
-	begins := map[uuid.UUID]bool{} // the first backups of the pages so far
+	empty := 0 // the number of pages without a backup in a row
 	for {
 		next, err := r.read(ctx)
 		if err == nil && cycle.seen(next) {
@@ -30,44 +33,51 @@ func (l *list) eachPage(ctx context.Context, receive func(Backup) bool) error {
 		if err != nil || next == "" {
 			return err
 		}
-		if r.first != uuid.Nil && len(begins) < maxIdentities {
-			begins[r.first] = true
+		if r.first != uuid.Nil {
+			empty = 0
+			if len(r.begins) < maxIdentities {
+				r.begins[r.first] = true
+			}
+		} else if empty++; empty == maxEmptyPages {
+			return fmt.Errorf("sfbackup: %s: %w", l.operation, errEmptyPages)
+		} else if transport.Sleep(ctx, l.client.retry.Delay(empty)) != nil {
+			return fmt.Errorf("sfbackup: %s: %w", l.operation, transport.ContextError(ctx))
 		}
-		r = &pageReader{list: l, token: next, receive: receive, moved: r.moved, begins: begins, previous: r.delivered.ids}
+		r.token = next
 	}
 }
 
 // page reads one page.
 func (l *list) page(ctx context.Context) (*Page, error) {
-	page := &Page{}
+	var backups parts[Backup]
 	r := &pageReader{
 		list: l, token: l.opts.ContinuationToken,
 		receive: func(b Backup) bool {
-			page.Backups = append(page.Backups, b)
+			backups.add(b)
 			return true
 		},
 		// The caller has not seen the page yet, so it can begin again, even if it has changed.
-		restart: func() { page.Backups = nil },
+		restart: func() { backups = nil },
 	}
 	token, err := r.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	page.ContinuationToken = token
-	return page, nil
+	return &Page{Backups: backups.join(), ContinuationToken: token}, nil
 }
 
-// A pageReader reads one page.
+// A pageReader reads one page, or one after the other.
 type pageReader struct {
-	list      *list
-	token     string
-	receive   func(Backup) bool
-	restart   func()             // nil: what was delivered cannot be taken back
-	delivered delivered          // of this page
-	moved     map[uuid.UUID]bool // backups of the previous page that may come again in this one
-	begins    map[uuid.UUID]bool // the first backups of earlier pages, with which this one must not begin
-	first     uuid.UUID          // its own first backup
-	previous  [][]uuid.UUID      // the identities of the previous page, in parts
+	list    *list
+	token   string // of the page
+	receive func(Backup) bool
+	restart func()             // nil: what was delivered cannot be taken back
+	resumer *resumer           // nil: the page is delivered from its beginning again
+	begins  map[uuid.UUID]bool // the first backups of earlier pages, with which the page must not begin
+
+	// Of the last response:
+	first uuid.UUID // its first backup; zero if it has none
+	fresh int       // how many backups were not delivered before
 }
 
 // read reads the page, delivers its backups as they arrive, and returns the token of the next page. Its
@@ -80,12 +90,11 @@ func (r *pageReader) read(ctx context.Context) (next string, err error) {
 	}
 	policy := l.client.retry
 	for all, tries := 1, 1; ; all++ {
-		n := r.delivered.n
 		next, broken, err := r.readOnce(ctx)
 		if !broken {
 			return next, err
 		}
-		if tries++; r.delivered.n > n {
+		if tries++; r.fresh > 0 {
 			tries = 2
 		}
 		if tries > policy.MaxAttempts || policy.MaxAttempts == 1 || all >= 8*policy.MaxAttempts {
@@ -98,7 +107,9 @@ func (r *pageReader) read(ctx context.Context) (next string, err error) {
 		}
 		if r.restart != nil {
 			r.restart()
-			r.delivered = delivered{}
+		}
+		if r.resumer != nil {
+			r.resumer.broke()
 		}
 	}
 }
@@ -128,47 +139,61 @@ func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, er
 
 var wantOK = []int{http.StatusOK}
 
+// errNoID is the error of an item that is no backup: nobody could restore it, delete it or tell it from another.
+var errNoID = errors.New("the backup has no BackupId")
+
 // readBody reads the body of the page and delivers what was not delivered before.
 func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
 	page := wire.NewPageDecoder[backupFields](body)
-	replay := r.delivered.replay()
+	r.first, r.fresh = uuid.Nil, 0
+	if r.resumer != nil {
+		r.resumer.begin()
+	}
 	var info backupFields
-	begins := true
-	for {
+	for n := 0; ; n++ {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
-			r.moved, err = replay.end()
-			return page.ContinuationToken(), err
+			return page.ContinuationToken(), r.end()
 		}
 		if err == nil {
 			err = ctx.Err() // or a long buffer would still be delivered
 		}
+		if err == nil && info.BackupID == uuid.Nil {
+			err = fmt.Errorf("item %d: %w", n, errNoID)
+		}
 		if err != nil {
 			return "", err
 		}
-		if begins && !r.moved[info.BackupID] {
-			if r.begins[info.BackupID] {
-				return "", errRepeatedPage // before any of it is delivered a second time
-			}
-			if overlap := overlap(r.previous, info.BackupID); overlap != nil {
-				r.moved = overlap
-			}
-		}
-		begins = false
-		if skip, err := replay.skip(info.BackupID); err != nil {
+		if skip, err := r.skip(info.BackupID); err != nil {
 			return "", err
 		} else if skip {
 			continue
 		}
-		if r.delivered.n == 0 {
-			r.first = info.BackupID
-		}
-		r.delivered.add(info.BackupID)
-		if r.moved[info.BackupID] {
-			continue
-		}
+		r.fresh++
 		if b := newBackup((*generated.BackupInfo)(&info)); r.list.inRange(&b) && !r.receive(b) {
 			return "", errStopped
 		}
 	}
+}
+
+// skip reports whether the next backup of the page is not delivered, because it was before.
+func (r *pageReader) skip(id uuid.UUID) (bool, error) {
+	if r.first == uuid.Nil {
+		if r.begins[id] {
+			return false, errRepeatedPage // before any of it is delivered a second time
+		}
+		r.first = id
+	}
+	if r.resumer == nil {
+		return false, nil
+	}
+	return r.resumer.skip(id)
+}
+
+// end is called at the end of the complete page.
+func (r *pageReader) end() error {
+	if r.resumer == nil {
+		return nil
+	}
+	return r.resumer.end()
 }

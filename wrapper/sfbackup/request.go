@@ -38,7 +38,7 @@ func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(contex
 			u.RawQuery += "&timeout=" + strconv.FormatInt(int64(*timeout), 10)
 		}
 		req.URL = u
-		req.Header = make(http.Header, len(template.Header)+4) // what send and the transport add
+		req.Header = make(http.Header, len(template.Header)+5) // what send and the transport add
 		maps.Copy(req.Header, template.Header)
 		if template.GetBody != nil {
 			req.Body, err = template.GetBody()

@@ -3,6 +3,7 @@ package sfbackup
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -15,110 +16,149 @@ import (
 )
 
 // A connection can break in the middle of a page that is the whole list. The page is then requested again,
-// and what was delivered before is skipped.
+// and what was delivered before is skipped. The list may have changed in between, so what was delivered can
+// come in another order, on a later page, or never again.
 
-// maxIdentities is how many identities of a page are kept. A page that is requested again may have another
-// order, so the identities tell what was delivered. Beyond that number a page has to begin as it did
-// before: a list of a million backups must not cost the memory of a million identities.
+// maxIdentities is how many identities are kept of each page, and how many of backups that were delivered and
+// may come again. Beyond that number a page has to begin as it did before its connection broke: a list of a
+// million backups must not cost the memory of a million identities.
 const maxIdentities = 1 << 16
-
-// delivered records the backups of a page that were delivered before its connection broke.
-type delivered struct {
-	n      int           // how many
-	ids    [][]uuid.UUID // theirs, up to maxIdentities, in parts
-	noID   bool          // one had no identity
-	prefix maphash.Hash
-}
-
-func (d *delivered) add(id uuid.UUID) {
-	d.n++
-	if d.n <= maxIdentities {
-		d.keep(id)
-	}
-	d.noID = d.noID || id == uuid.Nil
-	_, _ = d.prefix.Write(id[:]) // never fails
-}
-
-// partLength is how many identities are kept in one slice. A single slice would be copied as it grows, and
-// its old and new copy together would be more than everything else that a long list needs.
-const partLength = 4096
-
-func (d *delivered) keep(id uuid.UUID) {
-	last := len(d.ids) - 1
-	switch {
-	case last < 0:
-		d.ids, last = append(d.ids, nil), 0 // most pages are short
-	case len(d.ids[last]) == partLength:
-		d.ids, last = append(d.ids, make([]uuid.UUID, 0, partLength)), last+1
-	}
-	d.ids[last] = append(d.ids[last], id)
-}
-
-// identitySet returns identities that are kept in parts as a set.
-func identitySet(parts [][]uuid.UUID) map[uuid.UUID]bool {
-	set := map[uuid.UUID]bool{}
-	for _, id := range slices.Concat(parts...) {
-		set[id] = true
-	}
-	return set
-}
-
-// overlap returns the backups of the previous page if that has the one that a page begins with: the page is
-// another one, but backups of the previous one come again in it. It may also be the same page, whose first
-// backups have been deleted.
-func overlap(previous [][]uuid.UUID, first uuid.UUID) map[uuid.UUID]bool {
-	if first == uuid.Nil || !slices.ContainsFunc(previous, func(part []uuid.UUID) bool { return slices.Contains(part, first) }) {
-		return nil
-	}
-	set := identitySet(previous)
-	delete(set, uuid.Nil) // backups without an identity are not the same
-	return set
-}
 
 // errReordered is the error of a long page that is not what it was before its connection broke.
 var errReordered = errors.New("the connection broke, and the list has changed since")
 
-// A replay compares a page that was requested again with what was delivered of it before.
-type replay struct {
-	missing map[uuid.UUID]bool // delivered, and not seen again yet; nil: the order counts
-	n       int                // how many backups of the beginning are still to come
-	want    uint64
-	hash    maphash.Hash
+// A resumer decides which backups of a list are delivered, so that each is delivered as often as if no
+// connection had broken: as often as it is in the pages whose transfer was complete.
+type resumer struct {
+	limit     int            // maxIdentities
+	previous  identities     // of the page before
+	page      identities     // of the current response
+	overlap   identityCounts // what the current response has in common with the page before, and is still to come
+	ahead     identityCounts // what was delivered, and has not come in a complete page yet
+	beginning prefix         // of the current page; it is set if its identities are too many to be kept
 }
 
-func (d *delivered) replay() *replay {
-	if d.n <= maxIdentities && !d.noID {
-		return &replay{missing: identitySet(d.ids)}
+// begin is called before each response.
+func (r *resumer) begin() {
+	r.page = identities{}
+	if r.beginning.n == 0 {
+		r.overlap = identityCounts{}
 	}
-	r := &replay{n: d.n, want: d.prefix.Sum64()}
-	r.hash.SetSeed(d.prefix.Seed())
-	return r
 }
 
-// skip reports whether a backup was delivered before.
-func (r *replay) skip(id uuid.UUID) (bool, error) {
-	if r.missing != nil {
-		skip := r.missing[id]
-		delete(r.missing, id)
-		return skip, nil
+// skip reports whether the next backup of the response was delivered before.
+func (r *resumer) skip(id uuid.UUID) (bool, error) {
+	r.page.add(id, r.limit)
+	if r.page.n <= r.beginning.n {
+		if r.page.n == r.beginning.n && r.page.prefix != r.beginning {
+			return false, errReordered
+		}
+		return true, nil
 	}
-	if r.n == 0 {
-		return false, nil
+	if r.page.n == 1 {
+		r.overlap = r.overlapOf(id)
 	}
-	_, _ = r.hash.Write(id[:])
-	if r.n--; r.n == 0 && r.hash.Sum64() != r.want {
-		return false, errReordered
-	}
-	return true, nil
+	return r.overlap.take(id) || r.ahead.take(id), nil
 }
 
-// end is called at the end of the page. It returns what was delivered and has not come again, because that
-// may have moved to the next page.
-func (r *replay) end() (moved map[uuid.UUID]bool, err error) {
-	if r.n > 0 {
-		return nil, errReordered
+// broke is called after a response whose connection broke, if the page is requested again.
+func (r *resumer) broke() {
+	switch {
+	case r.page.n < r.beginning.n: // it had less than the response before
+	case r.beginning.n > 0 || r.page.n+r.ahead.total > r.limit:
+		r.beginning = r.page.prefix
+	case r.page.n > 0:
+		// What was skipped because the page before has it was delivered for that page.
+		overlap := r.overlapOf(r.page.parts[0][0])
+		for _, part := range r.page.parts {
+			for _, id := range part {
+				if !overlap.take(id) {
+					r.ahead.put(id)
+				}
+			}
+		}
 	}
-	return r.missing, nil
+}
+
+// end is called at the end of a complete page.
+func (r *resumer) end() error {
+	if r.page.n < r.beginning.n {
+		return errReordered
+	}
+	r.previous, r.beginning = r.page, prefix{}
+	return nil
+}
+
+// overlapOf returns the backups of the page before if a response begins with one of them: they come again in
+// it, because backups were added to the list. The response may also be the same page, whose first backups have
+// been deleted.
+func (r *resumer) overlapOf(first uuid.UUID) (overlap identityCounts) {
+	if !slices.ContainsFunc(r.previous.parts, func(part []uuid.UUID) bool { return slices.Contains(part, first) }) {
+		return overlap
+	}
+	for _, part := range r.previous.parts {
+		for _, id := range part {
+			overlap.put(id)
+		}
+	}
+	return overlap
+}
+
+// identities are those of a page in their order.
+type identities struct {
+	prefix
+	parts parts[uuid.UUID] // the first ones, up to a limit
+}
+
+func (p *identities) add(id uuid.UUID, limit int) {
+	p.prefix = p.with(id)
+	if p.n <= limit {
+		p.parts.add(id)
+	}
+}
+
+// A prefix stands for the first n identities of a page.
+type prefix struct {
+	n    int
+	hash uint64
+}
+
+var prefixSeed = maphash.MakeSeed()
+
+func (p prefix) with(id uuid.UUID) prefix {
+	var b [8 + len(id)]byte
+	binary.LittleEndian.PutUint64(b[:], p.hash)
+	copy(b[8:], id[:])
+	return prefix{p.n + 1, maphash.Bytes(prefixSeed, b[:])}
+}
+
+// identityCounts counts identities. A server may have several backups with the same one.
+type identityCounts struct {
+	counts map[uuid.UUID]int
+	total  int
+}
+
+func (c *identityCounts) put(id uuid.UUID) {
+	if c.counts == nil {
+		c.counts = map[uuid.UUID]int{}
+	}
+	c.counts[id]++
+	c.total++
+}
+
+// take removes an identity once and reports whether it was there.
+func (c *identityCounts) take(id uuid.UUID) bool {
+	n := c.counts[id]
+	switch n {
+	case 0:
+		return false
+	case 1:
+		delete(c.counts, id)
+	default:
+		c.counts[id] = n - 1
+	}
+	c.total--
+	return true
 }
 
 // pageBody is the body of a page. It knows how far it was read.
@@ -138,10 +178,15 @@ func (b *pageBody) Read(p []byte) (int, error) {
 }
 
 // broken reports whether a page ended with an error because its connection broke, and not because its
-// reader stopped or its content is invalid.
+// reader stopped or its content is invalid. What was read may end with both.
 func (b *pageBody) broken(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil || errors.Is(err, errStopped) {
+	if err == nil || ctx.Err() != nil {
 		return false
+	}
+	for _, final := range []error{errStopped, errReordered, errRepeatedPage, errNoID} {
+		if errors.Is(err, final) {
+			return false
+		}
 	}
 	if e, ok := errors.AsType[net.Error](b.err); ok && e.Timeout() {
 		return false // the timeout of the caller's http.Client
