@@ -108,6 +108,8 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	p := poll{retryAfter: transport.RetryAfter(resp)}
 	if p.progress, err = decodeProgress(body); err != nil {
 		p.err = fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
+		// What is no progress comes from something on the way, a page for maintenance for example.
+		p.transient = !errors.Is(err, ErrNoBackup) && !errors.Is(err, errEmptyProgress)
 	}
 	return p
 }

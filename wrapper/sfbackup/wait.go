@@ -49,7 +49,8 @@ const (
 // If the backup succeeded, WaitForBackup returns its progress. If it failed or timed out, WaitForBackup returns
 // the progress and a [*BackupFailedError]. It keeps waiting if it does not know the state.
 //
-// Transient errors, such as those of a gateway that restarts, do not end the wait until polls have failed
+// Transient errors, such as those of a gateway that restarts, and responses that are no progress, such as a
+// page for maintenance, do not end the wait until polls have failed
 // for WaitOptions.MaxUnreachable. Every other error ends the wait, but not the backup, which goes on in the
 // cluster; wait again to learn what became of it. The last progress that was read, if any, is returned with
 // the error. If the context ended, the error names the last state and wraps the cause of the context. For a
