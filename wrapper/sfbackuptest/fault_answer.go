@@ -177,7 +177,7 @@ func (w *rewriter) Write(p []byte) (int, error) { return len(p), w.write(p) }
 func (w *rewriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Custom is a fault that the caller defines. The function responds to the request. It may call next, which
-// is the cluster; otherwise the request takes no effect. It may be called concurrently.
+// is the cluster; otherwise the request takes no effect. The function may be called concurrently.
 func Custom(name string, serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
 	return Fault{name: name, times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serveGateway(w, r, nil) }))
