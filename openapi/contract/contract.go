@@ -19,9 +19,9 @@ type Validator struct {
 	coverage   *coverage
 }
 
-// New returns a validator for an OpenAPI 3.0 document in YAML or JSON: openapi.Documented,
-// openapi.Runtime, or another document that describes the same kind of API. Every operation needs an
-// operationId.
+// New returns a validator for an OpenAPI 3.0 document in YAML or JSON: openapi.Documented, openapi.Runtime,
+// or another document of an API with JSON bodies. It returns an error if the document is not valid or if an
+// operation has no operationId.
 func New(document []byte) (*Validator, error) {
 	var operations []*operation
 	doc, err := openapi3.NewLoader().LoadFromData(document)
@@ -38,7 +38,7 @@ func New(document []byte) (*Validator, error) {
 }
 
 // Without returns a validator that reports what v reports, except for violations of the given rules. The
-// two validators share their coverage.
+// two validators share their coverage: exchanges that either of them checks count for both.
 func (v *Validator) Without(rules ...Rule) *Validator {
 	w := *v
 	w.disabled = map[Rule]bool{}
@@ -50,8 +50,8 @@ func (v *Validator) Without(rules ...Rule) *Validator {
 }
 
 // CheckRequest checks a request that a client sends or that a server received. The error joins all
-// violations; [Violations] returns them. CheckRequest reads the body and replaces it, so that it can be
-// read again.
+// violations; [Violations] returns them. An error without violations means that the body could not be read.
+// CheckRequest reads the body and replaces it, so that it can be read again.
 func (v *Validator) CheckRequest(req *http.Request) error {
 	body, err := readBody(&req.Body)
 	if err != nil {
@@ -61,10 +61,12 @@ func (v *Validator) CheckRequest(req *http.Request) error {
 }
 
 // CheckResponse checks the response to a request. It does not check the request. The error joins all
-// violations; [Violations] returns them. CheckResponse reads the body of the response and replaces it,
-// so that it can be read again.
+// violations; [Violations] returns them. An error without violations means that the body could not be read.
+// CheckResponse reads the body of the response and replaces it, so that it can be read again. A body that is
+// encoded, but not as valid gzip, is not checked.
 //
-// If the request matches no operation, the response cannot be checked, and the error says so.
+// If the request matches no operation, the response is not checked, and the error has the violation of
+// [RuleOperation] or [RuleMethod] by the request. If that rule is disabled, nothing reports this.
 func (v *Validator) CheckResponse(req *http.Request, resp *http.Response) error {
 	body, err := readBody(&resp.Body)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // Coverage tells which parts of the document the checked exchanges used, and how often.
 type Coverage struct {
-	Items []CoverageItem // by kind, name and value
+	Items []CoverageItem // sorted by kind, in the order of the constants, then by name and value
 }
 
 // A CoverageKind is the kind of a CoverageItem. Its values are stable.
@@ -38,7 +38,8 @@ type CoverageItem struct {
 	// Name is the operationId, or the name of the schema.
 	Name string
 	// Value is the status, the kind in the union, or the value of the enumeration. It is empty for an
-	// operation. A status is "200", or "4xx" and "5xx" where the document has one response for all errors.
+	// operation. A status is a number such as "200", or "4xx" or "5xx" for operations that have one
+	// response for all errors.
 	Value string
 	// Count is the number of times that exchanges used the part.
 	Count int64
@@ -49,7 +50,7 @@ func (c Coverage) Missing() []CoverageItem {
 	return slices.DeleteFunc(slices.Clone(c.Items), func(i CoverageItem) bool { return i.Count > 0 })
 }
 
-// String returns the coverage as a table.
+// String returns the coverage as a table for people.
 func (c Coverage) String() string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -65,7 +66,8 @@ func (c Coverage) String() string {
 	return b.String()
 }
 
-// Coverage returns the coverage of all exchanges that v has checked so far.
+// Coverage returns the coverage of all requests and responses that v, and the validators that share its
+// coverage (see [Validator.Without]), have checked so far.
 func (v *Validator) Coverage() Coverage {
 	var c Coverage
 	for _, item := range slices.SortedFunc(maps.Keys(v.coverage.counts), CoverageItem.compare) {

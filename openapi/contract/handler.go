@@ -9,10 +9,12 @@ import (
 
 // Handler returns a handler that passes each request to next and checks the exchange. It calls report
 // once for each exchange with violations, with all of them joined in one error, after next has returned.
-// report must be safe for concurrent use.
+// report must not be nil and must be safe for concurrent use. The body of its request has been read.
 //
-// The request body is read to its end before next is called. The response is not delayed or changed. If
-// next panics or hijacks the connection, only the request is checked.
+// The request body is read to its end before next is called. The response is not delayed or changed, but a
+// copy of it is kept in memory. The ResponseWriter that next gets supports Flush and Hijack, and nothing else
+// that [http.ResponseController] offers. If next panics or hijacks the connection, only the request is
+// checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// If reading fails, next reads the same part of the body and gets the same error.

@@ -10,9 +10,10 @@ import (
 	"net/http"
 )
 
-// Recording checks the exchanges in an HTTP archive (HAR 1.2), as browsers and proxies write it. An
-// entry for no operation of the document is a violation too. A response whose body the archive leaves out
-// is not checked. The error joins the violations of all entries, each with the index of its entry, from 0.
+// Recording checks the exchanges in an HTTP archive (HAR 1.2), as browsers and proxies write them. An entry
+// that matches no operation of the document is a violation too. A response whose body the archive leaves out
+// is not checked. The error joins the violations of all entries, each prefixed with the zero-based index of
+// its entry. It also has errors that are not violations, if the archive or an entry could not be read.
 func (v *Validator) Recording(har io.Reader) error {
 	var archive struct{ Log struct{ Entries []harEntry } }
 	if err := json.NewDecoder(har).Decode(&archive); err != nil {

@@ -13,18 +13,21 @@ import (
 
 // Transport returns a transport that sends each request through next and checks the exchange. If next is
 // nil, it uses [http.DefaultTransport]. It calls report once for each exchange with violations, with all
-// of them joined in one error, as soon as the response body has been read to its end or closed. report
-// must be safe for concurrent use.
+// of them joined in one error, as soon as the response body has been read to its end or closed, on the
+// goroutine that does so. report must not be nil and must be safe for concurrent use. The body of its request
+// has been read.
 //
 // The request body is read to its end before it is sent. The response is not delayed or changed: its body
-// streams to the reader. If the body is closed before its end, only the request is checked.
+// streams to the reader, but a copy of it is kept in memory. If the body is closed before its end, or if there
+// is no response, only the request is checked. If the body is neither read to its end nor closed, nothing is
+// reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
 	return newTransport(v, next, func(req *http.Request, _ int, err error) { report(req, err) })
 }
 
-// ForTest returns a [Validator.Transport] that fails the test once for each exchange with violations, with
-// its method, path and status and all violations. The test must read or close every response body before
-// it ends, because a failure after its end panics.
+// ForTest returns a [Validator.Transport] through next, which may be nil. It calls t.Errorf once for each
+// exchange with violations, with the method, path and status of the exchange and all violations. The test
+// must read or close every response body before it ends, because t.Errorf panics after its end.
 func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripper {
 	return newTransport(v, next, func(req *http.Request, status int, err error) {
 		t.Helper()

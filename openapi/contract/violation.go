@@ -19,15 +19,16 @@ const (
 
 // A Violation is one difference between an exchange and the document.
 type Violation struct {
-	// Operation is the operationId in the document. It is empty if the request matches no operation.
+	// Operation is the operationId in the document. It is empty if no operation has the path.
 	Operation string
 	// Where says whether the violation is in the request or in the response.
 	Where Side
 	// Location is the place within the message. In a body it is a JSON pointer: "/Items/0/BackupId", or
-	// "" for the body as a whole. Outside a body it is "path", "path.partitionId", "query",
-	// "query.timeout", "header.Content-Type" or "status".
+	// "" for the body as a whole. Outside a body it is "path", "query", "status", or the name of a
+	// parameter or header: "path.partitionId", "query.timeout", "header.Content-Type". A description
+	// replaces a name that is long or not printable.
 	Location string
-	// Rule is the broken rule.
+	// Rule is the rule that is violated.
 	Rule Rule
 	// Message says what was expected and what was found, in one line and without secrets.
 	Message string
@@ -66,7 +67,7 @@ func Violations(err error) []*Violation {
 // A Rule names a kind of violation. Its values are stable.
 type Rule string
 
-// Rules that the document states and that every validator checks.
+// Rules that follow from the document, and that other validators check too.
 const (
 	RuleType        Rule = "type"       // another JSON type
 	RuleNull        Rule = "null"       // null where a value is expected
@@ -82,7 +83,7 @@ const (
 	RuleSchema      Rule = "schema"     // any other keyword of a schema
 )
 
-// Rules that validators often do not check.
+// Rules that other validators often do not check.
 const (
 	RuleUUID             Rule = "uuid"                   // not a UUID in canonical form
 	RuleDateTime         Rule = "date-time"              // not an RFC 3339 date-time

@@ -134,9 +134,9 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 	return nil
 }
 
-// storageViews returns a snapshot for each of the policies, ordered by the IDs of their storages. It holds
-// the cluster's mutex only while it takes the snapshots, so that a list can then be written as slowly as
-// its client reads.
+// storageViews returns a snapshot of each storage of the policies, ordered by their IDs. Policies with the
+// same storage share the ID of the first. It holds the cluster's mutex only while it takes the snapshots, so
+// that a list can then be written as slowly as its client reads.
 func (c *Cluster) storageViews(find func() (*service, []*partition, []*policy, *errorResponse)) (*service, []storageView, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +150,7 @@ func (c *Cluster) storageViews(find func() (*service, []*partition, []*policy, *
 	}
 	var views []storageView
 	for _, policy := range policies {
-		if policy == nil || slices.ContainsFunc(views, func(s storageView) bool { return s.id == policy.storageID }) {
+		if policy == nil || slices.ContainsFunc(views, func(s storageView) bool { return s.storage == policy.Storage }) {
 			continue
 		}
 		views = append(views, newStorageView(policy, partitions, now))

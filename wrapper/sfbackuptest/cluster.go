@@ -34,12 +34,13 @@ type Cluster struct {
 	storages     int                // how many storage IDs were assigned
 }
 
-// NewCluster returns a cluster. Without options it is the cluster of the documents' examples: the service
+// NewCluster returns a cluster. Without options it is that of the documentation's examples: the service
 // fabric:/CalcApp/CalcService with the partitions 1daae3f5-7fd6-42e9-b1ba-8c05f873994d and
 // 81645ec7-d260-4c59-9533-8f129bde8e83, and their backups.
 //
-// It panics if the options describe an impossible cluster (an invalid service name, the same partition
-// twice, a backup without a time), because that is a mistake in the test.
+// It panics if the options break a rule of this documentation (an invalid service name, the same partition
+// twice, a backup without a time), because that is a mistake in the test. The fields of [Service] and the
+// types that it refers to have the rules.
 func NewCluster(opts ...Option) *Cluster {
 	cfg := config{
 		profile:  ProfileRuntime,
@@ -120,13 +121,13 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Transport returns a RoundTripper that sends every request to this cluster, whatever host it names,
-// without a socket. It has no connections and keeps no state between requests, so that it works in a
-// [testing/synctest] bubble, even if it was created outside of it.
+// without a socket. It has no connections and keeps no state between requests, so it works in a
+// [testing/synctest] bubble, even if the transport was created outside the bubble.
 //
-// Responses are streamed: the client can read the first bytes before the last are written. The goroutine
-// that serves a request has ended when the response body was read to its end or closed, or when the
-// request failed. The client gets the same responses and errors as from net/http, but the transport never
-// asks for compression.
+// Responses are streamed: the client can read the first bytes before the last are written. By the time the
+// response body has been read to its end or closed, or the request has failed, the goroutine that serves
+// the request has ended. The client gets the same responses and errors as from net/http over a socket,
+// except for [Refuse], but the transport never asks for compression.
 func (c *Cluster) Transport() http.RoundTripper {
 	return handlertransport.New(c, c.now)
 }
@@ -140,9 +141,10 @@ func (c *Cluster) Partitions() []uuid.UUID {
 	return ids
 }
 
-// Backups returns the backups of a partition that the storage of its backup policy holds now, oldest
-// first, with all derived values: those that a list should contain. It returns nil if the cluster has no
-// such partition.
+// Backups returns the backups that a list of the partition should contain now: those in the storage of its
+// policy, oldest first, with all derived values. A list of the service may have more, from the storages of
+// other policies. If the partition has no policy, its list fails, but Backups returns those in the storage
+// that it had at the start. If the cluster has no such partition, Backups returns nil.
 func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,8 +163,9 @@ func (c *Cluster) Backups(partition uuid.UUID) []Backup {
 }
 
 // SetOutcome sets the outcomes of the next requested backups of a partition, in this order. The last
-// outcome also applies to all further backups. Without outcomes the zero [Outcome] applies. Backups that
-// were requested before are not affected.
+// outcome also applies to all further backups. Without outcomes the default applies: the zero [Outcome] or,
+// for a stateless service, a backup that is never delivered. Backups that were requested before are not
+// affected.
 //
 // It panics if the cluster has no such partition.
 func (c *Cluster) SetOutcome(partition uuid.UUID, outcomes ...Outcome) {

@@ -21,31 +21,32 @@ const (
 	RoleAdmin Role = "Admin"
 )
 
-// AcceptToken makes the cluster a secured one that accepts a bearer token in the given role until it
-// expires, by the cluster's clock. The zero time means never. A second call for the same token replaces
-// the first. It panics if there is no such role.
+// AcceptToken secures the cluster and makes it accept a bearer token, with the given role, until the token
+// expires by the cluster's clock. The zero time means never. A second call for the same token replaces the
+// first. AcceptToken panics if there is no such role.
 //
-// A client with unknown or expired credentials, or with none, gets a 403 without a body. A client whose
-// role does not allow the operation gets a 403 with a FabricError.
+// A client with unknown or expired credentials, or with none, gets a 403, without a body in
+// [ProfileRuntime]. A client whose role does not allow the operation gets a 403 with a FabricError.
 func (c *Cluster) AcceptToken(token string, role Role, expires time.Time) {
 	c.authenticator.accept(credential{token: token}, grant{role, expires})
 }
 
-// AcceptCertificate makes the cluster a secured one that accepts a client certificate in the given role.
-// The thumbprint is the SHA-1 hash of the certificate in hexadecimal; spaces, colons and letter case do
-// not matter. Certificates need a connection with TLS, see [WithTLS]. It panics if there is no such role.
+// AcceptCertificate secures the cluster and makes it accept a client certificate, with the given role. The
+// thumbprint is the SHA-1 hash of the certificate in hexadecimal; spaces, colons and letter case do not
+// matter. Only a server with TLS asks for certificates, see [WithTLS]. AcceptCertificate panics if there is
+// no such role.
 func (c *Cluster) AcceptCertificate(thumbprint string, role Role) {
 	c.authenticator.accept(certificateCredential(thumbprint), grant{role: role})
 }
 
-// RevokeToken makes the cluster a secured one that does not accept the token, whether or not it was
-// accepted before.
+// RevokeToken makes the cluster reject the token, even if it was accepted before. It also secures the
+// cluster if that was unsecured.
 func (c *Cluster) RevokeToken(token string) {
 	c.authenticator.set(credential{token: token}, grant{})
 }
 
-// RevokeCertificate makes the cluster a secured one that does not accept the client certificate with the
-// thumbprint, whether or not it was accepted before.
+// RevokeCertificate makes the cluster reject the client certificate with the thumbprint, even if it was
+// accepted before. It also secures the cluster if that was unsecured.
 func (c *Cluster) RevokeCertificate(thumbprint string) {
 	c.authenticator.set(certificateCredential(thumbprint), grant{})
 }

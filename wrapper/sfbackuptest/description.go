@@ -11,22 +11,22 @@ type Service struct {
 	// Name is the full name with its scheme: fabric:/CalcApp/CalcService.
 	Name string
 
-	// ApplicationName is the name of the service's application, fabric:/CalcApp. Empty: Name without
-	// its last segment.
+	// ApplicationName is the name of the service's application, fabric:/CalcApp, with which Name begins.
+	// Empty: Name without its last segment.
 	ApplicationName string
 
 	// ManifestVersion is the version of the service manifest with which the backups were made. Empty:
 	// unknown, which a 6.4 cluster shows as null.
 	ManifestVersion string
 
-	// Stateless makes a service without state. Requests for its lists fail, but the cluster accepts a
-	// backup of its partitions, as real clusters do. The backup stays Accepted until it times out,
+	// Stateless means that the service has no state. Requests for its lists fail, but the cluster accepts
+	// a backup of its partitions, as real clusters do. The backup stays Accepted until it times out,
 	// unless an [Outcome] says otherwise.
 	Stateless bool
 
-	// NoPolicy makes a service without a backup policy, even if its application has one: its backups
-	// cannot be listed, and a request for a backup must name a storage. Its partitions may have their
-	// own policies.
+	// NoPolicy means that the service has no backup policy, even if its application has one, unless
+	// Policy or [Cluster.SetPolicy] sets one: its backups cannot be listed, and a request for a backup
+	// must name a storage. Its partitions may have their own policies.
 	NoPolicy bool
 
 	// Policy is the service's backup policy. Nil: that of the application.
@@ -95,7 +95,7 @@ type Backup struct {
 	ID uuid.UUID
 
 	// ChainID is the ID of the full backup with which the chain starts. Zero: the backup's own ID if
-	// it is full, else the chain of the backup before.
+	// it is full, else the chain of the backup before, which must exist.
 	ChainID uuid.UUID
 
 	// Type is the type of the backup. Empty: full.
@@ -106,7 +106,7 @@ type Backup struct {
 	Time time.Time
 
 	// DataLossVersion and ConfigurationVersion are the epoch of the last record in the backup. Zero:
-	// those of the backup before, and for the first one those of the documents' examples,
+	// those of the backup before, and for the first one those of the documentation's examples,
 	// 131462452931584510 and 8589934592.
 	DataLossVersion, ConfigurationVersion int64
 
@@ -123,13 +123,13 @@ type Outcome struct {
 	// request never reaches its node: it stays Accepted until it times out, and no backup is made.
 	Accepted time.Duration
 
-	// Undelivered is how many times sending the request to the node fails. It is retried a minute
-	// after each failure, and stays Accepted meanwhile.
+	// Undelivered is how many times sending the request to the node fails. The request is sent again a
+	// minute after each failure, and the backup stays Accepted meanwhile.
 	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two seconds. Negative: no time. If
-	// BackupTimeout expires meanwhile, the progress stays a Timeout, but the backup is still made, and
-	// lists show it when it is complete.
+	// BackupTimeout expires meanwhile, the progress becomes Timeout and stays so, but unless Code is set
+	// the backup is still made, and lists show it when it is complete.
 	Running time.Duration
 
 	// Code is the error code with which the backup ends, such as

@@ -12,10 +12,12 @@
 //
 // # Services and backups
 //
-// Without options the cluster is that of the API's documentation: the service fabric:/CalcApp/CalcService,
-// its two partitions, and their five backups of January 2018. [WithServices] replaces it. [Chain] describes
-// a history of full and incremental backups. [LargeCluster] describes a cluster with a million backups,
-// which are computed when they are listed and take no memory:
+// Without options the cluster is that of the examples in the documentation: the service
+// fabric:/CalcApp/CalcService, its two partitions, and their five backups of January 2018. The documentation
+// is Microsoft's REST API reference of Service Fabric, version 6.4, of which openapi/backup.yaml is the
+// machine-readable form. [WithServices] replaces the service. [Chain] describes a history of full and
+// incremental backups. [LargeCluster] describes a cluster with a million backups, which are computed when
+// they are listed and take no memory:
 //
 //	cluster := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.Service{
 //		Name:   "fabric:/Shop/Orders",
@@ -27,42 +29,44 @@
 //	partition := cluster.Partitions()[0]
 //
 // A [Policy] says where backups are stored, when they are made and how long they are kept. It belongs to a
-// partition, a service or an application, and lists show only what its storage holds. [Cluster.SetPolicy]
-// changes it.
+// partition, a service or an application. Lists show only the backups in the storages of the policies that
+// apply. [Cluster.SetPolicy] changes a policy.
 //
 // Everything that the options omit, such as IDs, derives from the seed ([WithSeed]): two clusters with the
 // same options that get the same requests at the same times send the same responses, byte for byte.
 //
 // # The course of a backup
 //
-// A requested backup is Accepted for a second, BackupInProgress for two more, and then a Success that lists
-// show. [Cluster.SetOutcome] makes the next backups fail, take long, or never reach their node. A backup
-// that takes longer than its BackupTimeout ends with Timeout. Nothing runs in the background: the cluster
-// computes the state from the clock when a request needs it. The clock is [time.Now], which
-// [testing/synctest] controls, or that of [WithClock].
+// By default, a requested backup is Accepted for a second, BackupInProgress for two more, and then a Success
+// that lists show. [Cluster.SetOutcome] makes the next backups fail, take long, or never reach the node of
+// the partition. A backup that takes longer than its BackupTimeout ends with Timeout. Nothing runs in the
+// background: the cluster computes the state from the clock when a request needs it. The clock is
+// [time.Now], which [testing/synctest] controls, or that of [WithClock].
 //
-// # Real clusters and the documents
+// # Real clusters and the documentation
 //
-// The documents of the API and the clusters that implement it disagree, and a client must handle both.
+// The documentation and the clusters disagree, and a client must handle both.
 // [ProfileRuntime], the default, behaves like a cluster of version 6.4: an LSN is a number in a progress and
 // a string in a list, the progress before the first backup is null, errors are text/plain or have only a
-// reason phrase, continuation tokens contain '+' and a space, and a page without backups is an error.
-// [ProfileDocumented] behaves as the documents say. A [Quirk] is switched separately.
+// reason phrase, continuation tokens contain '+' and a space or a '!', and a page without backups is an
+// error. [ProfileDocumented] behaves as the documentation says. [WithQuirk] switches a single behavior,
+// whatever the profile is.
 //
-// The cluster is unsecured until a token or certificate is accepted: [Cluster.AcceptToken],
-// [Cluster.AcceptCertificate].
+// The cluster is unsecured until a token or certificate is accepted or revoked ([Cluster.AcceptToken],
+// [Cluster.AcceptCertificate], [Server.Issue], [WithClientCertificates]), and secured from then on.
 //
 // # Faults
 //
 // A [Fault] makes a request go wrong: it refuses or resets the connection, stalls or redirects the request,
 // sends an error, cuts the response off or serves the wrong page. [Cluster.Script] says which requests of a
-// test are hit, and fails the test if the faults do not happen. [Cluster.Inject] does the same for programs
-// other than tests. [Cluster.Schedule] hits requests at random, and the same ones for the same seed.
+// test are hit, and fails the test if the faults do not happen. [Cluster.Inject] is for programs other than
+// tests, and checks nothing. [Cluster.Schedule] hits requests at random, and the same ones for the same seed.
 // [Cluster.Requests] returns the requests that were sent:
 //
 //	cluster.Script(t,
 //		sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition), // the response is lost
 //		sfbackuptest.Answer(503, "").Header("Retry-After", "1").Times(2))
 //
-// The package does not depend on a client of the API, so that a bug in a client cannot cancel itself out.
+// The package shares no code with a client of the API, so the same bug in both cannot hide a bug of the
+// client.
 package sfbackuptest

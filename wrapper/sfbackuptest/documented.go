@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// documentedServices is the cluster of the documents' examples.
+// documentedServices is the cluster of the documentation's examples.
 func documentedServices() []Service {
 	full, incremental := BackupTypeFull, BackupTypeIncremental
 	backup := func(id string, kind BackupType, made time.Time, lsn int64) Backup {

@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// Fault is something that goes wrong with a request. The functions that return a Fault say what goes
-// wrong. Its methods say which requests it hits, and return a modified copy.
+// Fault is something that goes wrong with a request. The functions of this package that return a Fault say
+// what goes wrong. The methods of Fault return a modified copy; On, When and Times say which requests it
+// hits. A request whose response is replaced takes no effect without [Fault.AfterEffect].
 //
 // [Cluster.Script] and [Cluster.Inject] make faults hit the next requests, [Cluster.Schedule] makes them
-// hit requests at random. Faults work over a socket and over [Cluster.Transport], where the client gets
-// the errors that it would get from net/http.
+// hit requests at random. Faults work over a socket and over [Cluster.Transport], with the same errors
+// except for [Refuse].
 //
 // Delays use package time, which [testing/synctest] controls, and not the clock of [WithClock].
 type Fault struct {
@@ -32,16 +33,16 @@ type Fault struct {
 
 type condition func(*injector, Operation, *http.Request) bool
 
-// On limits a fault to some operations. Without On a fault hits any request, also one that matches no
-// operation.
+// On limits a fault to some operations. A further call adds operations. Without On a fault hits any request,
+// even one that is for no operation.
 func (f Fault) On(operations ...Operation) Fault {
 	f.on = slices.Concat(f.on, operations)
 	return f
 }
 
-// When limits a fault to requests for which the function returns true. The function must not read the
-// body, nor call methods of the cluster that set faults. If When is called several times, all functions
-// must return true.
+// When limits a fault to requests for which the function returns true. The cluster calls it for one request
+// at a time. The function must not read the body, nor call methods of the cluster that set faults, which
+// would deadlock. If When is called several times, all functions must return true.
 func (f Fault) When(match func(*http.Request) bool) Fault {
 	f.conditions = append(slices.Clip(f.conditions), func(_ *injector, _ Operation, r *http.Request) bool { return match(r) })
 	return f
@@ -55,8 +56,9 @@ func (f Fault) Times(n int) Fault {
 }
 
 // AfterEffect makes the request take effect before the fault happens: a backup is requested, but the
-// client gets the fault instead of the response. It is for faults that replace the response. Faults that
-// change the response always happen after the effect.
+// client gets the fault instead of the response. It is for the faults that replace the response: [Answer],
+// [DenyAccess], [HangUp], [HTMLError], [Redirect], [RefuseCredentials], [Reset], and [Stall] without a
+// duration. Faults that change the response ignore it: with them the request takes effect anyway.
 //
 // It panics for [Refuse], because a request that never arrives has no effect.
 func (f Fault) AfterEffect() Fault {
@@ -78,7 +80,7 @@ func (f Fault) Header(name, value string) Fault {
 	return f
 }
 
-// String returns the name of the fault as in [Request]: what goes wrong, but not for which requests.
+// String returns the name of the fault as in Request.Fault: what goes wrong, but not for which requests.
 func (f Fault) String() string {
 	if f.afterEffect && f.respond != nil {
 		return f.name + " after effect"

@@ -12,8 +12,8 @@ import (
 
 // This file has the faults of responses.
 
-// Answer sends another response in place of the right one: a 503 without a body, or a 200 with invalid
-// JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another.
+// Answer sends the given response in place of the right one, for example a 503 without a body or a 200 with
+// invalid JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another.
 func Answer(status int, body string) Fault {
 	return Fault{name: fmt.Sprintf("Answer(%d)", status), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
 		contentType := ""
@@ -58,7 +58,8 @@ func Redirect(location string) Fault {
 }
 
 // CutBody breaks the connection after n bytes of the body, or before its last byte if the body is shorter.
-// The client gets [io.ErrUnexpectedEOF]. A response without a body is lost completely.
+// The client gets [io.ErrUnexpectedEOF]. If the response has no body, the client gets no response and
+// [io.EOF].
 func CutBody(n int64) Fault {
 	return Fault{name: fmt.Sprintf("CutBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
@@ -113,8 +114,8 @@ func TruncateBody(n int64) Fault {
 	}}
 }
 
-// SlowBody sends the body in pieces of n bytes, with a pause before each piece. If the pause is longer
-// than the client's timeout, the body stalls. It panics if n is not positive.
+// SlowBody sends the body in pieces of n bytes, with a pause before each piece. If the pause is longer than
+// the client's timeout, the client times out while it reads the body. It panics if n is not positive.
 func SlowBody(n int, pause time.Duration) Fault {
 	if n <= 0 {
 		panic("sfbackuptest: SlowBody: sending no bytes at a time never ends")
@@ -176,7 +177,7 @@ func (w *rewriter) Write(p []byte) (int, error) { return len(p), w.write(p) }
 func (w *rewriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Custom is a fault that the caller defines. The function responds to the request. It may call next, which
-// is the cluster.
+// is the cluster; otherwise the request takes no effect. The function may be called concurrently.
 func Custom(name string, serve func(w http.ResponseWriter, r *http.Request, next http.Handler)) Fault {
 	return Fault{name: name, times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.serveGateway(w, r, nil) }))

@@ -14,8 +14,8 @@ import (
 
 // This file has the faults of the connection, before there is a response.
 
-// Refuse refuses the connection, so that the request never arrives. Over the transport the client gets the
-// error of a refused dial. A server that listens cannot refuse connections, so over a socket the
+// Refuse refuses the connection, so that the request never arrives. Over [Cluster.Transport] the client gets
+// the error of a refused dial. A server that listens cannot refuse connections, so over a socket the
 // connection is reset.
 func Refuse() Fault {
 	return Fault{name: "Refuse", times: 1, neverReceived: true, respond: func(_ Fault, w http.ResponseWriter, _ *http.Request) {
@@ -35,17 +35,17 @@ func Reset() Fault {
 }
 
 // HangUp closes the connection gracefully in place of a response. A gateway does that when its own
-// connection to the backup service breaks. The client gets [io.EOF]. What [Reset] says about effects and
-// about a GET on a reused connection applies to HangUp too.
+// connection to the backup service breaks. The client gets [io.EOF]. As with [Reset], the request takes no
+// effect without [Fault.AfterEffect], and a client of net/http retries a GET on a reused connection.
 func HangUp() Fault {
 	return Fault{name: "HangUp", times: 1, respond: func(Fault, http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	}}
 }
 
-// Stall delays the request for a duration, after which it takes effect and gets its normal response. If
-// the duration is not positive, there is no response, and the request takes no effect unless
-// [Fault.AfterEffect] says otherwise.
+// Stall delays the request for a duration, after which it takes effect and gets its normal response, unless
+// the client has given up. If the duration is not positive, there is no response: the request hangs until
+// the client gives up, and takes no effect without [Fault.AfterEffect].
 func Stall(d time.Duration) Fault {
 	if d > 0 {
 		return Fault{name: "Stall(" + d.String() + ")", times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {

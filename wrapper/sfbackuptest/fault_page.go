@@ -9,8 +9,9 @@ import (
 
 // This file has the faults of pages.
 
-// DuplicatePage serves the previous page again: it responds to a request for a further page with the
-// response to the request before it. It hits requests of lists that have a continuation token.
+// DuplicatePage serves the previous page again: it responds to a request for a further page with the page
+// that was requested before. It hits only list requests with a continuation token and MaxResults, if an
+// earlier page of the same list was requested.
 func DuplicatePage() Fault {
 	return Fault{
 		name:        "DuplicatePage",
@@ -31,7 +32,7 @@ func DuplicatePage() Fault {
 }
 
 // RepeatToken serves the right page, but with the continuation token of the request, so that a client that
-// follows the token gets the same page again. It hits requests of lists that have a continuation token.
+// follows the token gets the same page again. It hits only list requests with a continuation token.
 func RepeatToken() Fault {
 	return Fault{name: "RepeatToken", times: 1, conditions: []condition{isContinuation}, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		token := continuationToken(r)

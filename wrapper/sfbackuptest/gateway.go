@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Operation is the name of an operation, as in the documents of the API.
+// Operation is the name of an operation, as in the documentation.
 type Operation string
 
 // The operations.

@@ -44,8 +44,8 @@ func appendBackup(b []byte, behavior *behavior, p *partition, r *Backup) []byte 
 	return append(b, '}')
 }
 
-// appendPartition appends a PartitionInformation. The kind is the first member in 6.4; in the documents it
-// follows the keys.
+// appendPartition appends a PartitionInformation. The kind is the first member in 6.4; in the
+// documentation it follows the keys.
 func appendPartition(b []byte, behavior *behavior, p *partition) []byte {
 	b = append(b, '{')
 	if behavior.fullRecords {
@@ -74,14 +74,14 @@ func appendKind(b []byte, p *partition) []byte {
 
 // appendProgress appends the BackupProgressInfo of the partition's latest request. In 6.4 it has all its
 // members, and those that are not set have the zero values of their .NET types, also for a failed backup. In
-// the documents it has only the members that are set. The LSN is a number in 6.4.
+// the documentation it has only the members that are set. The LSN is a number in 6.4.
 func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
 	request := p.latest
 	switch {
 	case request == nil && behavior.fullRecords:
 		return append(b, "null"...)
 	case request == nil:
-		// The documents do not say what the progress is before the first request. Their state
+		// The documentation does not say what the progress is before the first request. Its state
 		// Invalid is the closest, and it is valid.
 		return append(b, `{"BackupState":"Invalid"}`...)
 	}

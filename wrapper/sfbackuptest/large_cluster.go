@@ -9,13 +9,14 @@ import (
 
 // LargeCluster describes a large cluster for [WithServices]: the given number of services, ten to an
 // application, each with the given number of partitions, each of which has the given number of backups.
-// The backups are a [Series] that starts in 2020, with a backup every 8 hours of which every sixth is
+// The backups are a [Series] that starts in 2020. There is a backup every 8 hours, and every sixth backup is
 // full. They take no memory.
 //
 //	cluster := NewCluster(WithServices(LargeCluster(1000, 10, 100)...)) // a million backups
 //
-// The services are named fabric:/App000/Service000 and so on. A service with one partition is Singleton.
-// Of the others, every second one is Int64Range, and the rest are Named.
+// The services are named fabric:/App000/Service000 and so on. If partitions is 1, they are Singleton.
+// Otherwise the partitions of every second service, beginning with the first, are Int64Range, and those of
+// the rest Named (P0, P1 and so on).
 func LargeCluster(services, partitions, backups int) []Service {
 	series := Series{
 		Start:     time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC),

@@ -35,7 +35,7 @@ func (q *listQuery) matches(r *Backup) bool {
 // storageView is a snapshot of a policy's storage, or the rest of it that a list has not covered yet.
 type storageView struct {
 	id      string
-	kind    StorageKind
+	storage Storage
 	folders []folder
 }
 
@@ -48,9 +48,13 @@ type folder struct {
 // newStorageView returns a snapshot of the backups of some partitions in the storage of a policy. A
 // partition without backups has no folder.
 func newStorageView(policy *policy, partitions []*partition, now time.Time) storageView {
-	s := storageView{id: policy.storageID, kind: policy.Storage.Kind}
+	s := storageView{id: policy.storageID, storage: policy.Storage}
 	for _, p := range partitions {
-		if h := p.history(&policy.Policy, now); h.len() > 0 {
+		retained := &policy.Policy
+		if p.applied.Storage == policy.Storage {
+			retained = &p.applied // another policy with the same storage does not change the retention
+		}
+		if h := p.history(retained, now); h.len() > 0 {
 			s.folders = append(s.folders, folder{partition: p, backups: h})
 		}
 	}

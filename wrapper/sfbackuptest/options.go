@@ -2,17 +2,16 @@ package sfbackuptest
 
 import "time"
 
-// Option configures a [Cluster].
+// Option configures a [Cluster]. If an option is given several times, the last one applies.
 type Option interface{ apply(*config) }
 
-// WithProfile selects whether the cluster behaves as the documents say or as real clusters do. The default
-// is [ProfileRuntime], because clients have to work with real clusters.
+// WithProfile selects whether the cluster behaves as the documentation says or as real clusters do. The
+// default is [ProfileRuntime], because clients have to work with real clusters.
 func WithProfile(p Profile) Option {
 	return option(func(cfg *config) { cfg.profile = p })
 }
 
-// WithSeed sets the seed from which all IDs and LSNs derive that the descriptions of services omit. The
-// default is 1.
+// WithSeed sets the seed from which all IDs and LSNs that the options omit are derived. The default is 1.
 func WithSeed(seed uint64) Option {
 	return option(func(cfg *config) { cfg.seed = seed })
 }
@@ -34,8 +33,8 @@ func WithTimeZone(zone *time.Location) Option {
 	})
 }
 
-// WithServices replaces the documents' example service. If it is given several times, the last one
-// applies. Without services the cluster has none.
+// WithServices replaces the example service of the documentation. WithServices() without arguments gives a
+// cluster without services.
 func WithServices(services ...Service) Option {
 	return option(func(cfg *config) { cfg.services = services })
 }
@@ -46,7 +45,7 @@ func WithApplications(applications ...Application) Option {
 	return option(func(cfg *config) { cfg.applications = applications })
 }
 
-// WithQuirk switches a behavior on or off, whatever the profile says.
+// WithQuirk switches the behavior q on or off, whatever the profile is.
 func WithQuirk(q Quirk, on bool) Option {
 	return option(func(cfg *config) { cfg.quirks[q] = on })
 }

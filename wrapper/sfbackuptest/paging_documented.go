@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// This file is the paging that the documents describe.
+// This file is the paging that the documentation describes.
 
 // pageDocumented selects the entries of a page. The token names the last entry of a full page.
 func pageDocumented(folders []folder, q listQuery) (*page, *errorResponse) {
@@ -57,7 +57,7 @@ func resumeDocumented(folders []folder, q listQuery) (rest []folder, ok bool) {
 	return nil, false
 }
 
-// documentedToken returns the token for the last entry of a page, in the form of the documents' examples.
+// documentedToken returns the token for the last entry of a page, in the form of the documentation's examples.
 func documentedToken(e entry) string {
 	return e.partition.service.Name + "#" + e.partition.ID.String() + "#" + e.backup.ID.String()
 }

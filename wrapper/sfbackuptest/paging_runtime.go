@@ -72,7 +72,7 @@ func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*
 			}
 			s.folders, position = rest, ""
 		}
-		if s.kind == StorageKindAzureBlobStore && q.maxResults < 0 {
+		if s.storage.Kind == StorageKindAzureBlobStore && q.maxResults < 0 {
 			// The service requests a segment of that size from Azure.
 			if len(chosen) == 0 {
 				return nil, errPage
@@ -128,7 +128,7 @@ func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 			if remaining() != 0 {
 				continue // with a negative limit the page is never full
 			}
-			if s.kind == StorageKindAzureBlobStore {
+			if s.storage.Kind == StorageKindAzureBlobStore {
 				return chosen, s.marker(i, read)
 			}
 			if left {
@@ -142,7 +142,7 @@ func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 
 // resume returns the rest of the storage from a position on.
 func (s *storageView) resume(position string) (rest []folder, ok bool) {
-	if s.kind == StorageKindAzureBlobStore {
+	if s.storage.Kind == StorageKindAzureBlobStore {
 		return resumeContainer(s.folders, position)
 	}
 	return resumeShare(s.folders, position)

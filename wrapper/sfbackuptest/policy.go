@@ -14,8 +14,8 @@ import (
 // application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. Lists show only what is
 // in the storages of the policies that apply.
 type Policy struct {
-	// Name identifies the policy. Policies with the same name are the same policy and must be equal.
-	// Empty: the policy is not shared.
+	// Name identifies the policy. Policies with the same name are the same policy. They must be equal in
+	// the options of [NewCluster]; [Cluster.SetPolicy] replaces them. Empty: the policy is not shared.
 	Name string
 
 	// Storage is where backups are stored.
@@ -30,15 +30,16 @@ type Policy struct {
 	Every time.Duration
 
 	// Start is the time of the first periodic backup. If it is before the cluster is created, the
-	// cluster has all the backups since then. Zero: the first is made when the policy has applied for
-	// the time Every.
+	// cluster has all the backups since then, but [Cluster.SetPolicy] makes none for the past. Zero:
+	// Every after the policy begins to apply.
 	Start time.Time
 
 	// Retention is how long backups are kept. Zero: forever. A backup stays as long as any later
-	// backup of its chain.
+	// backup of its chain. A longer retention does not bring expired backups back.
 	Retention time.Duration
 
-	// MinimumBackups is how many backups of a partition are kept regardless of their age. Zero: one.
+	// MinimumBackups is how many backups of a partition are kept regardless of their age. Zero means
+	// one: the latest backup is always kept.
 	MinimumBackups int
 }
 
@@ -57,7 +58,8 @@ type Storage struct {
 	// a file share contain a space, those of Azure a '!'. Empty: a file share.
 	Kind StorageKind
 
-	// Path identifies storages of one kind: the path of the share, or the name of the container.
+	// Path identifies storages of one kind: the path of the share, or the name of the container. All
+	// policies without a Path share one storage of each kind; the default policy has that file share.
 	Path string
 }
 
@@ -66,18 +68,19 @@ type Application struct {
 	// Name is the full name with its scheme: fabric:/CalcApp.
 	Name string
 
-	// Policy is the policy of its services that have no policy of their own. Nil: none. (An
-	// application that is not described has a policy.)
+	// Policy is the policy of its services that have no policy of their own. Nil: none. An application
+	// that [WithApplications] does not describe has the default policy, whose storage is a file share.
 	Policy *Policy
 }
 
 // SetPolicy changes the policy of an application, a service or a partition. The name is the full name of
-// the application or service, or the ID of the partition. With a nil policy it has no policy of its own. A
-// policy with the name of another replaces that policy everywhere.
+// the application or service, or the ID of the partition. If policy is nil, the application, service or
+// partition loses its own policy. If a policy with the same Name exists, the new one replaces it wherever it
+// is used.
 //
 // The backups in the storage of the old policy stay there, and are in lists again when a policy with that
-// storage applies. But a storage that replaces another gets a new ID, so that earlier continuation tokens
-// name a storage that no longer exists.
+// storage applies. But if the storage of a policy changes, it gets a new ID, so continuation tokens from
+// before name a storage that no longer exists.
 //
 // It panics if the cluster has no application, service or partition of that name, or if the policy is
 // invalid.

@@ -128,6 +128,29 @@ func TestSeveralStorages(t *testing.T) {
 	}
 }
 
+// TestSameStorage: two policies with the same storage are one storage. A service list has each backup once,
+// and each partition keeps the retention of its own policy.
+func TestSameStorage(t *testing.T) {
+	t.Parallel()
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
+		c := sfbackuptest.NewCluster(
+			sfbackuptest.WithProfile(profile),
+			sfbackuptest.WithClock(func() time.Time { return day.Add(3 * time.Hour) }),
+			sfbackuptest.WithServices(sfbackuptest.Service{
+				Name: "fabric:/CalcApp/CalcService",
+				Partitions: []sfbackuptest.Partition{
+					{ID: firstID, Policy: &sfbackuptest.Policy{Retention: 90 * time.Minute}, Backups: sfbackuptest.Chain(day, time.Hour, 1, 4)},
+					{ID: secondID, Backups: sfbackuptest.Chain(day, time.Hour, 1, 4)},
+				},
+			}))
+		a := get(t, c, calc+"GetBackups"+v)
+		ofFirst, ofSecond := strings.Count(a.body, `"Id":"`+firstID.String()), strings.Count(a.body, `"Id":"`+secondID.String())
+		if ofFirst != 2 || ofSecond != 4 {
+			t.Errorf("%s: %d and %d backups, want 2 and 4: %s", profile, ofFirst, ofSecond, a.body)
+		}
+	}
+}
+
 // TestTokenOfStorage: if a page ends where a storage ends and another storage follows, the token has no
 // position.
 func TestTokenOfStorage(t *testing.T) {

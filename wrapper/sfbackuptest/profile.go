@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Profile selects how a cluster behaves where the documents of the API and real clusters differ.
+// Profile selects how a cluster behaves where the documentation and real clusters differ.
 type Profile int
 
 const (
@@ -14,8 +14,9 @@ const (
 	// shows. Its responses satisfy openapi.Runtime.
 	ProfileRuntime Profile = iota
 
-	// ProfileDocumented behaves as the documents of the API say. Where they say nothing, it behaves
-	// like a 6.4 cluster.
+	// ProfileDocumented behaves as the documentation says. Where it says nothing, the cluster behaves
+	// like a 6.4 cluster, but the progress before the first requested backup has the state Invalid. Its
+	// responses satisfy openapi.Documented, unless [QuirkEpochNames62] is on.
 	ProfileDocumented
 )
 
@@ -34,7 +35,7 @@ func (p Profile) String() string {
 // behavior lists all differences between the profiles. Code checks one of these fields and never a
 // profile, so that all differences are documented here and a new profile is one more value.
 type behavior struct {
-	// tildeIsSlash: '~' may separate the parts of the name in a service ID. The documents say so since
+	// tildeIsSlash: '~' may separate the parts of the name in a service ID. The documentation says so since
 	// 6.0. The backup service of 6.4 appends the ID to "fabric:/" unchanged and finds no such service.
 	tildeIsSlash bool
 
@@ -42,7 +43,7 @@ type behavior struct {
 	managedIdentity bool
 
 	// laterVersions: any api-version from 6.4 on is accepted. The backup service of 6.4 has no upper
-	// bound; the documents allow nothing above the version of the runtime.
+	// bound; the documentation allows nothing above the version of the runtime.
 	laterVersions bool
 
 	// chunkedBodies: a request body may have no Content-Length. The gateway of 6.4 corrupts such a
@@ -50,7 +51,7 @@ type behavior struct {
 	chunkedBodies bool
 
 	// int32Parameters: timeout and MaxResults are int32 and have no range, but a timeout that is not
-	// positive, or whose milliseconds overflow an int32, causes an internal error. The documents have
+	// positive, or whose milliseconds overflow an int32, causes an internal error. The documentation has
 	// int64 with a range for both.
 	int32Parameters bool
 
@@ -63,13 +64,13 @@ type behavior struct {
 	numericCodes bool
 
 	// fullRecords: objects have all their members, null or zero if they are not set, in the order of
-	// the 6.4 types. The documents show other orders and say that a backup that has not ended has only
+	// the 6.4 types. The documentation shows other orders and says that a backup that has not ended has only
 	// its state.
 	fullRecords bool
 
 	// storageTokens: paging is that of 6.4. Tokens have a storage and a position in it, separated by
 	// '+', and contain a space or a '!'. The last token is null. Otherwise tokens are those of the
-	// documents: service, partition and backup, separated by '#'. The last is empty.
+	// documentation: service, partition and backup, separated by '#'. The last is empty.
 	storageTokens bool
 
 	// emptyPageFails: a page (MaxResults is not 0) without backups is an error, because the 6.4
@@ -91,17 +92,17 @@ type behavior struct {
 type Quirk int
 
 const (
-	// QuirkEmptyPageFails makes a page with a MaxResults fail if a storage has no backups for it: with
-	// a 400, or with a 500 if an earlier storage had some. It is a bug of the 6.4 service, and on by
-	// default in [ProfileRuntime].
+	// QuirkEmptyPageFails makes a list request with MaxResults fail if a storage has no backups for the
+	// page. The status is 400, or 500 if an earlier storage had backups for the same page. It is a bug of
+	// the 6.4 service, and on by default in [ProfileRuntime].
 	QuirkEmptyPageFails Quirk = iota
 
 	// QuirkEpochNames62 names the members of an epoch DataLossNumber and ConfigurationNumber, as in
 	// the preview of 6.2.
 	QuirkEpochNames62
 
-	// QuirkNoBackupService makes a cluster without the backup service. The gateway responds with a 404
-	// without a body, as for a service that does not exist.
+	// QuirkNoBackupService removes the backup service from the cluster. The gateway responds with a 404,
+	// without a body in [ProfileRuntime], as for a service that does not exist.
 	QuirkNoBackupService
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/handlertransport"
 )
 
-// Request is a request that was sent to the cluster, and its result. It includes secrets, because it is
-// for the test that sent them.
+// Request is a request that was sent to the cluster, and its result. It contains tokens and passwords as they
+// were sent, so do not log it.
 type Request struct {
 	// Operation is the operation that the path and the method select. Empty: none.
 	Operation Operation

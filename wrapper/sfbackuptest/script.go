@@ -14,7 +14,8 @@ import (
 // requests than [Fault.Times] says.
 //
 // When the test ends, Script removes the faults. It reports an error for each fault that has hit fewer
-// requests than it should have: a test whose faults do not happen proves nothing.
+// requests than [Fault.Times] says, or no request if there is no limit: a test whose faults do not happen
+// proves nothing.
 func (c *Cluster) Script(t testing.TB, faults ...Fault) {
 	scripted := c.injector.add(faults, false)
 	t.Cleanup(func() {

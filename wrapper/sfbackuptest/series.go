@@ -10,12 +10,13 @@ import (
 )
 
 // Series describes the history of a partition that is backed up regularly. In a [Partition] its backups
-// are computed when they are needed, so that a long history takes no memory. [Chain] returns the same
-// history as a slice.
+// are computed when they are needed, so that a long history takes no memory. [Chain] returns backups with the
+// same times and types as a slice, but their IDs and LSNs differ.
 //
 // The IDs and LSNs of the backups derive from the seed, see [WithSeed].
 type Series struct {
-	// Start is the time of the first backup. Every is the time between two backups, at least a second.
+	// Start is the time of the first backup, and required. Every is the time between two backups, at least
+	// a second.
 	Start time.Time
 	Every time.Duration
 
@@ -27,8 +28,8 @@ type Series struct {
 	N int
 }
 
-// Chain returns the backups of a [Series] with these fields, to be changed or combined with others. It
-// panics if n is negative.
+// Chain returns the backups that a [Series] with the fields Start, Every, FullEvery and N describes, as a
+// slice that can be changed or combined with others. It panics if n is negative.
 func Chain(start time.Time, every time.Duration, fullEvery, n int) []Backup {
 	s := Series{Start: start, Every: every, FullEvery: fullEvery, N: n}
 	backups := make([]Backup, n)

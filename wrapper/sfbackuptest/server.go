@@ -34,17 +34,17 @@ type Server struct {
 // ServerOption configures a [Server].
 type ServerOption interface{ applyToServer(*serverConfig) }
 
-// WithTLS makes the server use HTTPS, with a certificate for localhost from its own authority.
+// WithTLS makes the server use HTTPS, with a certificate for localhost and 127.0.0.1 from its own authority.
+// The server asks its clients for a certificate, but only a secured cluster needs one. Unlike a gateway, it
+// asks during the handshake and not after the request, because package crypto/tls has no renegotiation for
+// servers.
 func WithTLS() ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.tls = true })
 }
 
-// WithClientCertificates makes the server use HTTPS and ask its clients for a certificate, and makes the
-// cluster a secured one. A client whose certificate the cluster does not accept (see [Server.Issue] and
+// WithClientCertificates does what [WithTLS] does, and secures the cluster, which accepts
+// [Server.ClientCertificate]. A client whose certificate the cluster does not accept (see [Server.Issue] and
 // [Cluster.AcceptCertificate]), or that has none, gets a 403 and not a handshake error, as from a gateway.
-//
-// Unlike a gateway, the server asks during the handshake and not after the request, because package
-// crypto/tls has no renegotiation for servers.
 func WithClientCertificates() ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.tls, cfg.clientCertificates = true, true })
 }
@@ -87,13 +87,13 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 		s.server.TLSConfig = &tls.Config{
 			Certificates: []tls.Certificate{*newCertificate("localhost", s.authority)},
 			MinVersion:   tls.VersionTLS12,
+			ClientAuth:   tls.RequestClientCert,
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12}
 	}
 	if cfg.clientCertificates {
 		certificate := s.Issue(RoleAdmin)
 		s.ClientCertificate = &certificate
-		s.server.TLSConfig.ClientAuth = tls.RequestClientCert
 		transport.TLSClientConfig.Certificates = []tls.Certificate{certificate}
 	}
 	s.client = &http.Client{Transport: transport}
@@ -108,12 +108,12 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 	return s, nil
 }
 
-// Client returns a client that trusts the server and presents [Server.ClientCertificate]. It always
-// returns the same client.
+// Client returns a client that trusts the server and presents [Server.ClientCertificate], if there is one. It
+// always returns the same client.
 func (s *Server) Client() *http.Client { return s.client }
 
-// Issue returns a client certificate that the cluster accepts in the given role. If the role is empty, the
-// cluster does not accept it. It panics without [WithTLS], and if there is no such role.
+// Issue returns a new client certificate. The cluster accepts it in the given role, or rejects it if the role
+// is empty. Either secures the cluster. Issue panics without TLS, and if there is no such role.
 func (s *Server) Issue(role Role) tls.Certificate {
 	if s.authority == nil {
 		panic("sfbackuptest: Issue: a server without TLS has no certificates")

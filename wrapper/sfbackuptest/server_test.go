@@ -109,6 +109,22 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// TestIssueWithTLS: a server without WithClientCertificates asks for a certificate too.
+func TestIssueWithTLS(t *testing.T) {
+	t.Parallel()
+	c := sfbackuptest.NewCluster()
+	server := newServer(t, c, sfbackuptest.WithTLS())
+	issued := server.Issue(sfbackuptest.RoleUser)
+	rt := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: server.RootCAs, Certificates: []tls.Certificate{issued}}}
+	t.Cleanup(rt.CloseIdleConnections)
+	if o := attempt(t, rt, http.MethodGet, server.URL+first+"GetBackups"+v); o.status != "200 OK" {
+		t.Errorf("with the certificate: %+v", o)
+	}
+	if o := attempt(t, server.Client().Transport, http.MethodGet, server.URL+first+"GetBackups"+v); !strings.HasPrefix(o.status, "403 ") {
+		t.Errorf("without: %+v", o)
+	}
+}
+
 // TestCredentialMistakes: mistakes in a test cause panics.
 func TestCredentialMistakes(t *testing.T) {
 	t.Parallel()
