@@ -105,7 +105,8 @@ type bareClient struct{ transport http.RoundTripper }
 
 func (c bareClient) Do(req *http.Request) (*http.Response, error) { return c.transport.RoundTrip(req) }
 
-// checkedTransport holds a transport to what the chain relies on: a response with a body, or an error.
+// checkedTransport holds a transport to what the chain relies on: a response with a body that ends with the
+// context of the request, or an error.
 type checkedTransport struct{ next http.RoundTripper }
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -117,6 +118,12 @@ func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("the transport returned neither a response nor an error")
 	case resp.Body == nil:
 		resp.Body = http.NoBody
+	case resp.StatusCode < http.StatusOK:
+		// The body of a 101 is the connection itself, whose reads no context ends.
+		if err := closeWithin(req.Context(), resp.Body); err != nil {
+			return nil, err
+		}
+		resp.Body, resp.ContentLength = http.NoBody, 0
 	}
 	return resp, nil
 }
@@ -187,7 +194,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 		}
 		return nil, CallError(ctx, err)
 	}
-	if slices.Contains(call.Want, resp.StatusCode) {
+	if slices.Contains(call.Want, resp.StatusCode) && resp.StatusCode >= http.StatusOK {
 		return resp, nil
 	}
 	defer closeBody(resp)
