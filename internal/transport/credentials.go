@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 )
@@ -35,11 +34,6 @@ type authenticator struct {
 }
 
 func (t *authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
-	if (t.tokens != nil || t.certificate != nil) && !t.origins[originOf(req.URL)] {
-		// The caller's CheckRedirect allows redirects. Credentials are not sent along.
-		closeRequest(req)
-		return nil, &nonRetriableError{errors.New("the request was redirected to another host, which is not shown the credentials")}
-	}
 	resp, used, err := t.send(req)
 	if err != nil || !isRefusal(resp) {
 		return resp, err

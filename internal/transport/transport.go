@@ -79,7 +79,7 @@ func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
 	}
 	next = &authenticator{next, credentials}
 	if len(c.Endpoints) > 1 {
-		next = newFailover(next, c.Endpoints)
+		next = newFailover(next, c.Endpoints, credentials.origins)
 	}
 	next = &retrier{next, c.Retry, c.NonRetriableCodes}
 
@@ -90,11 +90,7 @@ func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
 	if client.CheckRedirect == nil && client.Jar == nil && client.Timeout == 0 {
 		return bareClient{next}
 	}
-	if client.CheckRedirect == nil {
-		// The gateway never redirects. Something else that does must not get a request that may hold
-		// the password of a storage. The redirect itself becomes the error.
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
+	client.CheckRedirect = c.checkRedirect(client.CheckRedirect, credentials.origins)
 	client.Transport = next
 	return &client
 }
@@ -189,10 +185,11 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	}
 	resp, err := t.client.Do(req.WithContext(sending))
 	if err != nil {
-		if resp != nil { // the caller's CheckRedirect refused a redirect
-			err = &nonRetriableError{err}
-		}
 		return nil, CallError(ctx, err)
+	}
+	if req.Method != http.MethodGet && wasRedirected(resp) {
+		closeBody(resp)
+		return nil, errors.New("the transport has followed a redirect, so the response says nothing about the request")
 	}
 	if slices.Contains(call.Want, resp.StatusCode) && resp.StatusCode >= http.StatusOK {
 		return resp, nil

@@ -30,9 +30,13 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 
 // WithHTTPClient sends requests through a copy of the given client, with its transport, cookie jar and
 // timeout. The timeout limits a whole call, its retries and their delays included, and the transfer of a
-// list; contexts limit time more precisely. Redirects are not followed unless the client has a
-// CheckRedirect. The transport must not send a request that starts a backup more than once, as some
-// retrying transports do.
+// list; contexts limit time more precisely. The transport must not send a request that starts a backup more
+// than once, as some retrying transports do, and must not follow redirects itself.
+//
+// Redirects are not followed unless the client has a CheckRedirect that allows them. Whatever it allows, a
+// request that starts a backup is never redirected. Other requests are redirected to another host, port or
+// scheme than those of the endpoints only if the endpoints begin with http:// and the client has no tokens.
+// A redirect that is not followed is an [*APIError].
 //
 // Without this option all clients share a transport with HTTP/1.1, which is what the gateway of a cluster
 // speaks, and the proxy of the environment.
