@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // ParseEndpoint checks an endpoint and returns it with a trailing slash, as the request builders need it.
@@ -76,11 +78,11 @@ func originOf(u *url.URL) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return u.Scheme + "://" + net.JoinHostPort(text.ToLower(u.Hostname()), port)
 }
 
 // isLoopback reports whether a host is this machine.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return text.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

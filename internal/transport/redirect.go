@@ -28,4 +28,6 @@ func (c *Config) checkRedirect(given func(*http.Request, []*http.Request) error,
 }
 
 // wasRedirected reports whether a response is that of another request than the one that was sent.
-func wasRedirected(resp *http.Response) bool { return resp.Request != nil && resp.Request.Response != nil }
+func wasRedirected(resp *http.Response) bool {
+	return resp.Request != nil && resp.Request.Response != nil
+}
