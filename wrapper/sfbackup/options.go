@@ -42,9 +42,11 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 // speaks, and the proxy of the environment.
 //
 // The options about certificates, and [WithTLS13], need a transport that is an *http.Transport or nil.
-// Requests then go through a clone of it with HTTP/1.1 only and TLS 1.2 at most, in which the options
-// replace what its TLSClientConfig says about the same. Idle connections of the clone are closed after its
-// IdleConnTimeout, or after 90 s if it has none.
+// Requests then go through a copy of it with HTTP/1.1 only and TLS 1.2 at most, in which the options replace
+// what its TLSClientConfig says about the same; one about the client certificate also its ClientSessionCache.
+// Idle connections of the copy are closed after its IdleConnTimeout, or after 90 s if it has none. The original
+// is not changed. It may be in use while NewClient copies it, but not for the first time if it speaks HTTP/2,
+// because that use sets its fields.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(s *settings) error {
 		if client == nil {
