@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 )
 
 // credentials are what a client shows to a cluster, and to whom it shows them.
@@ -10,8 +12,9 @@ type credentials struct {
 	tokens      *tokenCache        // nil: none
 	certificate *ClientCertificate // nil: none, or the caller's transport has one
 	tls13       bool
-	ours        bool            // the base transport is one of this package
-	origins     map[string]bool // of the endpoints
+	ours        bool                                  // the base transport is one of this package
+	origins     map[string]bool                       // of the endpoints
+	proxy       func(*http.Request) (*url.URL, error) // of the base transport; nil: it has none, or is of another kind
 	idle        interface{ CloseIdleConnections() }
 }
 
@@ -67,8 +70,12 @@ func (t *authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
 // send sends a request with the token, and returns the token it used.
 func (t *authenticator) send(req *http.Request) (*http.Response, string, error) {
 	var token string
+	to, err := t.target(req)
+	if err != nil {
+		closeRequest(req)
+		return nil, "", err
+	}
 	if t.tokens != nil {
-		var err error
 		if token, err = t.tokens.get(req.Context()); err != nil {
 			closeRequest(req)
 			return nil, "", err
@@ -76,7 +83,25 @@ func (t *authenticator) send(req *http.Request) (*http.Response, string, error) 
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+token) // the gateway knows only this spelling
 	}
-	recordOf(req.Context()).Trace.handOver(req.URL)
+	recordOf(req.Context()).Trace.handOver(to)
 	resp, err := t.next.RoundTrip(req)
 	return resp, token, t.explain(err)
+}
+
+// target returns the URL that a request is sent to, if that matters: its own, or that of a proxy.
+func (t *authenticator) target(req *http.Request) (*url.URL, error) {
+	tokenInClear := t.tokens != nil && req.URL.Scheme == "http"
+	if t.proxy == nil || recordOf(req.Context()).Trace == nil && !tokenInClear {
+		return req.URL, nil
+	}
+	proxy, err := t.proxy(req)
+	switch {
+	case err != nil:
+		return nil, err // as the transport would
+	case proxy == nil:
+		return req.URL, nil
+	case tokenInClear:
+		return nil, &nonRetriableError{errors.New("WithTokenSource: a token is not sent over http through a proxy")}
+	}
+	return proxy, nil
 }

@@ -76,9 +76,15 @@ func (c *Config) checkSchemes() error {
 func originOf(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
 	}
 	return u.Scheme + "://" + net.JoinHostPort(text.ToLower(u.Hostname()), port)
+}
+
+// hostPortOf returns the host and port of a URL in one form.
+func hostPortOf(u *url.URL) string {
+	_, hostPort, _ := strings.Cut(originOf(u), "://")
+	return hostPort
 }
 
 // isLoopback reports whether a host is this machine.

@@ -99,6 +99,7 @@ func newBase() *http.Transport {
 		MaxIdleConnsPerHost: IdleConnsPerHost,
 
 		MaxResponseHeaderBytes: maxHeader,
+		OnProxyConnectResponse: checkTunnel,
 	}
 }
 
@@ -118,7 +119,7 @@ func (c *Config) resolveTransport() (base http.RoundTripper, ours bool, err erro
 			return defaultTransport(), true, nil
 		}
 		t := newBase()
-		t.TLSClientConfig = c.TLS.config(nil)
+		c.TLS.apply(t, nil)
 		return t, true, nil
 	}
 	base = c.HTTPClient.Transport
@@ -138,7 +139,7 @@ func (c *Config) resolveTransport() (base http.RoundTripper, ours bool, err erro
 		return nil, false, errors.New("WithHTTPClient: the transport requires TLS 1.3, which needs WithTLS13")
 	}
 	t := copyTransport(given)
-	t.TLSClientConfig = c.TLS.config(given.TLSClientConfig)
+	c.TLS.apply(t, given.TLSClientConfig)
 	if t.IdleConnTimeout == 0 {
 		// Nothing else can close the connections of this clone.
 		t.IdleConnTimeout = idleTimeout

@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"sync/atomic"
 
 	"github.com/servicefabric-go/backup/internal/text"
 )
@@ -52,6 +53,9 @@ func New(c *Config) (*Transport, error) {
 	if ours {
 		credentials.ours = true
 		credentials.idle, _ = base.(interface{ CloseIdleConnections() })
+	}
+	if t, ok := base.(*http.Transport); ok {
+		credentials.proxy = t.Proxy
 	}
 	if err == nil && c.Middleware != nil {
 		if base = c.Middleware(base); base == nil {
@@ -139,7 +143,8 @@ type record struct {
 	Call
 
 	response *http.Response
-	failure  *Failure // what response says
+	failure  *Failure                // what response says
+	proxy    atomic.Pointer[url.URL] // that the transport has chosen; nil: none
 }
 
 type recordKey struct{}
