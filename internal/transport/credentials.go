@@ -12,6 +12,7 @@ type credentials struct {
 	tokens      *tokenCache        // nil: none
 	certificate *ClientCertificate // nil: none, or the caller's transport has one
 	tls13       bool
+	secrets     secrets                               // that were sent, tokens included
 	ours        bool                                  // the base transport is one of this package
 	origins     map[string]bool                       // of the endpoints
 	proxy       func(*http.Request) (*url.URL, error) // of the base transport; nil: it has none, or is of another kind
@@ -21,7 +22,7 @@ type credentials struct {
 func newCredentials(c *Config) *credentials {
 	all := &credentials{certificate: c.TLS.Certificate, tls13: c.TLS.Allow13, origins: map[string]bool{}}
 	if c.Tokens != nil {
-		all.tokens = &tokenCache{source: c.Tokens}
+		all.tokens = &tokenCache{source: c.Tokens, secrets: &all.secrets}
 	}
 	for _, u := range c.Endpoints {
 		all.origins[originOf(u)] = true
@@ -80,6 +81,7 @@ func (t *authenticator) send(req *http.Request) (*http.Response, string, error) 
 			closeRequest(req)
 			return nil, "", err
 		}
+		t.secrets.add(token)
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+token) // the gateway knows only this spelling
 	}

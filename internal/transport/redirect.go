@@ -7,7 +7,7 @@ import "net/http"
 //
 // The gateway never redirects. What something else redirects is at most a request that reads. It stays with
 // the endpoints if there are credentials, or if TLS protects the connection to them.
-func (c *Config) checkRedirect(given func(*http.Request, []*http.Request) error, origins map[string]bool) func(*http.Request, []*http.Request) error {
+func (c *Config) checkRedirect(given func(*http.Request, []*http.Request) error, credentials *credentials) func(*http.Request, []*http.Request) error {
 	bound := c.Tokens != nil || c.TLS.needed() || c.Endpoints[0].Scheme == "https"
 	return func(req *http.Request, via []*http.Request) error {
 		if given == nil || via[0].Method != http.MethodGet {
@@ -17,10 +17,10 @@ func (c *Config) checkRedirect(given func(*http.Request, []*http.Request) error,
 			if err == http.ErrUseLastResponse { //nolint:errorlint // as package http compares it
 				return err
 			}
-			return &nonRetriableError{err}
+			return &nonRetriableError{credentials.secrets.redactError(err)}
 		}
 		// It is checked last, because the caller's function may have changed the request.
-		if bound && !origins[originOf(req.URL)] {
+		if bound && !credentials.origins[originOf(req.URL)] {
 			return http.ErrUseLastResponse
 		}
 		return nil

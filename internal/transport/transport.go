@@ -77,9 +77,9 @@ func New(c *Config) (*Transport, error) {
 //	  - The retry makes attempts. Each of them chooses an endpoint.
 //	  - The log is below everything that sends requests, so it shows what is really sent.
 func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
-	next := http.RoundTripper(checkedTransport{base})
+	next := http.RoundTripper(checkedTransport{base, &credentials.secrets})
 	if c.Logger != nil {
-		next = &logger{next, c.Logger}
+		next = &logger{next, c.Logger, &credentials.secrets}
 	}
 	next = &authenticator{next, credentials}
 	if len(c.Endpoints) > 1 {
@@ -94,7 +94,7 @@ func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
 	if client.CheckRedirect == nil && client.Jar == nil && client.Timeout == 0 {
 		return bareClient{next}
 	}
-	client.CheckRedirect = c.checkRedirect(client.CheckRedirect, credentials.origins)
+	client.CheckRedirect = c.checkRedirect(client.CheckRedirect, credentials)
 	client.Transport = next
 	return &client
 }
@@ -106,14 +106,17 @@ type bareClient struct{ transport http.RoundTripper }
 func (c bareClient) Do(req *http.Request) (*http.Response, error) { return c.transport.RoundTrip(req) }
 
 // checkedTransport holds a transport to what the chain relies on: a response with a body that ends with the
-// context of the request, or an error.
-type checkedTransport struct{ next http.RoundTripper }
+// context of the request, or an error. Neither an error nor that of reading the body repeats a secret.
+type checkedTransport struct {
+	next    http.RoundTripper
+	secrets *secrets
+}
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, t.secrets.redactError(err)
 	case resp == nil:
 		return nil, errors.New("the transport returned neither a response nor an error")
 	case resp.Body == nil:
@@ -124,6 +127,8 @@ func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		resp.Body, resp.ContentLength = http.NoBody, 0
+	case resp.Body != http.NoBody && t.secrets.list() != nil:
+		resp.Body = &redactedBody{resp.Body, t.secrets}
 	}
 	return resp, nil
 }
@@ -136,6 +141,7 @@ type Call struct {
 	Waits     bool       // the caller waits itself after a 429 or 503, so these are not retried
 	Whole     int64      // read the body of a success into memory, at most so many bytes and one more; 0: the caller streams it
 	Trace     *ConnTrace // records what was sent; nil: not needed
+	Secrets   []string   // what the request holds that no text may repeat; kept for later calls, too
 }
 
 // record is a call on its way through the chain. It is the one value that this package keeps in contexts.
@@ -172,7 +178,8 @@ func CallFromContext(ctx context.Context) (Call, bool) {
 
 // Do sends a request. A response with a status of call.Want is returned, and its caller closes its body. A
 // response with any other status is the error *[Failure]. Any other error has a text of one line, without
-// the URL of the request; if the context has ended it is that of [ContextError].
+// the URL of the request; if the context has ended it is that of [ContextError]. No error has a token or
+// one of call.Secrets in its text.
 //
 // A GET is retried as the policy says. Other requests are sent once, except that they go on to the next
 // endpoint if nothing was sent.
@@ -183,6 +190,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	if call.Trace == nil && t.failover {
 		call.Trace = new(ConnTrace)
 	}
+	t.credentials.secrets.add(call.Secrets...)
 	r := &record{Call: call}
 	sending := withRecord(ctx, r)
 	if call.Trace != nil {
@@ -190,7 +198,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	}
 	resp, err := t.client.Do(req.WithContext(sending))
 	if err != nil {
-		return nil, CallError(ctx, err)
+		return nil, t.RedactError(CallError(ctx, err))
 	}
 	if req.Method != http.MethodGet && wasRedirected(resp) {
 		closeBody(resp)
@@ -202,6 +210,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	defer closeBody(resp)
 	failure := r.readFailure(resp)
 	failure.Hint = t.credentials.hint(resp, failure)
+	failure.Code, failure.Message = t.RedactCode(failure.Code), t.Redact(failure.Message)
 	if resp.StatusCode < http.StatusBadRequest && failure.Message == "" {
 		// It comes from a proxy, or is a page to sign in: the gateway has no such response.
 		failure.Message = fmt.Sprintf("expected status %d", call.Want[0])

@@ -109,7 +109,7 @@ func WithRetry(policy RetryPolicy) Option {
 
 // WithLogger logs every attempt of a request at level debug when its response begins: the operation,
 // attempt, status, duration, endpoint and request id, and the code of an error. Queries, headers and bodies
-// are never logged.
+// are never logged. Where the text of an error repeats a secret that was sent, it has "[redacted]" instead.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(s *settings) error {
 		if logger == nil {
