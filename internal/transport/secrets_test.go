@@ -26,7 +26,7 @@ func rawServer(t *testing.T, answer func() string) string {
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		_, _ = io.WriteString(conn, answer())
 	}))
 	t.Cleanup(server.Close)

@@ -223,7 +223,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 							mu.Lock()
 							defer mu.Unlock()
 							for _, end := range ends {
-								end.Close()
+								_ = end.Close()
 							}
 						}
 						defer time.AfterFunc(8*time.Second, hangUp).Stop() // or the bubble would never end
@@ -253,7 +253,7 @@ func TestCallsEndWithTheirContextOverSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	var mu sync.Mutex // a dial gets the connection that is accepted next
 	dial := func(serve func(net.Conn)) (net.Conn, error) {
 		mu.Lock()
@@ -266,8 +266,8 @@ func TestCallsEndWithTheirContextOverSockets(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		t.Cleanup(func() { server.Close() })
-		time.AfterFunc(20*time.Second, func() { server.Close() })
+		t.Cleanup(func() { _ = server.Close() })
+		time.AfterFunc(20*time.Second, func() { _ = server.Close() })
 		go serve(server)
 		return client, nil
 	}

@@ -48,12 +48,12 @@ func (p *tunneler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	defer target.Close()
+	defer func() { _ = target.Close() }()
 	client, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	_, _ = io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n")
 	go func() {
 		_, _ = io.Copy(target, client)
@@ -83,7 +83,7 @@ func TestStartWithoutATunnel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
+	t.Cleanup(func() { _ = listener.Close() })
 	pin := sfbackup.WithServerThumbprints(strings.Repeat("00", 20))
 	own := sfbackup.WithClientCertificate(certificate)
 	withoutTLS := strings.Replace(forbids.URL, "http:", "https:", 1)
@@ -230,7 +230,7 @@ func TestHandshakeTimeoutOfTheCaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	dials := 0
 	stalled := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: time.Millisecond, DialContext: (&countingDialer{n: &dials}).dial,
