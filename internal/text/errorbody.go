@@ -2,7 +2,6 @@ package text
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -53,7 +52,7 @@ func ReadError(body []byte) (code, message string) {
 
 // isName reports whether a string is a name, in any case of letters.
 func isName(quoted []byte, name string) bool {
-	return len(quoted) <= 64 && strings.EqualFold(unquote(quoted), name)
+	return len(quoted) <= 64 && EqualFold(unquote(quoted), name)
 }
 
 // unquote returns the text of a string. A run of invalid UTF-8 becomes one U+FFFD.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Redact returns an error whose text has one line and shows neither the user information nor the queries of
-// the URLs in it. errors.Is and errors.As find in it what they find in err.
+// Redact returns an error whose text has one line and shows neither the user information nor the queries nor
+// the fragments of the URLs in it. errors.Is and errors.As find in it what they find in err.
 func Redact(err error) error {
 	original := err.Error()
 	clean := original
@@ -22,7 +22,7 @@ func Redact(err error) error {
 			clean = strings.ReplaceAll(clean, e.URL, short)
 		}
 	})
-	if clean = flatten(clean); clean == original {
+	if clean = flatten(stripURLs(clean)); clean == original {
 		return err
 	}
 	return &redactedError{clean, err}

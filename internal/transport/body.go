@@ -61,6 +61,22 @@ func closeBody(resp *http.Response) {
 	_ = resp.Body.Close()
 }
 
+// closeWithin closes a connection, unless the context ends first. To close one of TLS takes up to 5 s if the
+// server reads nothing, because a last record is written.
+func closeWithin(ctx context.Context, conn io.Closer) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = conn.Close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ContextError(ctx)
+	}
+}
+
 // hasOpenEnd reports whether a body ends where its connection ends, so that it may be incomplete without an
 // error.
 func hasOpenEnd(resp *http.Response) bool {

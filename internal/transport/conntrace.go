@@ -8,13 +8,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // A ConnTrace records which connections a request got, to tell whether any of it may have been sent. The
 // zero value is ready for one request.
 type ConnTrace struct {
 	mu        sync.Mutex
-	host      string // and port; "": the request has not left this package
+	host      string // and port, of the server or its proxy; "": the request has not left this package
 	requested bool   // a connection was requested for the request itself
 	ours      bool   // the latest connection was requested for it
 	obtained  bool   // a connection was obtained, by the request or by another in the same context
@@ -27,23 +30,25 @@ func (t *ConnTrace) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn, WroteRequest: t.wroteRequest}
 }
 
-// handOver notes that a request leaves this package for the transport below it.
-func (t *ConnTrace) handOver(u *url.URL) {
+// handOver notes that a request leaves this package for the transport below it, which connects to a URL: that
+// of the request, or of the proxy for it. Through a proxy, a connection is obtained once there is a tunnel.
+func (t *ConnTrace) handOver(to *url.URL) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, t.host, _ = strings.Cut(originOf(u), "://")
+	t.host = hostPortOf(to)
 	t.waitsSince = time.Now()
 }
 
 func (t *ConnTrace) getConn(hostPort string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Middleware may send requests of its own in the same context. Behind a proxy, whose host is another,
-	// all connections look like those of others, and less is certain.
-	t.ours = hostPort == t.host
+	// Middleware may send requests of its own in the same context. Behind a proxy that is not known here, all
+	// connections look like those of others, and less is certain.
+	// A host that is not ASCII comes in another form.
+	t.ours = text.EqualFold(hostPort, t.host) || strings.ContainsFunc(t.host, func(r rune) bool { return r > unicode.MaxASCII })
 	t.requested = t.requested || t.ours
 }
 
@@ -99,7 +104,7 @@ func (t *ConnTrace) NothingSent(err error) bool {
 	case t.requested:
 		return true
 	}
-	// A transport without hooks, or a proxy.
+	// A transport without hooks, or with a proxy that is not known here.
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 )
 
 // credentials are what a client shows to a cluster, and to whom it shows them.
@@ -11,15 +12,17 @@ type credentials struct {
 	tokens      *tokenCache        // nil: none
 	certificate *ClientCertificate // nil: none, or the caller's transport has one
 	tls13       bool
-	ours        bool            // the base transport is one of this package
-	origins     map[string]bool // of the endpoints
+	secrets     secrets                               // that were sent, tokens included
+	ours        bool                                  // the base transport is one of this package
+	origins     map[string]bool                       // of the endpoints
+	proxy       func(*http.Request) (*url.URL, error) // of the base transport; nil: it has none, or is of another kind
 	idle        interface{ CloseIdleConnections() }
 }
 
 func newCredentials(c *Config) *credentials {
 	all := &credentials{certificate: c.TLS.Certificate, tls13: c.TLS.Allow13, origins: map[string]bool{}}
 	if c.Tokens != nil {
-		all.tokens = &tokenCache{source: c.Tokens}
+		all.tokens = &tokenCache{source: c.Tokens, secrets: &all.secrets}
 	}
 	for _, u := range c.Endpoints {
 		all.origins[originOf(u)] = true
@@ -35,11 +38,6 @@ type authenticator struct {
 }
 
 func (t *authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
-	if (t.tokens != nil || t.certificate != nil) && !t.origins[originOf(req.URL)] {
-		// The caller's CheckRedirect allows redirects. Credentials are not sent along.
-		closeRequest(req)
-		return nil, &nonRetriableError{errors.New("the request was redirected to another host, which is not shown the credentials")}
-	}
 	resp, used, err := t.send(req)
 	if err != nil || !isRefusal(resp) {
 		return resp, err
@@ -73,16 +71,39 @@ func (t *authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
 // send sends a request with the token, and returns the token it used.
 func (t *authenticator) send(req *http.Request) (*http.Response, string, error) {
 	var token string
+	to, err := t.target(req)
+	if err != nil {
+		closeRequest(req)
+		return nil, "", err
+	}
 	if t.tokens != nil {
-		var err error
 		if token, err = t.tokens.get(req.Context()); err != nil {
 			closeRequest(req)
 			return nil, "", err
 		}
+		t.secrets.add(token)
 		req = req.Clone(req.Context())
 		req.Header.Set("Authorization", "Bearer "+token) // the gateway knows only this spelling
 	}
-	recordOf(req.Context()).Trace.handOver(req.URL)
+	recordOf(req.Context()).Trace.handOver(to)
 	resp, err := t.next.RoundTrip(req)
 	return resp, token, t.explain(err)
+}
+
+// target returns the URL that a request is sent to, if that matters: its own, or that of a proxy.
+func (t *authenticator) target(req *http.Request) (*url.URL, error) {
+	tokenInClear := t.tokens != nil && req.URL.Scheme == "http"
+	if t.proxy == nil || recordOf(req.Context()).Trace == nil && !tokenInClear {
+		return req.URL, nil
+	}
+	proxy, err := t.proxy(req)
+	switch {
+	case err != nil:
+		return nil, err // as the transport would
+	case proxy == nil:
+		return req.URL, nil
+	case tokenInClear:
+		return nil, &nonRetriableError{errors.New("WithTokenSource: a token is not sent over http through a proxy")}
+	}
+	return proxy, nil
 }

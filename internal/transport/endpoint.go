@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // ParseEndpoint checks an endpoint and returns it with a trailing slash, as the request builders need it.
@@ -74,13 +76,19 @@ func (c *Config) checkSchemes() error {
 func originOf(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
 	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return u.Scheme + "://" + net.JoinHostPort(text.ToLower(u.Hostname()), port)
+}
+
+// hostPortOf returns the host and port of a URL in one form.
+func hostPortOf(u *url.URL) string {
+	_, hostPort, _ := strings.Cut(originOf(u), "://")
+	return hostPort
 }
 
 // isLoopback reports whether a host is this machine.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return text.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -17,16 +17,17 @@ const endpointRest = 30 * time.Second
 
 // failover chooses the endpoint of each attempt.
 type failover struct {
-	next  http.RoundTripper
-	hosts []string
+	next    http.RoundTripper
+	hosts   []string
+	origins map[string]bool // of the endpoints
 
 	mu      sync.Mutex
 	current int
 	failed  []time.Time // when each failed; zero: it did not
 }
 
-func newFailover(next http.RoundTripper, endpoints []*url.URL) *failover {
-	t := &failover{next: next, failed: make([]time.Time, len(endpoints))}
+func newFailover(next http.RoundTripper, endpoints []*url.URL, origins map[string]bool) *failover {
+	t := &failover{next: next, origins: origins, failed: make([]time.Time, len(endpoints))}
 	for _, u := range endpoints {
 		t.hosts = append(t.hosts, u.Host)
 	}
@@ -35,6 +36,9 @@ func newFailover(next http.RoundTripper, endpoints []*url.URL) *failover {
 }
 
 func (t *failover) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.origins[originOf(req.URL)] {
+		return t.next.RoundTrip(req) // the caller's client follows a redirect
+	}
 	trace := recordOf(req.Context()).Trace
 	for tries := 1; ; tries++ {
 		endpoint := t.choose()

@@ -100,13 +100,16 @@ func (c *credentials) explain(err error) error {
 
 // hintTLS returns what to do about an error of TLS, and whether it is certain that a retry does not help.
 func (c *credentials) hintTLS(err error) (hint string, certain bool) {
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "proxyconnect" {
+		return hintProxy(e)
+	}
 	if _, ok := errors.AsType[*identityError](err); ok {
 		return "", false // says it all
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "to accept this server, use WithRootCAs, WithServerThumbprints or WithServerCommonName", true
 	}
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(e.RecordHeader[:]) == "HTTP/" {
+	if speaksHTTP(err) {
 		return "the server speaks HTTP without TLS, so its endpoint begins with http://", true
 	}
 	// Package tls does not expect this message in TLS 1.3, and its type is not exported. It never sends the
@@ -143,6 +146,12 @@ func (c *credentials) hintTLS(err error) (hint string, certain bool) {
 		return "the server does not accept " + c.describeOwnCertificate(), true
 	}
 	return "", false
+}
+
+// speaksHTTP reports whether a server has answered a handshake of TLS with HTTP.
+func speaksHTTP(err error) bool {
+	e, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && string(e.RecordHeader[:]) == "HTTP/"
 }
 
 // certificateAlerts are the alerts of servers that do not accept the client's certificate, or miss one.

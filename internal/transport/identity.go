@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // A ServerIdentity says by what a server is verified.
@@ -90,8 +92,8 @@ func (id *ServerIdentity) verifyName(leaf *x509.Certificate, others []*x509.Cert
 
 // matches compares names, not hosts, so a wildcard is a name like any other.
 func (n ServerName) matches(c *x509.Certificate) bool {
-	return strings.EqualFold(c.Subject.CommonName, n.Name) ||
-		slices.ContainsFunc(c.DNSNames, func(name string) bool { return strings.EqualFold(name, n.Name) })
+	return text.EqualFold(c.Subject.CommonName, n.Name) ||
+		slices.ContainsFunc(c.DNSNames, func(name string) bool { return text.EqualFold(name, n.Name) })
 }
 
 // identityError is the error of a server that is not the one that the options describe.

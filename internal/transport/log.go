@@ -10,8 +10,9 @@ import (
 
 // logger logs every request when its response begins.
 type logger struct {
-	next http.RoundTripper
-	log  *slog.Logger
+	next    http.RoundTripper
+	log     *slog.Logger
+	secrets *secrets
 }
 
 func (l *logger) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -26,7 +27,7 @@ func (l *logger) RoundTrip(req *http.Request) (*http.Response, error) {
 		slog.String("operation", r.Operation),
 		slog.Int("attempt", r.Attempt),
 		slog.String("method", req.Method),
-		slog.String("endpoint", req.URL.Scheme+"://"+req.URL.Host),
+		slog.String("endpoint", l.secrets.redact(req.URL.Scheme+"://"+req.URL.Host)), // of a redirect, it is text of a server
 		slog.String("request_id", req.Header.Get("X-ServiceFabricRequestId")),
 		slog.Duration("duration", time.Since(start)),
 	}
@@ -36,7 +37,7 @@ func (l *logger) RoundTrip(req *http.Request) (*http.Response, error) {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 		if resp.StatusCode >= http.StatusBadRequest {
 			if code := r.readFailure(resp).Code; code != "" {
-				attrs = append(attrs, slog.String("code", text.OneLine(code)))
+				attrs = append(attrs, slog.String("code", text.OneLine(l.secrets.redactCode(code))))
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -38,6 +39,7 @@ func (s *TLS) config(base *tls.Config) *tls.Config {
 	}
 	if s.Certificate != nil {
 		c.Certificates, c.GetClientCertificate = nil, s.Certificate.forHandshake
+		c.ClientSessionCache = nil // in a session of the caller's, the server knows another certificate
 	}
 	if s.Server.Roots != nil {
 		c.RootCAs = s.Server.Roots
@@ -97,6 +99,7 @@ func newBase() *http.Transport {
 		MaxIdleConnsPerHost: IdleConnsPerHost,
 
 		MaxResponseHeaderBytes: maxHeader,
+		OnProxyConnectResponse: checkTunnel,
 	}
 }
 
@@ -116,7 +119,7 @@ func (c *Config) resolveTransport() (base http.RoundTripper, ours bool, err erro
 			return defaultTransport(), true, nil
 		}
 		t := newBase()
-		t.TLSClientConfig = c.TLS.config(nil)
+		c.TLS.apply(t, nil)
 		return t, true, nil
 	}
 	base = c.HTTPClient.Transport
@@ -135,12 +138,31 @@ func (c *Config) resolveTransport() (base http.RoundTripper, ours bool, err erro
 	case !c.TLS.Allow13 && given.TLSClientConfig != nil && given.TLSClientConfig.MinVersion > tls.VersionTLS12:
 		return nil, false, errors.New("WithHTTPClient: the transport requires TLS 1.3, which needs WithTLS13")
 	}
-	t := given.Clone()
-	t.TLSClientConfig = c.TLS.config(given.TLSClientConfig)
-	t.Protocols = http1() // whatever else asks for HTTP/2
+	t := copyTransport(given)
+	c.TLS.apply(t, given.TLSClientConfig)
 	if t.IdleConnTimeout == 0 {
 		// Nothing else can close the connections of this clone.
 		t.IdleConnTimeout = idleTimeout
 	}
 	return t, true, nil
+}
+
+// copyTransport returns a copy of a transport for HTTP/1.1 only, without its TLS configuration. Its Clone would
+// set up HTTP/2 in the original, and change the TLS configuration of the caller for that.
+func copyTransport(given *http.Transport) *http.Transport {
+	if given == http.DefaultTransport {
+		// Somebody else may use it for the first time now, which sets up the same. Clone waits for that.
+		given = given.Clone()
+	}
+	t := new(http.Transport)
+	from, to := reflect.ValueOf(given).Elem(), reflect.ValueOf(t).Elem()
+	for i := range from.NumField() {
+		if from.Type().Field(i).IsExported() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	t.ProxyConnectHeader = t.ProxyConnectHeader.Clone()
+	t.Protocols = http1() // whatever else asks for HTTP/2
+	t.HTTP2, t.TLSNextProto, t.TLSClientConfig = nil, nil, nil
+	return t
 }

@@ -26,7 +26,8 @@ const tokenMargin = 2 * time.Minute
 
 // A tokenCache keeps the token of a source. One call at a time asks the source for another.
 type tokenCache struct {
-	source TokenSource
+	source  TokenSource
+	secrets *secrets
 
 	mu    sync.Mutex
 	token Token      // no Value: there is none
@@ -86,7 +87,7 @@ func (c *tokenCache) run(ctx context.Context, call *tokenCall) {
 	}
 	if err != nil {
 		// The source itself knows what to retry.
-		call.err = &nonRetriableError{fmt.Errorf("the token source: %w", text.Redact(err))}
+		call.err = &nonRetriableError{fmt.Errorf("the token source: %w", c.secrets.redactError(text.Redact(err)))}
 		call.canceled = ctx.Err() != nil
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"sync/atomic"
 
 	"github.com/servicefabric-go/backup/internal/text"
 )
@@ -53,6 +54,9 @@ func New(c *Config) (*Transport, error) {
 		credentials.ours = true
 		credentials.idle, _ = base.(interface{ CloseIdleConnections() })
 	}
+	if t, ok := base.(*http.Transport); ok {
+		credentials.proxy = t.Proxy
+	}
 	if err == nil && c.Middleware != nil {
 		if base = c.Middleware(base); base == nil {
 			err = errors.New("WithMiddleware: the function returned nil")
@@ -73,13 +77,13 @@ func New(c *Config) (*Transport, error) {
 //	  - The retry makes attempts. Each of them chooses an endpoint.
 //	  - The log is below everything that sends requests, so it shows what is really sent.
 func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
-	next := http.RoundTripper(checkedTransport{base})
+	next := http.RoundTripper(checkedTransport{base, &credentials.secrets})
 	if c.Logger != nil {
-		next = &logger{next, c.Logger}
+		next = &logger{next, c.Logger, &credentials.secrets}
 	}
 	next = &authenticator{next, credentials}
 	if len(c.Endpoints) > 1 {
-		next = newFailover(next, c.Endpoints)
+		next = newFailover(next, c.Endpoints, credentials.origins)
 	}
 	next = &retrier{next, c.Retry, c.NonRetriableCodes}
 
@@ -90,11 +94,7 @@ func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
 	if client.CheckRedirect == nil && client.Jar == nil && client.Timeout == 0 {
 		return bareClient{next}
 	}
-	if client.CheckRedirect == nil {
-		// The gateway never redirects. Something else that does must not get a request that may hold
-		// the password of a storage. The redirect itself becomes the error.
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
+	client.CheckRedirect = c.checkRedirect(client.CheckRedirect, credentials)
 	client.Transport = next
 	return &client
 }
@@ -105,18 +105,30 @@ type bareClient struct{ transport http.RoundTripper }
 
 func (c bareClient) Do(req *http.Request) (*http.Response, error) { return c.transport.RoundTrip(req) }
 
-// checkedTransport holds a transport to what the chain relies on: a response with a body, or an error.
-type checkedTransport struct{ next http.RoundTripper }
+// checkedTransport holds a transport to what the chain relies on: a response with a body that ends with the
+// context of the request, or an error. Neither an error nor that of reading the body repeats a secret.
+type checkedTransport struct {
+	next    http.RoundTripper
+	secrets *secrets
+}
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, t.secrets.redactError(err)
 	case resp == nil:
 		return nil, errors.New("the transport returned neither a response nor an error")
 	case resp.Body == nil:
 		resp.Body = http.NoBody
+	case resp.StatusCode < http.StatusOK:
+		// The body of a 101 is the connection itself, whose reads no context ends.
+		if err := closeWithin(req.Context(), resp.Body); err != nil {
+			return nil, err
+		}
+		resp.Body, resp.ContentLength = http.NoBody, 0
+	case resp.Body != http.NoBody && t.secrets.list() != nil:
+		resp.Body = &redactedBody{resp.Body, t.secrets}
 	}
 	return resp, nil
 }
@@ -129,6 +141,7 @@ type Call struct {
 	Single    bool       // the caller retries itself, so this is one attempt
 	Whole     int64      // read the body of a success into memory, at most so many bytes and one more; 0: the caller streams it
 	Trace     *ConnTrace // records what was sent; nil: not needed
+	Secrets   []string   // what the request holds that no text may repeat; kept for later calls, too
 }
 
 // record is a call on its way through the chain. It is the one value that this package keeps in contexts.
@@ -136,7 +149,8 @@ type record struct {
 	Call
 
 	response *http.Response
-	failure  *Failure // what response says
+	failure  *Failure                // what response says
+	proxy    atomic.Pointer[url.URL] // that the transport has chosen; nil: none
 }
 
 type recordKey struct{}
@@ -164,7 +178,8 @@ func CallFromContext(ctx context.Context) (Call, bool) {
 
 // Do sends a request. A response with a status of call.Want is returned, and its caller closes its body. A
 // response with any other status is the error *[Failure]. Any other error has a text of one line, without
-// the URL of the request; if the context has ended it is that of [ContextError].
+// the URL of the request; if the context has ended it is that of [ContextError]. No error has a token or
+// one of call.Secrets in its text.
 //
 // A GET is retried as the policy says. Other requests are sent once, except that they go on to the next
 // endpoint if nothing was sent.
@@ -175,6 +190,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	if call.Trace == nil && t.failover {
 		call.Trace = new(ConnTrace)
 	}
+	t.credentials.secrets.add(call.Secrets...)
 	r := &record{Call: call}
 	sending := withRecord(ctx, r)
 	if call.Trace != nil {
@@ -182,17 +198,19 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 	}
 	resp, err := t.client.Do(req.WithContext(sending))
 	if err != nil {
-		if resp != nil { // the caller's CheckRedirect refused a redirect
-			err = &nonRetriableError{err}
-		}
-		return nil, CallError(ctx, err)
+		return nil, t.RedactError(CallError(ctx, err))
 	}
-	if slices.Contains(call.Want, resp.StatusCode) {
+	if req.Method != http.MethodGet && wasRedirected(resp) {
+		closeBody(resp)
+		return nil, errors.New("the transport has followed a redirect, so the response says nothing about the request")
+	}
+	if slices.Contains(call.Want, resp.StatusCode) && resp.StatusCode >= http.StatusOK {
 		return resp, nil
 	}
 	defer closeBody(resp)
 	failure := r.readFailure(resp)
 	failure.Hint = t.credentials.hint(resp, failure)
+	failure.Code, failure.Message = t.RedactCode(failure.Code), t.Redact(failure.Message)
 	if resp.StatusCode < http.StatusBadRequest && failure.Message == "" {
 		// It comes from a proxy, or is a page to sign in: the gateway has no such response.
 		failure.Message = fmt.Sprintf("expected status %d", call.Want[0])

@@ -72,7 +72,8 @@ func (c *Client) backup(ctx context.Context, partition uuid.UUID, opts *BackupOp
 // encodedBackup is a BackupOptions as it is sent.
 type encodedBackup struct {
 	timeout *generated.BackupTimeout
-	body    []byte // nil: there are no options
+	body    []byte   // nil: there are no options
+	secrets []string // in the body
 }
 
 // encodeBackup checks the options and encodes them.
@@ -95,6 +96,7 @@ func encodeBackup(opts *BackupOptions) (e encodedBackup, err error) {
 		if body, err = appendStorage(append(body, `"BackupStorage":`...), opts.Storage); err != nil {
 			return e, err
 		}
+		e.secrets = storageSecrets(opts.Storage)
 	}
 	e.body = append(body, '}')
 	if len(e.body) > maxBody {

@@ -12,7 +12,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/transport"
 )
 
-// WithClientCertificate sends a certificate to a gateway that asks for one. Of this option,
+// WithClientCertificate sends a certificate to a gateway that asks for one, and not to a proxy. Of this option,
 // [WithClientCertificateFiles] and [WithPFX] the last one counts.
 func WithClientCertificate(certificate tls.Certificate) Option {
 	return withCertificate("WithClientCertificate", func() (*transport.ClientCertificate, error) {
@@ -54,7 +54,9 @@ func withCertificate(option string, read func() (*transport.ClientCertificate, e
 	})
 }
 
-// WithRootCAs trusts the given authorities instead of those of the system. A copy is taken.
+// WithRootCAs trusts the given authorities instead of those of the system. A copy is taken. A proxy whose URL
+// begins with https:// is verified by them, too, unless the transport of [WithHTTPClient] has RootCAs of its
+// own.
 func WithRootCAs(roots *x509.CertPool) Option {
 	return optionFunc(func(s *settings) error {
 		if roots == nil {
@@ -72,7 +74,7 @@ func WithRootCAs(roots *x509.CertPool) Option {
 // Only the thumbprint and the validity period of the certificate are checked, neither its issuer nor its
 // names. This option and [WithServerCommonName] replace the usual check, which requires the host of the
 // endpoint in the certificate. Given both, or one of them several times, a server is accepted if one of
-// them accepts it.
+// them accepts it. A proxy is verified by its host, as usual.
 func WithServerThumbprints(thumbprints ...string) Option {
 	return optionFunc(func(s *settings) error {
 		parsed, err := transport.ParseThumbprints(thumbprints)
@@ -139,7 +141,7 @@ type Token struct {
 // response, a 403 without a body, the source is called again, and a request that only reads is sent
 // once more. A source that caches tokens should not return expired ones.
 //
-// Tokens are sent to the endpoints only, and over http only to this machine.
+// Tokens are sent to the endpoints only, and over http only to this machine and not through a proxy.
 func WithTokenSource(source TokenSource) Option {
 	return optionFunc(func(s *settings) error {
 		if source == nil {

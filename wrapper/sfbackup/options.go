@@ -30,17 +30,23 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 
 // WithHTTPClient sends requests through a copy of the given client, with its transport, cookie jar and
 // timeout. The timeout limits a whole call, its retries and their delays included, and the transfer of a
-// list; contexts limit time more precisely. Redirects are not followed unless the client has a
-// CheckRedirect. The transport must not send a request that starts a backup more than once, as some
-// retrying transports do.
+// list; contexts limit time more precisely. The transport must not send a request that starts a backup more
+// than once, as some retrying transports do, and must not follow redirects itself.
+//
+// Redirects are not followed unless the client has a CheckRedirect that allows them. Whatever it allows, a
+// request that starts a backup is never redirected. Other requests are redirected to another host, port or
+// scheme than those of the endpoints only if the endpoints begin with http:// and the client has no tokens.
+// A redirect that is not followed is an [*APIError].
 //
 // Without this option all clients share a transport with HTTP/1.1, which is what the gateway of a cluster
 // speaks, and the proxy of the environment.
 //
 // The options about certificates, and [WithTLS13], need a transport that is an *http.Transport or nil.
-// Requests then go through a clone of it with HTTP/1.1 only and TLS 1.2 at most, in which the options
-// replace what its TLSClientConfig says about the same. Idle connections of the clone are closed after its
-// IdleConnTimeout, or after 90 s if it has none.
+// Requests then go through a copy of it with HTTP/1.1 only and TLS 1.2 at most, in which the options replace
+// what its TLSClientConfig says about the same; one about the client certificate also its ClientSessionCache.
+// Idle connections of the copy are closed after its IdleConnTimeout, or after 90 s if it has none. The original
+// is not changed. It may be in use while NewClient copies it, but not for the first time if it speaks HTTP/2,
+// because that use sets its fields.
 func WithHTTPClient(client *http.Client) Option {
 	return optionFunc(func(s *settings) error {
 		if client == nil {
@@ -103,7 +109,7 @@ func WithRetry(policy RetryPolicy) Option {
 
 // WithLogger logs every attempt of a request at level debug when its response begins: the operation,
 // attempt, status, duration, endpoint and request id, and the code of an error. Queries, headers and bodies
-// are never logged.
+// are never logged. Where the text of an error repeats a secret that was sent, it has "[redacted]" instead.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(s *settings) error {
 		if logger == nil {

@@ -120,7 +120,7 @@ func isRefusedStart(f *transport.Failure) bool {
 		return true
 	}
 	switch f.StatusCode {
-	case http.StatusRequestTimeout:
+	case http.StatusRequestTimeout, http.StatusSeeOther:
 		return false
 	case http.StatusNotImplemented:
 		return true

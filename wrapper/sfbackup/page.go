@@ -132,7 +132,7 @@ func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, er
 		err = errRepeatedToken
 	}
 	if err != nil && !errors.Is(err, errStopped) {
-		err = fmt.Errorf("sfbackup: %s: %w", l.operation, transport.CallError(ctx, err))
+		err = fmt.Errorf("sfbackup: %s: %w", l.operation, l.client.transport.RedactError(transport.CallError(ctx, err)))
 	}
 	return next, body.broken(ctx, err), err
 }

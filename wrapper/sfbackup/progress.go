@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,10 @@ const (
 	BackupStateFailure    BackupState = "Failure"          // final
 	BackupStateTimeout    BackupState = "Timeout"          // final; the backup may be completed all the same
 )
+
+var knownStates = []BackupState{
+	BackupStateInvalid, BackupStateAccepted, BackupStateInProgress, BackupStateSuccess, BackupStateFailure, BackupStateTimeout,
+}
 
 // Final reports whether a backup has ended: with success, failure or a timeout.
 func (s BackupState) Final() bool {
@@ -107,9 +112,17 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	}
 	p := poll{retryAfter: transport.RetryAfter(resp)}
 	if p.progress, err = decodeProgress(body); err != nil {
-		p.err = fmt.Errorf("sfbackup: %s: %w", operationProgress, err)
+		p.err = fmt.Errorf("sfbackup: %s: %w", operationProgress, c.transport.RedactError(err))
 		// What is no progress comes from something on the way, a page for maintenance for example.
 		p.transient = !errors.Is(err, ErrNoBackup) && !errors.Is(err, errEmptyProgress)
+		return p
+	}
+	if state := &p.progress.BackupState; !slices.Contains(knownStates, *state) { // a password may be a word
+		*state = BackupState(c.transport.Redact(string(*state)))
+	}
+	if failure := p.progress.FailureError; failure != nil {
+		// A storage that is refused may be quoted.
+		failure.Code, failure.Message = ErrorCode(c.transport.RedactCode(string(failure.Code))), c.transport.Redact(failure.Message)
 	}
 	return p
 }

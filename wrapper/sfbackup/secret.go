@@ -1,11 +1,14 @@
 package sfbackup
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A Secret is a connection string, a password or a token. Its value is not printed, logged or marshalled as
@@ -74,3 +77,31 @@ func printStorage(w io.Writer, s BackupStorage) {
 	}
 	fmt.Fprint(w, "}")
 }
+
+// storageSecrets returns what no text may repeat of a storage: its secrets or, of an unknown kind, all its longer
+// strings.
+func storageSecrets(s BackupStorage) (secrets []string) {
+	if unknown, ok := s.(*UnknownStorage); ok {
+		dec := jsontext.NewDecoder(bytes.NewReader(unknown.Raw), jsontext.AllowDuplicateNames(true))
+		for {
+			token, err := dec.ReadToken()
+			if err != nil {
+				return secrets
+			}
+			if kind, n := dec.StackIndex(dec.StackDepth()); token.Kind() == '"' && (kind != '{' || n%2 == 0) && len(token.String()) >= minUnknownSecret {
+				secrets = append(secrets, token.String())
+			}
+		}
+	}
+	v := reflect.ValueOf(s).Elem()
+	for i := range v.NumField() {
+		if secret, ok := v.Field(i).Interface().(Secret); ok {
+			secrets = append(secrets, string(secret))
+		}
+	}
+	return secrets
+}
+
+// minUnknownSecret is the length from which a string of an unknown storage may be a secret. Shorter ones are words
+// that many texts have.
+const minUnknownSecret = 8

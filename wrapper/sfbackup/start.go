@@ -97,7 +97,7 @@ func (s *start) attempt(ctx context.Context) (done bool, wait time.Duration, err
 		return true, 0, fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
 	}
 	resp, err := s.client.send(ctx, req, transport.Call{
-		Operation: operationBackup, Want: wantAccepted, Attempt: s.attempts, Trace: trace,
+		Operation: operationBackup, Want: wantAccepted, Attempt: s.attempts, Trace: trace, Secrets: s.secrets,
 	})
 	if err == nil {
 		// A 202 has no body. If there is one all the same, it is not waited for.

@@ -374,16 +374,16 @@ func TestTokenStaysWithTheCluster(t *testing.T) {
 			}),
 			sfbackup.WithHTTPClient(&http.Client{
 				CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
-				Transport: noBackupBefore(roundTripper(func(req *http.Request) (*http.Response, error) {
+				Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 					sent = append(sent, req.URL.Host+" "+req.Header.Get("Authorization"))
 					if len(sent) == 1 {
 						return canned{status: "307 Temporary Redirect", header: http.Header{"Location": {location}}}.response(req), nil
 					}
-					return canned{status: "202 Accepted"}.response(req), nil
-				})),
+					return ok("null").response(req), nil
+				}),
 			}))
-		err := client.BackupPartition(t.Context(), partition1, nil)
-		if follows != (err == nil) || !follows && !strings.Contains(err.Error(), "which is not shown the credentials") {
+		_, err := client.BackupProgress(t.Context(), partition1)
+		if follows != errors.Is(err, sfbackup.ErrNoBackup) || !follows && !strings.Contains(err.Error(), "redirects are not followed") {
 			t.Errorf("%s: got %v", location, err)
 		}
 		want := 1
