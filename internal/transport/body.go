@@ -42,7 +42,7 @@ func (b *bufferedBody) Read(p []byte) (int, error) {
 
 func (*bufferedBody) Close() error { return nil }
 
-// WholeBody returns the body of a response to a call with a Whole, and closes it. It makes no copy where it can.
+// WholeBody returns the whole body of a response to a call with a Whole, if possible without a copy, and closes it.
 func WholeBody(resp *http.Response) ([]byte, error) {
 	if b, ok := resp.Body.(*bufferedBody); ok {
 		return b.data, b.err

@@ -15,7 +15,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// A ClientCertificate is a client certificate with its private key, and where to read it again.
+// A ClientCertificate is a client certificate with its private key, and the files to read it from again.
 type ClientCertificate struct {
 	files []string // none: it was given as a value
 	parse func(contents [][]byte) (tls.Certificate, error)
@@ -36,14 +36,15 @@ func NewClientCertificate(certificate tls.Certificate) (*ClientCertificate, erro
 	return &ClientCertificate{loaded: checked}, nil
 }
 
-// ReadClientCertificate reads a certificate and its key from files in PEM, now and when they change.
+// ReadClientCertificate reads a certificate and its key from files in PEM. They are read again after they have
+// changed.
 func ReadClientCertificate(certFile, keyFile string) (*ClientCertificate, error) {
 	return readCertificateFiles([]string{certFile, keyFile}, func(contents [][]byte) (tls.Certificate, error) {
 		return tls.X509KeyPair(contents[0], contents[1])
 	})
 }
 
-// ReadPFX reads a certificate and its key from a file in PKCS #12, now and when it changes.
+// ReadPFX reads a certificate and its key from a file in PKCS #12. It is read again after it has changed.
 func ReadPFX(path, password string) (*ClientCertificate, error) {
 	return readCertificateFiles([]string{path}, func(contents [][]byte) (tls.Certificate, error) {
 		return parsePFX(contents[0], password)

@@ -12,7 +12,7 @@ import (
 )
 
 // ParseEndpoint checks an endpoint and returns it with a trailing slash, as the request builders need it.
-// Its errors do not repeat the endpoint, which may hold a secret just where it is wrong.
+// Its errors do not repeat the endpoint, because the invalid part may be a secret.
 func ParseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	switch {

@@ -9,15 +9,15 @@ import (
 	"github.com/servicefabric-go/backup/internal/text"
 )
 
-// A Failure is a response that is not a success.
+// A Failure is a response with a status that its Call does not want.
 type Failure struct {
 	StatusCode int
 	Code       string        // of the error; "" if the response has none
 	Message    string        // as the server has it, of any form and length
 	Hint       string        // what to do about it; "" if there is nothing to say
 	RetryAfter time.Duration // what the server asks for; 0: nothing
-	Cut        bool          // the body broke off, so a code may be missing
-	Retriable  bool          // it is a matter of time
+	Cut        bool          // the body is incomplete, so a code may be missing
+	Retriable  bool          // it is transient
 
 	refused bool // the gateway does not know the client
 }

@@ -2,18 +2,14 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"time"
-
-	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // RetryPolicy says how often and when a request is sent again. Checked fills in the defaults.
@@ -42,8 +38,9 @@ func (p RetryPolicy) Checked() (RetryPolicy, error) {
 	return p, err
 }
 
-// DelayRange returns the range of a delay that doubles, with the defaults for what is zero. A default gives
-// way to the other end of the range if that is set.
+// DelayRange returns the limits of a delay that doubles from shortest to longest. A zero limit gets its default,
+// but a default never crosses the other limit if that is set. It is an error if a limit is negative, or if
+// shortest is longer than longest.
 func DelayRange(shortest, longest, defaultShortest, defaultLongest time.Duration) (lower, upper time.Duration, err error) {
 	switch {
 	case shortest < 0 || longest < 0:
@@ -75,8 +72,8 @@ func (p RetryPolicy) Delay(attempts int) time.Duration {
 	return rand.N(longest + 1) //nolint:gosec // jitter is no secret
 }
 
-// Backoff returns the delay after the given number of attempts, longer if the server asks for it. It reports
-// false if the context ends before the delay does.
+// Backoff returns the delay before the next attempt, after the given number of attempts: a random one, or
+// retryAfter if that is longer. It reports false if the deadline of the context comes first.
 func (p RetryPolicy) Backoff(ctx context.Context, attempts int, retryAfter time.Duration) (time.Duration, bool) {
 	delay := max(p.Delay(attempts), retryAfter)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
@@ -191,48 +188,6 @@ var errAttemptTimeout = fmt.Errorf("no response within the timeout of an attempt
 func attemptTimedOut(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), errAttemptTimeout)
 }
-
-// nonRetriableError is an error that neither another attempt nor another endpoint changes.
-type nonRetriableError struct{ error }
-
-func (e *nonRetriableError) Unwrap() error { return e.error }
-
-// NonRetriable returns the error within err that neither another attempt nor another endpoint changes; nil
-// if there is none.
-func NonRetriable(err error) error {
-	e, ok := errors.AsType[*nonRetriableError](err)
-	if !ok {
-		return nil
-	}
-	return text.Redact(e)
-}
-
-// IsRetriable reports whether another attempt may succeed. What is not known is retriable.
-func IsRetriable(err error) bool {
-	if f, ok := errors.AsType[*Failure](err); ok {
-		return f.Retriable
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || NonRetriable(err) != nil {
-		return false
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok { // the server speaks no TLS
-		return false
-	}
-	dns, ok := errors.AsType[*net.DNSError](err)
-	return !ok || !dns.IsNotFound
-}
-
-// transientCodes are the errors of a cluster that is reconfiguring or overloaded.
-var transientCodes = []string{
-	"FABRIC_E_TIMEOUT", "FABRIC_E_NOT_PRIMARY",
-	"FABRIC_E_COMMUNICATION_ERROR", "FABRIC_E_NO_WRITE_QUORUM", "FABRIC_E_NOT_READY", "FABRIC_E_OBJECT_CLOSED",
-	"FABRIC_E_SERVICE_OFFLINE", "FABRIC_E_SERVICE_TOO_BUSY", "FABRIC_E_RECONFIGURATION_PENDING",
-	"FABRIC_E_GATEWAY_NOT_REACHABLE", "FABRIC_E_OPERATION_NOT_COMPLETE", "FABRIC_E_REPLICATION_QUEUE_FULL",
-	"FABRIC_E_CONNECTION_CLOSED_BY_REMOTE_END", "E_ABORT",
-}
-
-// IsTransientCode reports whether an error code is one of a cluster that is reconfiguring or overloaded.
-func IsTransientCode(code string) bool { return slices.Contains(transientCodes, code) }
 
 // isTransient reports whether a failure is a matter of time: by its code if that is known, because the
 // layers of a cluster give the same code different statuses, and else by its status.

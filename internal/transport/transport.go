@@ -14,23 +14,20 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"slices"
-	"sync/atomic"
-
-	"github.com/servicefabric-go/backup/internal/text"
 )
 
 // Config is what a [Transport] is made of. New changes nothing that it refers to.
 type Config struct {
-	Endpoints  []*url.URL   // of one cluster, from ParseEndpoint; the paths of requests begin with theirs
-	HTTPClient *http.Client // nil: none of the caller's
+	Endpoints  []*url.URL   // of one cluster, from ParseEndpoint; the URL of each request begins with that of the first one
+	HTTPClient *http.Client // nil: a transport of this package is used
 	Logger     *slog.Logger // nil: none
-	Retry      RetryPolicy
+	Retry      RetryPolicy  // New fills in the defaults
 	TLS        TLS
 	Tokens     TokenSource // nil: none
 
 	// NonRetriableCodes are error codes that a retry does not change, whatever their status is.
 	NonRetriableCodes []string
-	// Middleware wraps the transport below everything else; nil is none.
+	// Middleware wraps the transport itself, below retries, endpoints, credentials and log; nil is none.
 	Middleware func(http.RoundTripper) http.RoundTripper
 }
 
@@ -48,6 +45,7 @@ type doer interface {
 
 // New returns a transport. It sends nothing. All mistakes in the configuration are reported at once, joined.
 func New(c *Config) (*Transport, error) {
+	policy, policyErr := c.Retry.Checked()
 	credentials := newCredentials(c)
 	base, ours, err := c.resolveTransport()
 	if ours {
@@ -62,10 +60,10 @@ func New(c *Config) (*Transport, error) {
 			err = errors.New("WithMiddleware: the function returned nil")
 		}
 	}
-	if err := errors.Join(checkEndpoints(c.Endpoints), c.checkSchemes(), err); err != nil {
+	if err := errors.Join(checkEndpoints(c.Endpoints), c.checkSchemes(), policyErr, err); err != nil {
 		return nil, err
 	}
-	return &Transport{client: c.chain(base, credentials), credentials: credentials, failover: len(c.Endpoints) > 1}, nil
+	return &Transport{client: c.chain(base, credentials, policy), credentials: credentials, failover: len(c.Endpoints) > 1}, nil
 }
 
 // chain builds the chain that each request passes in this order, and its response in reverse:
@@ -76,7 +74,7 @@ func New(c *Config) (*Transport, error) {
 //	    has a timeout, which then limits all attempts and delays together.
 //	  - The retry makes attempts. Each of them chooses an endpoint.
 //	  - The log is below everything that sends requests, so it shows what is really sent.
-func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
+func (c *Config) chain(base http.RoundTripper, credentials *credentials, policy RetryPolicy) doer {
 	next := http.RoundTripper(checkedTransport{base, &credentials.secrets})
 	if c.Logger != nil {
 		next = &logger{next, c.Logger, &credentials.secrets}
@@ -85,7 +83,7 @@ func (c *Config) chain(base http.RoundTripper, credentials *credentials) doer {
 	if len(c.Endpoints) > 1 {
 		next = newFailover(next, c.Endpoints, credentials.origins)
 	}
-	next = &retrier{next, c.Retry, c.NonRetriableCodes}
+	next = &retrier{next, policy, c.NonRetriableCodes}
 
 	client := http.Client{}
 	if c.HTTPClient != nil {
@@ -133,56 +131,13 @@ func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// A Call says what a request is for and how its response is to be treated.
-type Call struct {
-	Operation string     // the name of the operation, for logs and middleware
-	Want      []int      // the statuses of a success
-	Attempt   int        // the number of the attempt, from 1, of a caller that retries itself; 0 is 1
-	Single    bool       // the caller retries itself, so this is one attempt
-	Whole     int64      // read the body of a success into memory, at most so many bytes and one more; 0: the caller streams it
-	Trace     *ConnTrace // records what was sent; nil: not needed
-	Secrets   []string   // what the request holds that no text may repeat; kept for later calls, too
-}
-
-// record is a call on its way through the chain. It is the one value that this package keeps in contexts.
-type record struct {
-	Call
-
-	response *http.Response
-	failure  *Failure                // what response says
-	proxy    atomic.Pointer[url.URL] // that the transport has chosen; nil: none
-}
-
-type recordKey struct{}
-
-func withRecord(ctx context.Context, r *record) context.Context {
-	return context.WithValue(ctx, recordKey{}, r)
-}
-
-// recordOf returns the record of a request that Do has sent.
-func recordOf(ctx context.Context) *record {
-	if r, ok := ctx.Value(recordKey{}).(*record); ok {
-		return r
-	}
-	return &record{}
-}
-
-// CallFromContext returns the call that the context of a request belongs to.
-func CallFromContext(ctx context.Context) (Call, bool) {
-	r, ok := ctx.Value(recordKey{}).(*record)
-	if !ok {
-		return Call{}, false
-	}
-	return r.Call, true
-}
-
 // Do sends a request. A response with a status of call.Want is returned, and its caller closes its body. A
 // response with any other status is the error *[Failure]. Any other error has a text of one line, without
 // the URL of the request; if the context has ended it is that of [ContextError]. No error has a token or
 // one of call.Secrets in its text.
 //
-// A GET is retried as the policy says. Other requests are sent once, except that they go on to the next
-// endpoint if nothing was sent.
+// A GET is retried as the policy says, unless call.Single is set. Other requests are sent once, except that they
+// go on to the next endpoint if nothing was sent.
 func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http.Response, error) {
 	if call.Attempt == 0 {
 		call.Attempt = 1
@@ -219,27 +174,4 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, call Call) (*http
 		}
 	}
 	return nil, failure
-}
-
-// CallError returns the error of a call that failed without a response, or while its response was read.
-func CallError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		// The call failed because its caller gave up.
-		err = ContextError(ctx)
-	}
-	// A URL holds continuation tokens and can be long; the operation says more.
-	if u, ok := err.(*url.Error); ok { //nolint:errorlint // that of an http.Client, and none below it
-		err = u.Err
-	}
-	return text.Redact(err)
-}
-
-// ContextError says why a context has ended, so that errors.Is finds both the cause that its owner gave and
-// the plain context error.
-func ContextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/transport"
 )
 
-// WithClientCertificate sends a certificate to a gateway that asks for one, and not to a proxy. Of this option,
-// [WithClientCertificateFiles] and [WithPFX] the last one counts.
+// WithClientCertificate sends a certificate to a gateway that asks for one, and not to a proxy. If several of
+// WithClientCertificate, [WithClientCertificateFiles] and [WithPFX] are given, the last one is used.
 func WithClientCertificate(certificate tls.Certificate) Option {
 	return withCertificate("WithClientCertificate", func() (*transport.ClientCertificate, error) {
 		return transport.NewClientCertificate(certificate)
@@ -24,10 +24,10 @@ func WithClientCertificate(certificate tls.Certificate) Option {
 // followed by those of its issuers if the cluster does not have them, and its private key, which must
 // not be encrypted. Both may be in the same file.
 //
-// The files are read at once, and again by the first connection after one of them has changed. If they
-// cannot be read then, or do not belong together because they are being written, the previous certificate
-// stays in use. A connection keeps its certificate until the gateway refuses it or it has been idle for a
-// while.
+// NewClient reads the files. They are read again for the first connection after one of them has changed. If
+// they cannot be read then, or do not belong together because they are being written, the previous certificate
+// stays in use. A connection keeps its certificate until the gateway refuses the certificate, or until the
+// connection is closed because it was idle.
 func WithClientCertificateFiles(certFile, keyFile string) Option {
 	return withCertificate("WithClientCertificateFiles", func() (*transport.ClientCertificate, error) {
 		return transport.ReadClientCertificate(certFile, keyFile)
@@ -135,11 +135,13 @@ type Token struct {
 }
 
 // WithTokenSource sends a bearer token with every request. A token is reused until two minutes before it
-// expires. Calls that need a new one at the same time share it.
+// expires. If several calls need a new token at the same time, the source is called once for all of them. Its
+// error ends the call; the source itself has to retry.
 //
-// The gateway does not say that a token has expired: it asks for a client certificate. So after that
-// response, a 403 without a body, the source is called again, and a request that only reads is sent
-// once more. A source that caches tokens should not return expired ones.
+// The gateway does not report that a token has expired. It responds with a 403 without a body, as if a client
+// certificate were missing. After such a response the source is called again, and a request that only reads is
+// sent once more; a request that starts a backup fails with that 403. A source that caches tokens should not
+// return expired ones.
 //
 // Tokens are sent to the endpoints only, and over http only to this machine and not through a proxy.
 func WithTokenSource(source TokenSource) Option {

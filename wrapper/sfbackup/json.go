@@ -32,12 +32,12 @@ func (p *Progress) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the backup in the form of the documentation. It leaves out empty strings, zero UUIDs,
-// that of the partition included, a zero CreationTimeUTC, a zero Epoch, an LSN of 0 and a nil
+// MarshalJSON writes the backup in the form of the documentation. It leaves out empty strings, zero UUIDs
+// (also the ID of the partition), a zero CreationTimeUTC, a zero Epoch, an LSN of 0 and a nil
 // PartitionInformation. An Epoch that is written has both its numbers, an [Int64RangePartition] has both its
 // keys and a [NamedPartition] has its name, even if they are 0 or empty. A nil FailureError is written as
-// null. An [UnknownPartition] is written as its Raw JSON; without Raw it is left out if it has no RawKind, and
-// an error if it has an unknown one.
+// null. An [UnknownPartition] is written as its Raw JSON. If Raw is empty, it is left out if RawKind is empty
+// too, and an error if RawKind is a kind that this package does not know.
 func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup(&b), wire.Tolerant) }
 
 // UnmarshalJSON reads what MarshalJSON writes and what servers send. Unknown properties are ignored. A backup

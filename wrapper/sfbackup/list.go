@@ -17,7 +17,7 @@ import (
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
-// BackupType is what a backup holds. The set is open.
+// BackupType is what a backup contains. Servers may send types that are not listed here.
 type BackupType string
 
 // The backup types of the documentation.
@@ -33,7 +33,7 @@ type Backup struct {
 	ApplicationName         string    // "fabric:/App"
 	ServiceName             ServiceName
 	ServiceManifestVersion  string
-	PartitionInformation    PartitionInformation // never nil
+	PartitionInformation    PartitionInformation // never nil in a list
 	BackupLocation          string               // relative to the root of the storage; its form depends on the storage
 	BackupType              BackupType
 	EpochOfLastBackupRecord Epoch
@@ -44,19 +44,20 @@ type Backup struct {
 
 // ListOptions says which backups to list. A nil or zero ListOptions lists all.
 type ListOptions struct {
-	// Latest lists only the most recent backup of each partition within the range of time.
+	// Latest lists only the most recent backup of each partition within the range of time. Iterators then
+	// read the whole list before they yield the first backup.
 	Latest bool
 	// Since and Until are the range of time, both included; zero is no limit. The server compares
-	// whole seconds, so the client requests a range that is wide enough and leaves out backups outside
-	// the exact one. The time of a backup is that of the server's clock, cut to whole seconds: to find
+	// whole seconds, so the client requests a range that is wide enough and drops the backups outside
+	// the exact range. The time of a backup is that of the server's clock, cut to whole seconds: to find
 	// a backup that was just taken, let Since be a little earlier than its start.
 	Since, Until time.Time
 	// PageSize is how many backups the server puts into one page; with 0 one page has all of them. With
-	// a size, servers of 6.4 answer with CodeInvalidArgument if a page would be empty, because the
-	// storage or the range of time has no more backups. So set it only if you need pages. Memory stays
-	// low without it.
+	// a size, servers of 6.4 fail if a page would be empty, because a storage or the range of time has no
+	// more backups: with CodeInvalidArgument, or with a status of 500. So set it only if you need pages.
+	// Iterators need little memory without it.
 	PageSize int
-	// ContinuationToken is where to go on: that of a Page of the same list. It is opaque.
+	// ContinuationToken continues a list after a Page: it is the token of that page. It is opaque.
 	ContinuationToken string
 }
 
@@ -67,8 +68,8 @@ type Page struct {
 }
 
 // PartitionBackups lists the backups of a partition. Nothing is sent before the loop begins; ranging
-// over the result a second time lists again. An error is the last element. Leaving the loop ends the
-// transfer.
+// over the result a second time lists again. If the list fails, the last element is a zero Backup with the
+// error. Leaving the loop ends the transfer. Options are copied at the call.
 //
 // If a connection breaks, its page is requested again and the loop goes on where it was. It gets each backup as
 // often as without the break, even if the list has changed in between. If a long page has changed too much to

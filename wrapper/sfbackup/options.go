@@ -12,7 +12,8 @@ import (
 	"github.com/servicefabric-go/backup/internal/transport"
 )
 
-// An Option changes a client that [NewClient] makes.
+// An Option configures a Client, see [NewClient]. An invalid argument of an option is an error of NewClient. Of an
+// option that is given several times the last one counts, unless its doc says otherwise.
 type Option interface {
 	apply(*settings) error
 }
@@ -29,8 +30,9 @@ type optionFunc func(*settings) error
 func (f optionFunc) apply(s *settings) error { return f(s) }
 
 // WithHTTPClient sends requests through a copy of the given client, with its transport, cookie jar and
-// timeout. The timeout limits a whole call, its retries and their delays included, and the transfer of a
-// list; contexts limit time more precisely. The transport must not send a request that starts a backup more
+// timeout. The timeout limits a read of the progress and each page of a list, their retries and delays and
+// the transfer of the page included; of a start and of a wait it limits each request. To limit a call, use a
+// context. The transport must not send a request that starts a backup more
 // than once, as some retrying transports do, and must not follow redirects itself.
 //
 // Redirects are not followed unless the client has a CheckRedirect that allows them. Whatever it allows, a
@@ -38,12 +40,12 @@ func (f optionFunc) apply(s *settings) error { return f(s) }
 // scheme than those of the endpoints only if the endpoints begin with http:// and the client has no tokens.
 // A redirect that is not followed is an [*APIError].
 //
-// Without this option all clients share a transport with HTTP/1.1, which is what the gateway of a cluster
-// speaks, and the proxy of the environment.
+// Without this option, the certificate options and [WithTLS13], all clients share a transport with HTTP/1.1,
+// which is what the gateway of a cluster speaks, and the proxy of the environment.
 //
-// The options about certificates, and [WithTLS13], need a transport that is an *http.Transport or nil.
-// Requests then go through a copy of it with HTTP/1.1 only and TLS 1.2 at most, in which the options replace
-// what its TLSClientConfig says about the same; one about the client certificate also its ClientSessionCache.
+// The certificate options and WithTLS13 need a transport that is an *http.Transport or nil. Requests then go
+// through a copy of it with HTTP/1.1 only and, without WithTLS13, TLS 1.2 at most. The options override the
+// corresponding settings of its TLSClientConfig; a client certificate also its ClientSessionCache.
 // Idle connections of the copy are closed after its IdleConnTimeout, or after 90 s if it has none. The original
 // is not changed. It may be in use while NewClient copies it, but not for the first time if it speaks HTTP/2,
 // because that use sets its fields.
@@ -57,10 +59,11 @@ func WithHTTPClient(client *http.Client) Option {
 	})
 }
 
-// WithEndpoints adds endpoints of the same cluster to that of [NewClient], with the same scheme and
-// path. The client begins with a random one and uses it until it fails. It then goes on to another, and
-// does not use the failed one for half a minute. A request that starts a backup goes on only if nothing of
-// it was sent, or when the progress has shown that it did nothing.
+// WithEndpoints adds endpoints of the same cluster to that of [NewClient], with the same scheme and path and
+// different hosts. The client begins with a random endpoint, that of NewClient included, and uses it until a
+// connection to it fails or it responds with 502, 503 or 504. The client then switches to another, and does
+// not use an endpoint whose connection failed for 30 seconds. A request that starts a backup is sent to
+// another endpoint only if nothing of it was sent before, or if the progress has shown that it did nothing.
 func WithEndpoints(endpoints ...string) Option {
 	return optionFunc(func(s *settings) error {
 		var errs []error
@@ -80,19 +83,20 @@ func WithEndpoints(endpoints ...string) Option {
 // response that says that the failure is transient. The zero value is the default. A request that starts a
 // backup is retried only when it is certain that it has not started one, see [Client.BackupPartition].
 type RetryPolicy struct {
-	// MaxAttempts is how often a request is sent at most; 0 is 4, 1 means no retries. A list whose
-	// connection breaks is read on at most MaxAttempts times in a row without progress, and
-	// 8×MaxAttempts times in total.
+	// MaxAttempts is the maximum number of times a request is sent; 0 is 4, 1 means no retries. If
+	// connections break during a list, each page is requested at most MaxAttempts times in a row without
+	// progress, and at most 8×MaxAttempts times in total.
 	MaxAttempts int
-	// MinDelay is the longest delay before the second attempt; 0 is half a second. It doubles with
-	// each further attempt up to MaxDelay; 0 is 10 seconds, or MinDelay if that is longer. Each delay
-	// is random between zero and that, so that clients which failed together do not retry together. A
-	// server that asks for a longer delay by Retry-After gets it, up to five minutes.
+	// Each delay is random, between zero and a limit, so that clients that failed together do not retry
+	// together. MinDelay is the limit before the second attempt (0 means half a second). The limit doubles
+	// with each further attempt, up to MaxDelay (0 means 10 seconds, or MinDelay if that is longer). If the
+	// server asks for a longer delay with Retry-After, the client waits that long, up to five minutes.
 	MinDelay, MaxDelay time.Duration
 	// AttemptTimeout ends an attempt that has no response by then; 0 is no timeout. Use it with care:
 	// the gateway holds a request for up to two minutes while the backup service moves between nodes,
-	// and answers it then. A start that was ended so after something of it was sent may still be in
-	// flight, and is not sent again.
+	// and answers it then. The error of the attempt is os.ErrDeadlineExceeded. If it ends an attempt to
+	// start a backup after any part of the request was sent, the request may still take effect, so it is
+	// not sent again.
 	AttemptTimeout time.Duration
 }
 
@@ -107,7 +111,7 @@ func WithRetry(policy RetryPolicy) Option {
 	})
 }
 
-// WithLogger logs every attempt of a request at level debug when its response begins: the operation,
+// WithLogger logs every attempt of a request at level debug when its response begins or it has failed: the operation,
 // attempt, status, duration, endpoint and request id, and the code of an error. Queries, headers and bodies
 // are never logged. Where the text of an error repeats a secret that was sent, it has "[redacted]" instead.
 func WithLogger(logger *slog.Logger) Option {
@@ -120,11 +124,11 @@ func WithLogger(logger *slog.Logger) Option {
 	})
 }
 
-// WithMiddleware wraps the transport, for traces or measurements: wrap is given the transport and returns
-// what requests are sent through instead. Every attempt passes it as it is sent; [CallFromContext] tells
-// which operation it belongs to. It is meant for the transport that the options about certificates make; a
-// transport of the caller's can be wrapped before [WithHTTPClient]. Given several times, the last one is
-// outermost.
+// WithMiddleware wraps the transport, for traces or measurements: NewClient calls wrap with the transport, which
+// other clients may share, and sends requests through what it returns. That gets every attempt exactly as it
+// is sent; [CallFromContext] tells which operation it belongs to. A transport of your own can also be wrapped
+// before it is given to [WithHTTPClient], but the certificate options need an *http.Transport there. Given
+// several times, the last one is outermost.
 //
 // Requests hold tokens and the passwords of storages, so middleware should not record headers and bodies. It
 // must not send a request that starts a backup more than once: two that are accepted are two backups.
@@ -146,15 +150,15 @@ func WithMiddleware(wrap func(http.RoundTripper) http.RoundTripper) Option {
 	})
 }
 
-// A Call is what a request is sent for.
+// A Call tells for which operation, and in which attempt, a request is sent.
 type Call struct {
 	Operation string // the operation's name in the documentation
 	Attempt   int    // the number of the attempt, from 1
 }
 
 // CallFromContext returns the call that a request belongs to, given the context of the request: for
-// middleware and transports, so that traces and metrics need not parse paths. It reports false for a
-// context of anything else.
+// middleware and transports, so that traces and metrics need not parse paths. It reports false if the
+// context is not that of a request of a [Client].
 func CallFromContext(ctx context.Context) (Call, bool) {
 	call, ok := transport.CallFromContext(ctx)
 	return Call{call.Operation, call.Attempt}, ok
@@ -178,7 +182,7 @@ func WithUserAgent(userAgent string) Option {
 
 // WithTildeServiceID separates the levels of a service name by '~' in the path of a request, as the
 // documentation describes it for version 6.0 and later. The default is '/', which the examples of the
-// documentation use. It is the only form that every server with known source understands.
+// documentation use, and which is the only form that every server with published source understands.
 func WithTildeServiceID() Option {
 	return optionFunc(func(s *settings) error {
 		s.serviceID = ServiceName.tilded
