@@ -95,7 +95,7 @@ func storageSecrets(s BackupStorage) (secrets []string) {
 	}
 	v := reflect.ValueOf(s).Elem()
 	for i := range v.NumField() {
-		if secret, ok := v.Field(i).Interface().(Secret); ok {
+		if secret, ok := reflect.TypeAssert[Secret](v.Field(i)); ok {
 			secrets = append(secrets, string(secret))
 		}
 	}
