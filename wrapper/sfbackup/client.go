@@ -20,8 +20,9 @@ import (
 // with an error.
 const apiVersion = "6.4"
 
-// A Client talks to the HTTP gateway of one cluster. [NewClient] makes it. It is safe for concurrent
-// use and starts no goroutine that outlives a call.
+// A Client talks to the HTTP gateway of one cluster. Create one with [NewClient]; the zero Client cannot be
+// used. It is safe for concurrent use and starts no goroutine that outlives a call, apart from those of
+// net/http for idle connections.
 type Client struct {
 	transport *transport.Transport
 	server    string // where the paths of the API begin, with a trailing slash
@@ -34,12 +35,13 @@ type Client struct {
 	newProgressRequest, newPlainBackupRequest func(context.Context, uuid.UUID) (*http.Request, error)
 }
 
-// NewClient returns a client for the cluster whose HTTP gateway is at endpoint, a URL with a scheme
-// and a host such as "http://localhost:19080". A path is kept, for gateways behind a reverse proxy;
+// NewClient returns a client for the cluster whose HTTP gateway is at endpoint, an http or https URL
+// such as "http://localhost:19080". A path is kept, for gateways behind a reverse proxy;
 // a query, a fragment or user information in it is an error.
 //
-// NewClient sends nothing, and reads no files except those of a client certificate. It reports all
-// mistakes at once, joined.
+// NewClient sends nothing, and reads no files except those of a client certificate. If the endpoint or options
+// are invalid, or do not fit together, the error joins all mistakes as errors.Join does. Certificate options
+// need https endpoints; tokens need them too, except on this machine.
 func NewClient(endpoint string, opts ...Option) (*Client, error) {
 	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed}
 	s.transport.NonRetriableCodes = codeStrings(nonRetriableCodes)

@@ -90,11 +90,11 @@ func WithServerThumbprints(thumbprints ...string) Option {
 }
 
 // WithServerCommonName accepts servers whose certificate has the name as its common name or as one of its
-// DNS names, in any case of letters, and chains to an authority of the system or of [WithRootCAs]. With
-// thumbprints of issuers, one of them has to be that of the certificate which signed the server's, or that
-// of the server's own if that is self-signed.
+// DNS names, ignoring the case of ASCII letters, and chains to an authority of the system or, with [WithRootCAs], to
+// one of the given authorities. If issuer thumbprints are given, one of them must be that of the certificate
+// that signed the server's certificate or, if that is self-signed, its own.
 //
-// How it combines with other options is said at [WithServerThumbprints].
+// See [WithServerThumbprints] for how the two combine.
 func WithServerCommonName(name string, issuerThumbprints ...string) Option {
 	return optionFunc(func(s *settings) error {
 		issuers, err := transport.ParseThumbprints(issuerThumbprints)
@@ -124,7 +124,7 @@ func WithTLS13() Option {
 }
 
 // A TokenSource returns a token of Microsoft Entra ID that can be used now. It is called with the context
-// of the call that needs the token: when there is none yet, when the current one expires, and when the
+// of the call that needs the token: when there is none yet, when less than two minutes of the current one are left, and when the
 // gateway refuses it. It is never called concurrently.
 type TokenSource func(ctx context.Context) (Token, error)
 

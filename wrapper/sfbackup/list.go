@@ -93,9 +93,10 @@ func (c *Client) ServiceBackups(ctx context.Context, service ServiceName, opts *
 	return c.serviceList(service, opts).all(ctx)
 }
 
-// PartitionBackupsPage returns one page of the backups of a partition. To get the next page, set
-// ContinuationToken in the same options. A page may be empty without being the last; with Latest, a
-// partition may be on several pages. [Client.PartitionBackups] handles both. An item without a BackupId is an
+// PartitionBackupsPage returns one page of the backups of a partition. To get the next page, call it
+// again with the same options and the ContinuationToken of the page; the last page has none. A page may be
+// empty without being the last. With Latest, a partition may be on several pages; [Client.PartitionBackups]
+// yields only the most recent backup of each. An item without a BackupId is an
 // error that names it by its index, and there is no page.
 func (c *Client) PartitionBackupsPage(ctx context.Context, partition uuid.UUID, opts *ListOptions) (*Page, error) {
 	return c.partitionList(partition, opts).page(ctx)

@@ -23,7 +23,7 @@ type BackupState string
 
 // The states of the documentation.
 const (
-	BackupStateInvalid    BackupState = "Invalid"          // not a state
+	BackupStateInvalid    BackupState = "Invalid"          // no state; in every enumeration of Service Fabric
 	BackupStateAccepted   BackupState = "Accepted"         // not triggered yet
 	BackupStateInProgress BackupState = "BackupInProgress" // under way
 	BackupStateSuccess    BackupState = "Success"          // final

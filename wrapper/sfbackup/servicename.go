@@ -17,7 +17,9 @@ const serviceScheme = "fabric:/"
 
 // ParseServiceName reads the name of a service with or without its scheme, and with its levels
 // separated by '/' or by '~': "fabric:/CalcApp/CalcService", "CalcApp/CalcService" and
-// "CalcApp~CalcService" are the same. The result is the full name.
+// "CalcApp~CalcService" are the same. The result is the full name. An
+// empty part, a part ".", ".." or "$", and a '?', a backslash, a control character or white space around the name
+// are errors.
 func ParseServiceName(name string) (ServiceName, error) {
 	id := name
 	if len(id) >= len(serviceScheme) && strings.EqualFold(id[:len(serviceScheme)], serviceScheme) {
