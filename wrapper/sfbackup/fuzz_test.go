@@ -134,8 +134,8 @@ func FuzzPage(f *testing.F) {
 // readList reads a page as a list does.
 func readList(t *testing.T, data []byte, receive func(Backup) bool) {
 	t.Helper()
-	body := &pageBody{resp: &http.Response{Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data))}}
-	_, _ = (&pageReader{list: new(list), receive: receive}).readBody(t.Context(), body.buffered())
+	body := transport.NewStream(&http.Response{Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data))})
+	_, _ = (&pageReader{list: new(list), receive: receive}).readBody(t.Context(), body.Buffered())
 }
 
 // addHostileBodies adds bodies that cost a decoder the most for their length.

@@ -121,20 +121,20 @@ func (r *pageReader) readOnce(ctx context.Context) (next string, broken bool, er
 	if err != nil {
 		return "", false, fmt.Errorf("sfbackup: %s: %w", l.operation, err)
 	}
-	resp, err := l.client.do(ctx, req, transport.Call{Operation: l.operation, Want: wantOK}) //nolint:bodyclose // pageBody closes it
+	resp, err := l.client.do(ctx, req, transport.Call{Operation: l.operation, Want: wantOK}) //nolint:bodyclose // the stream closes it
 	if err != nil {
 		return "", false, err
 	}
-	body := &pageBody{resp: resp}
-	defer body.close()
-	next, err = r.readBody(ctx, body.buffered())
+	body := transport.NewStream(resp)
+	defer body.Close()
+	next, err = r.readBody(ctx, body.Buffered())
 	if err == nil && next == r.token && next != "" {
 		err = errRepeatedToken
 	}
 	if err != nil && !errors.Is(err, errStopped) {
 		err = fmt.Errorf("sfbackup: %s: %w", l.operation, l.client.transport.RedactError(transport.CallError(ctx, err)))
 	}
-	return next, body.broken(ctx, err), err
+	return next, !isFinal(err) && body.Broken(ctx, err), err
 }
 
 var wantOK = []int{http.StatusOK}
@@ -196,4 +196,14 @@ func (r *pageReader) end() error {
 		return nil
 	}
 	return r.resumer.end()
+}
+
+// isFinal reports whether an error is one of the list itself, which ends it even if its connection broke as well.
+func isFinal(err error) bool {
+	for _, final := range []error{errStopped, errReordered, errRepeatedPage, errNoID} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,16 +1,10 @@
 package sfbackup
 
 import (
-	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
-	"io"
-	"net"
-	"net/http"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -159,67 +153,4 @@ func (c *identityCounts) take(id uuid.UUID) bool {
 	}
 	c.total--
 	return true
-}
-
-// pageBody is the body of a page. It knows how far it was read.
-type pageBody struct {
-	resp *http.Response
-	read int64
-	err  error // other than io.EOF
-}
-
-func (b *pageBody) Read(p []byte) (int, error) {
-	n, err := b.resp.Body.Read(p)
-	b.read += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
-	}
-	return n, err
-}
-
-// broken reports whether a page ended with an error because its connection broke, and not because its
-// reader stopped or its content is invalid. What was read may end with both.
-func (b *pageBody) broken(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil {
-		return false
-	}
-	for _, final := range []error{errStopped, errReordered, errRepeatedPage, errNoID} {
-		if errors.Is(err, final) {
-			return false
-		}
-	}
-	if e, ok := errors.AsType[net.Error](b.err); ok && e.Timeout() {
-		return false // the timeout of the caller's http.Client
-	}
-	return b.err != nil || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// maxBuffer is how much of a page is read at a time. The decoder itself reads little at a time, and each
-// read is a system call.
-const maxBuffer = 32 << 10
-
-// buffered returns a buffered reader of the body. The buffer is no larger than the body.
-func (b *pageBody) buffered() io.Reader {
-	size := maxBuffer
-	if length := b.resp.ContentLength; 0 <= length && length < maxBuffer {
-		size = int(length)
-	}
-	return bufio.NewReaderSize(b, size)
-}
-
-// maxDrain is how many bytes are read sooner than a new connection is made.
-const maxDrain = 32 << 10
-
-// drainTimeout is how long to wait for them.
-const drainTimeout = 10 * time.Millisecond
-
-// close ends the transfer. It reads a short rest, so that the connection can be reused, but not a rest of
-// unknown length or one that does not arrive.
-func (b *pageBody) close() {
-	if rest := b.resp.ContentLength - b.read; b.err == nil && rest > 0 && rest <= maxDrain {
-		timer := time.AfterFunc(drainTimeout, func() { _ = b.resp.Body.Close() })
-		_, _ = io.CopyN(io.Discard, b.resp.Body, rest)
-		timer.Stop()
-	}
-	_ = b.resp.Body.Close()
 }
