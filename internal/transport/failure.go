@@ -1,10 +1,13 @@
 package transport
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/servicefabric-go/backup/internal/text"
 )
@@ -38,7 +41,8 @@ func (r *record) readFailure(resp *http.Response) *Failure {
 	}
 	// If the body cannot be read, the status alone is the error.
 	body, err := buffer(resp, maxErrorBody)
-	f := &Failure{StatusCode: resp.StatusCode, RetryAfter: RetryAfter(resp), Cut: err != nil, refused: isRefusal(resp)}
+	cut := err != nil || hasOpenEnd(resp) && bytes.HasPrefix(body, []byte("{")) && !jsontext.Value(body).IsValid()
+	f := &Failure{StatusCode: resp.StatusCode, RetryAfter: RetryAfter(resp), Cut: cut, refused: isRefusal(resp)}
 	f.Code, f.Message = text.ReadError(body)
 	switch reason := reasonPhrase(resp); {
 	case f.Code == "" && isCode(reason): // as the gateway's reverse proxy has it
@@ -71,6 +75,13 @@ func isCode(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool {
 			return r != '_' && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 		})
+}
+
+// IsClusterCode reports whether an error code is one that a cluster can send: a name, or a number that is an
+// HRESULT. Others come from something on the way.
+func IsClusterCode(code string) bool {
+	n, err := strconv.ParseInt(code, 10, 64)
+	return isCode(code) || err == nil && (n < 0 || n >= 1<<31)
 }
 
 // maxRetryAfter limits the delay that a server can ask for.

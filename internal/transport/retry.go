@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -69,7 +70,7 @@ func (p RetryPolicy) Delay(attempts int) time.Duration {
 			longest = p.MaxDelay
 		}
 	}
-	return rand.N(longest + 1) //nolint:gosec // jitter is no secret
+	return rand.N(min(longest, math.MaxInt64-1) + 1) //nolint:gosec // jitter is no secret
 }
 
 // Backoff returns the delay before the next attempt, after the given number of attempts: a random one, or

@@ -14,7 +14,7 @@ import (
 )
 
 // maxSecrets is how many secrets are kept, the latest ones.
-const maxSecrets = 256
+const maxSecrets = 1024
 
 // secrets are what requests have sent, and texts of servers may repeat. The zero value has none.
 type secrets struct {
@@ -33,14 +33,19 @@ func (s *secrets) list() []string {
 // add keeps secrets, and those that are in them.
 func (s *secrets) add(values ...string) {
 	for _, value := range values {
-		if value == "" || slices.Contains(s.list(), value) {
+		if value == "" {
 			continue
 		}
 		s.mu.Lock()
+		if i := slices.Index(s.order, value); i >= len(s.order)/2 {
+			s.mu.Unlock()
+			continue // it is among the latest
+		}
 		for _, secret := range append(innerSecrets(value), value) {
-			if !slices.Contains(s.order, secret) {
-				s.order = append(s.order, secret)
+			if i := slices.Index(s.order, secret); i >= 0 {
+				s.order = slices.Delete(s.order, i, i+1)
 			}
+			s.order = append(s.order, secret)
 		}
 		s.order = slices.Clone(s.order[max(0, len(s.order)-maxSecrets):])
 		known := slices.SortedFunc(slices.Values(s.order), func(a, b string) int { return cmp.Compare(len(b), len(a)) })

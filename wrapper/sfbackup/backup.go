@@ -39,8 +39,9 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 //
 //   - CodeBackupInProgress: a backup is running. If it began after this call had read the progress, it was
 //     started by another caller or, if a proxy or transport repeats requests, by this call.
-//   - If the response is lost and somebody else starts a backup at the same moment, the call takes that
-//     backup for its own and succeeds.
+//   - Other refusals, if a proxy or transport repeats requests: the first may have been accepted.
+//   - If the response is lost and somebody else starts a backup before the progress is read again, the call
+//     takes that backup for its own and succeeds.
 //   - A request whose connection broke can take effect after the progress was read again. The call has then
 //     reported that it started none, or has started a second one. (If the client, the gateway or the backup
 //     service gave up waiting for a response, this is expected, and the error is ErrOutcomeUnknown.)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -48,6 +50,9 @@ type BackupResult struct {
 }
 
 const defaultConcurrency = 16
+
+// growthDelay is how long a request may hang before another worker is started.
+const growthDelay = time.Second
 
 // BackupMany returns a sequence that starts a backup of each partition and waits for it, as
 // [Client.BackupAndWait] does. Nothing is sent before the loop begins, and ranging over the sequence again
@@ -112,7 +117,8 @@ type fleet struct {
 	workers  sync.WaitGroup
 
 	workerCount int
-	answered    int // how many came back from the workers
+	answered    int       // how many came back from the workers
+	grown       time.Time // when the last worker was started
 }
 
 // A pending is the backup of one partition until it has a result. It belongs to the loop or to one worker.
@@ -129,7 +135,8 @@ type pending struct {
 	failed   bool          // the start is over, and there is nothing to wait for
 	err      error         // of the start
 	poll     poll
-	panicked any // the value of a panic in the worker
+	panicked any  // the value of a panic in the worker
+	exited   bool // the worker was ended by runtime.Goexit
 }
 
 func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
@@ -159,18 +166,25 @@ func (f *fleet) run(ctx context.Context, partitions iter.Seq[uuid.UUID]) {
 		}
 		var work chan *pending
 		var first *pending
+		wake := time.Duration(math.MaxInt64)
 		if len(f.ready) > 0 && f.inFlight < requests { // so that all that the workers have fits into back
 			work, first = f.work, f.ready[0]
-			// Each response allows one more worker: starting them all at once would open twice as many
-			// connections as they need, and a slow cluster is not overrun.
-			if f.inFlight == f.workerCount && f.workerCount < min(requests, 1+f.answered) {
-				f.workerCount++
-				f.workers.Go(func() { f.serve(workCtx) })
+			// Each response allows one more worker, and so does a while without any: starting them all at
+			// once would open twice as many connections as they need, and overrun a slow cluster.
+			if f.inFlight == f.workerCount && f.workerCount < requests {
+				if f.workerCount <= f.answered || time.Since(f.grown) >= growthDelay {
+					f.workerCount++
+					f.grown = time.Now()
+					f.workers.Go(func() { f.serve(workCtx) })
+				} else {
+					wake = time.Until(f.grown.Add(growthDelay))
+				}
 			}
 		}
 		if len(f.waiting) > 0 {
-			timer.Reset(time.Until(f.waiting[0].due))
+			wake = min(wake, time.Until(f.waiting[0].due))
 		}
+		timer.Reset(wake)
 		select {
 		case work <- first:
 			f.ready = f.ready[1:]
@@ -213,6 +227,8 @@ func (f *fleet) collectDue(now time.Time) {
 func (f *fleet) handle(ctx context.Context, p *pending) bool {
 	delay := p.delay
 	switch {
+	case p.exited:
+		runtime.Goexit()
 	case p.panicked != nil:
 		panic(p.panicked) // as it would be without workers
 	case p.failed:
@@ -251,8 +267,14 @@ func (f *fleet) report() {
 func (f *fleet) abandon(ctx context.Context) {
 	for ; f.inFlight > 0; f.inFlight-- {
 		p := <-f.back // soon: its request ends with the context
+		if p.exited {
+			runtime.Goexit()
+		}
 		if p.panicked != nil {
 			panic(p.panicked)
+		}
+		if p.polling && !p.failed {
+			_, _, _ = p.wait.evaluatePoll(ctx, p.poll) // keeps the last progress
 		}
 		f.ready = append(f.ready, p)
 	}
@@ -269,8 +291,7 @@ func (p *pending) interrupted(ctx context.Context) error {
 	case p.failed:
 		return p.err
 	case p.polling:
-		_, _, err := p.wait.evaluatePoll(ctx, p.poll)
-		return err
+		return p.wait.interrupted(ctx)
 	case p.start.ambiguous:
 		p.outcome = StartUnknown
 		return p.start.interrupted(ctx)
@@ -282,15 +303,20 @@ func (p *pending) interrupted(ctx context.Context) error {
 func (f *fleet) serve(ctx context.Context) {
 	for p := range f.work {
 		f.advance(ctx, p)
-		f.back <- p
 	}
 }
 
 // advance takes the next step of a backup. A panic, of a token source for example, is handed to the loop, so that
 // whoever ranges over it can recover.
 func (f *fleet) advance(ctx context.Context, p *pending) {
-	defer func() { p.panicked = recover() }()
+	p.exited = true
+	defer func() {
+		p.panicked = recover()
+		p.exited = p.exited && p.panicked == nil
+		f.back <- p // also when the goroutine ends here
+	}()
 	f.step(ctx, p)
+	p.exited = false
 }
 
 // step takes the next step of a start, and polls the progress once the start is over.
@@ -307,7 +333,7 @@ func (f *fleet) step(ctx context.Context, p *pending) {
 			return
 		}
 		p.polling = true
-		p.wait.startedAfter(p.start.before.Observation)
+		p.wait.startedAfter(p.start, err)
 	}
 	p.poll = p.wait.read(ctx)
 }

@@ -131,11 +131,14 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
+// fuzzClient sends nothing.
+var fuzzClient, _ = NewClient("http://localhost")
+
 // readList reads a page as a list does.
 func readList(t *testing.T, data []byte, receive func(Backup) bool) {
 	t.Helper()
 	body := transport.NewStream(&http.Response{Body: io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data))})
-	_, _ = (&pageReader{list: new(list), receive: receive}).readBody(t.Context(), body.Buffered())
+	_, _ = (&pageReader{list: &list{client: fuzzClient}, receive: receive}).readBody(t.Context(), body.Buffered())
 }
 
 // addHostileBodies adds bodies that cost a decoder the most for their length.

@@ -85,9 +85,9 @@ func (s *start) result(err error) StartOutcome {
 	case errors.Is(err, ErrOutcomeUnknown):
 		return StartUnknown
 	case errors.Is(err, CodeBackupInProgress):
-		if p := s.before.Progress; p == nil || p.BackupState.Final() {
-			// The running backup began after the observation. It is another's or, if something on the
-			// way has repeated the request, that of this start.
+		if p := s.first.Progress; p == nil || p.BackupState.Final() {
+			// The running backup began after the first observation. It is another's or, if something on
+			// the way has repeated a request, that of this start.
 			return StartUnknown
 		}
 	}
@@ -98,11 +98,11 @@ func (s *start) result(err error) StartOutcome {
 const instantly = 250 * time.Millisecond
 
 // isGivenUp reports whether a response says that a gateway or the backup service gave up waiting, or may say so:
-// without a code, a failure of any server can mean that. What it waited for may still take effect.
+// without a code of the cluster, a failure of any server can mean that. What it waited for may still take effect.
 func isGivenUp(f *transport.Failure) bool {
 	return f.StatusCode == http.StatusRequestTimeout || f.StatusCode == http.StatusBadGateway ||
 		f.StatusCode == http.StatusGatewayTimeout || ErrorCode(f.Code) == CodeTimeout ||
-		f.StatusCode >= http.StatusInternalServerError && f.Code == ""
+		f.StatusCode >= http.StatusInternalServerError && !transport.IsClusterCode(f.Code)
 }
 
 func isConflict(f *transport.Failure) bool {
@@ -120,7 +120,8 @@ func isRefusedStart(f *transport.Failure) bool {
 		return true
 	}
 	switch f.StatusCode {
-	case http.StatusRequestTimeout, http.StatusSeeOther:
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusSeeOther, 499:
+		// Whoever sends one of these without a code may have passed the request on before.
 		return false
 	case http.StatusNotImplemented:
 		return true

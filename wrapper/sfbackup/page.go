@@ -170,7 +170,11 @@ func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string,
 			continue
 		}
 		r.fresh++
-		if b := newBackup((*generated.BackupInfo)(&info)); r.list.inRange(&b) && !r.receive(b) {
+		b := newBackup((*generated.BackupInfo)(&info))
+		if b.FailureError != nil {
+			r.list.client.redactFailure(b.FailureError)
+		}
+		if r.list.inRange(&b) && !r.receive(b) {
 			return "", errStopped
 		}
 	}

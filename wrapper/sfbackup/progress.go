@@ -120,11 +120,15 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	if state := &p.progress.BackupState; !slices.Contains(knownStates, *state) { // a password may be a word
 		*state = BackupState(c.transport.Redact(string(*state)))
 	}
-	if failure := p.progress.FailureError; failure != nil {
-		// A storage that is refused may be quoted.
-		failure.Code, failure.Message = ErrorCode(c.transport.RedactCode(string(failure.Code))), c.transport.Redact(failure.Message)
-	}
+	c.redactFailure(p.progress.FailureError)
 	return p
+}
+
+// redactFailure removes secrets from the reason of a failure, which may quote the storage that refused them.
+func (c *Client) redactFailure(e *FabricError) {
+	if e != nil {
+		e.Code, e.Message = ErrorCode(c.transport.RedactCode(string(e.Code))), c.transport.Redact(e.Message)
+	}
 }
 
 // A progress without a content has the same meaning as null.

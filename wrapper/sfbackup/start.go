@@ -31,6 +31,7 @@ type start struct {
 	client    *Client
 	partition uuid.UUID
 
+	first          Observation // of the call
 	before, after  observation
 	attempts       int
 	ambiguous      bool      // the last attempt may have started the backup
@@ -75,6 +76,9 @@ func (s *start) step(ctx context.Context) (done bool, wait time.Duration, err er
 		}
 		if wait, pending := s.before.read(ctx, s.client, s.partition); pending {
 			return false, wait, nil
+		}
+		if s.attempts == 0 {
+			s.first = s.before.Observation
 		}
 		if err := transport.NonRetriable(s.before.Err); err != nil {
 			return true, 0, fmt.Errorf("sfbackup: %s: %w", operationBackup, err) // the attempt would fail alike

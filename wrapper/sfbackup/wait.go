@@ -28,8 +28,8 @@ type WaitOptions struct {
 	// CodeBackupInProgress, or with ErrOutcomeUnknown and a backup is running. That backup may not be the
 	// caller's, and may have another storage and timeout. WaitForBackup ignores JoinRunning.
 	JoinRunning bool
-	// MaxUnreachable is how long polls may fail in a row with transient errors before the wait ends with
-	// the last of them; 0 is 10 minutes. A wait has to outlast a restart of the gateway. The first polls
+	// MaxUnreachable is how long polls may fail in a row with transient errors, or report the previous
+	// backup, before the wait ends with an error; 0 is 10 minutes. A wait has to outlast a restart of the gateway. The first polls
 	// that fail are retried after the delays of the RetryPolicy, the further ones after those above.
 	MaxUnreachable time.Duration
 	// OnRetry is called with the error of every poll that failed and will be repeated, on the goroutine
@@ -84,7 +84,7 @@ func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *Back
 	if err != nil && (w == nil || !w.JoinRunning || !meansRunning(err)) {
 		return nil, err
 	}
-	wait.startedAfter(s.before.Observation)
+	wait.startedAfter(s, err)
 	return wait.run(ctx)
 }
 
@@ -109,6 +109,9 @@ type wait struct {
 
 	started    bool      // a backup was started before the wait
 	before     *Progress // that was read before the start; nil: none
+	unsure     bool      // before does not tell the backup from an earlier one
+	joined     bool      // it is not known to be this call's backup
+	stale      time.Time // since when the previous backup is reported; zero: it is not
 	running    bool      // the backup was seen running
 	unverified time.Time // since when a final state is read that may be that of before; zero: it is not
 }
@@ -132,7 +135,14 @@ func (c *Client) newWait(partition uuid.UUID, opts *WaitOptions) (*wait, error) 
 }
 
 // startedAfter makes it a wait for a backup that was started after an observation.
-func (w *wait) startedAfter(o Observation) { w.started, w.before = true, o.Progress }
+func (w *wait) startedAfter(s *start, err error) {
+	w.started, w.joined, w.before = true, err != nil, s.before.Progress
+	// Nothing tells a result from that of a backup that was not seen to end, unless the server said that there was none.
+	w.unsure = err == nil && !errors.Is(s.before.Err, ErrNoBackup) && (w.before == nil || !w.before.BackupState.Final())
+	if after := s.after.Progress; after != nil && after.BackupState == BackupStateAccepted {
+		w.unsure = false // the outcome was judged by it
+	}
+}
 
 func (w *wait) run(ctx context.Context) (*Progress, error) {
 	for {
@@ -169,7 +179,15 @@ func (w *wait) evaluatePoll(ctx context.Context, p poll) (done bool, delay time.
 		return w.evaluateFailure(p)
 	}
 	w.failures, w.unreachable = 0, time.Time{}
-	if stale {
+	if !stale {
+		w.stale = time.Time{}
+	} else {
+		if w.stale.IsZero() {
+			w.stale = time.Now()
+		}
+		if took := time.Since(w.stale); took >= w.opts.MaxUnreachable {
+			return true, 0, fmt.Errorf("sfbackup: waiting for the backup of partition %s: the server has reported the previous one for %v", w.partition, took)
+		}
 		return false, max(w.next(), p.retryAfter), nil
 	}
 	if w.opts.OnProgress != nil {
@@ -224,14 +242,20 @@ const staleAfter = time.Minute
 func (w *wait) isStale(p *Progress) bool {
 	if !p.BackupState.Final() {
 		w.running = p.BackupState != ""
+		if p.BackupState == BackupStateAccepted || w.before == nil {
+			w.unsure = false
+		}
 		return false
 	}
-	if w.before == nil || !w.before.BackupState.Final() {
-		return false
-	}
-	same, known := sameBackup(w.before, p)
-	if known || w.running {
-		return known && same
+	if !w.unsure {
+		if w.before == nil || !w.before.BackupState.Final() {
+			return false
+		}
+		switch same, known := sameBackup(w.before, p); {
+		case known && same && w.joined: // the running backup may have been this one
+		case known || w.running:
+			return known && same
+		}
 	}
 	if w.unverified.IsZero() {
 		w.unverified = time.Now()
