@@ -70,8 +70,9 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 // [Client.WaitForBackup] does. Nil options are the defaults.
 //
 // For a while after it has accepted a backup, a server may still report the previous one, or none.
-// BackupAndWait ignores that. If the two results cannot be told apart, such as two failures on servers of 6.4,
-// it accepts a result once it has seen a backup running, or after a minute.
+// BackupAndWait ignores that, for at most WaitOptions.MaxUnreachable. If the two results cannot be told apart,
+// because they are two failures on a server of 6.4 for example, or because the progress could not be read before
+// the start, it accepts a result once it has seen the backup begin, or after a minute.
 //
 // To tell an error of the start from one of the wait, use [Client.BackupMany], whose BackupResult.Start says
 // whether the backup was started.
