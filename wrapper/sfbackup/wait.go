@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -162,6 +163,9 @@ func (w *wait) read(ctx context.Context) poll {
 	p := w.client.readProgress(ctx, w.partition, w.failures+1)
 	if w.started && (errors.Is(p.err, ErrNoBackup) || errors.Is(p.err, errEmptyProgress)) {
 		p.transient = true // there is a backup, which the server does not know yet
+	}
+	if e, ok := errors.AsType[*APIError](p.err); ok && e.StatusCode >= http.StatusInternalServerError && e.StatusCode != http.StatusNotImplemented {
+		p.transient = true // what fails now may not fail the next time, and another poll does no harm
 	}
 	return p
 }

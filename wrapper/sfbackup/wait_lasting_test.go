@@ -88,6 +88,8 @@ func TestWaitOutlastsAnOutage(t *testing.T) {
 	}{
 		{outage: 9 * time.Minute, failure: canned{status: "502 Bad Gateway"}},
 		{outage: 9 * time.Minute, failure: canned{status: "503 Service Unavailable"}, attempts: 1},
+		{outage: 9 * time.Minute, failure: canned{status: "500 Internal Server Error"}},
+		{outage: time.Minute, failure: canned{status: "501 Not Implemented"}, want: "sfbackup: GetPartitionBackupProgress: 501 Not Implemented"},
 		{outage: 59 * time.Second, limit: time.Minute, failure: canned{status: "504 FABRIC_E_TIMEOUT"}},
 		{outage: time.Hour, failure: canned{status: "502 Bad Gateway"}, want: "last state Accepted: polls have failed for 10m0s: sfbackup: GetPartitionBackupProgress: 502 Bad Gateway"},
 		{outage: time.Hour, limit: time.Minute, failure: canned{status: "429 Too Many Requests"}, want: "last state Accepted: polls have failed for 1m0s: sfbackup: GetPartitionBackupProgress: 429 Too Many Requests"},
