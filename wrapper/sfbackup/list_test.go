@@ -51,7 +51,7 @@ func manyServices() []sfbackuptest.Option {
 func TestListPageSizes(t *testing.T) {
 	t.Parallel()
 	type newClient = func(testing.TB, ...sfbackuptest.Option) (*sfbackup.Client, *sfbackuptest.Cluster)
-	for profile, newClient := range map[string]newClient{"Cluster64": newClusterClient, "Documented": newDocumentedClient} {
+	for profile, newClient := range map[string]newClient{"Runtime": newClusterClient, "Documented": newDocumentedClient} {
 		for _, size := range []int{0, 1, 2, 7, 22, 1000} {
 			client, cluster := newClient(t, manyServices()...)
 			opts := &sfbackup.ListOptions{PageSize: size}

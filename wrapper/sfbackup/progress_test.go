@@ -26,7 +26,7 @@ func reconstructed(t testing.TB, name string) string {
 }
 
 // A 6.4 cluster sends the LSN as a number, nulls, zero identities and the year 1.
-func TestProgressOfCluster64(t *testing.T) {
+func TestProgressOfRuntimeCluster(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string

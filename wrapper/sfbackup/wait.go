@@ -140,7 +140,7 @@ func (c *Client) newWait(partition uuid.UUID, opts *WaitOptions) (*wait, error) 
 func (w *wait) startedAfter(s *start, err error) {
 	w.started, w.joined, w.before = true, err != nil, s.before.Progress
 	// Nothing tells a result from that of a backup that was not seen to end, unless the server said that there was none.
-	// (Invalid is how the documentation would have to say that there was none.)
+	// (The state Invalid says that too: the documentation has no other way.)
 	w.unsure = err == nil && !errors.Is(s.before.Err, ErrNoBackup) &&
 		(w.before == nil || !w.before.BackupState.Final() && w.before.BackupState != BackupStateInvalid)
 	if after := s.after.Progress; after != nil && after.BackupState == BackupStateAccepted {
