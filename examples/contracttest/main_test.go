@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +20,11 @@ func TestInMemory(t *testing.T) {
 	}
 	for _, want := range []string{
 		"a cluster in memory, Documented: 0 violations\n", "a cluster in memory, Runtime: 0 violations\n",
-		"used 14 of 44 parts of the document:\n",
-		"operation  GetPartitionBackupProgress                                 4\n",
-		"status     GetPartitionBackupProgress  4xx                            1\n",
+		"parts of the document:\n",
+		"operation GetPartitionBackupProgress 4\n",
+		"status GetPartitionBackupProgress 4xx 1\n",
 	} {
-		if !strings.Contains(stdout.String(), want) {
+		if !strings.Contains(regexp.MustCompile(" +").ReplaceAllString(stdout.String(), " "), want) {
 			t.Errorf("no %q in\n%s", want, &stdout)
 		}
 	}

@@ -117,7 +117,7 @@ func TestRules(t *testing.T) {
 			[]string{
 				`GetPartitionBackupList: request query.Latest: type: expected true or false, found "1"`,
 				`GetPartitionBackupList: request query.MaxResults: int64: expected an integer, found "two"`,
-				"GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected an RFC 3339 date-time with a time zone, found a string of 19 bytes",
+				"GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected an RFC 3339 date-time with a time zone, found \"2018-01-01T00:00:00\"",
 			},
 		},
 		{
@@ -149,7 +149,7 @@ func TestRules(t *testing.T) {
 		{
 			"a request body that is not documented", both,
 			withResponse("GET "+onPartition+"GetBackups?api-version=6.4 HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}", empty),
-			[]string{"GetPartitionBackupList: request: undocumented-body: expected no body, found 2 bytes"},
+			[]string{"GetPartitionBackupList: request body: undocumented-body: expected no body, found 2 bytes"},
 		},
 		{
 			"a request body without a content type", both,
@@ -171,7 +171,7 @@ func TestRules(t *testing.T) {
 				"BackupPartition: request /BackupStorage/ConnectionString: required: expected the required property, found none",
 				"BackupPartition: request /BackupStorage/ContainerName: bounds: expected at least 1 character, found a string of 0 bytes",
 				"BackupPartition: request /BackupStorage/FriendlyName: null: expected a value, found null",
-				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property with this name, found a string of 6 bytes",
+				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property with this name, found a string of 6 bytes; did you mean ConnectionString?",
 				"BackupPartition: request /Storage: undocumented-property: expected no property with this name, found a number",
 			},
 		},
@@ -194,17 +194,17 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"a response body that is not documented", both, withResponse(post("{}"), "202 Accepted\nContent-Type: application/json\n\n{}"),
-			[]string{"BackupPartition: response: undocumented-body: expected no body, found 2 bytes"},
+			[]string{"BackupPartition: response body: undocumented-body: expected no body, found 2 bytes"},
 		},
 		{
 			"no response body", both, withResponse(progressOf, "200 OK\nContent-Length: 0\n\n"),
-			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
+			[]string{"GetPartitionBackupProgress: response body: empty-body: expected a body, found none"},
 		},
 		{
 			"an error without a body",
 			[]string{"Documented"},
 			withResponse(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"),
-			[]string{"GetPartitionBackupProgress: response: empty-body: expected a body, found none"},
+			[]string{"GetPartitionBackupProgress: response body: empty-body: expected a body, found none"},
 		},
 		{"an error without a body, as clusters respond", []string{"Runtime"}, withResponse(progressOf, "404 FABRIC_E_SERVICE_DOES_NOT_EXIST\nContent-Length: 0\n\n"), nil},
 		{
@@ -224,11 +224,11 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"trailing data", both, withResponse(progressOf, ok(`{"BackupState":"Success"} {}`)),
-			[]string{"GetPartitionBackupProgress: response: trailing-bytes: expected the end of the body after byte 25, found more data"},
+			[]string{"GetPartitionBackupProgress: response body: trailing-bytes: expected the end of the body after byte 25, found more data"},
 		},
 		{
 			"truncated JSON", both, withResponse(progressOf, ok(`{"BackupState":"Succ`)),
-			[]string{"GetPartitionBackupProgress: response: json: expected valid JSON, found a syntax error after byte 14"},
+			[]string{"GetPartitionBackupProgress: response body: json: expected valid JSON, found the end of the body after byte 20"},
 		},
 		{
 			"duplicate keys", both, withResponse(listOf, ok(`{"Items":[{"BackupType":"Full","BackupType":"Full"}],"Items":[{"BackupType":"Full"}]}`)),
@@ -243,7 +243,7 @@ func TestRules(t *testing.T) {
 			"null",
 			[]string{"Documented"},
 			withResponse(progressOf, ok(`null`)),
-			[]string{"GetPartitionBackupProgress: response: null: expected a value, found null"},
+			[]string{"GetPartitionBackupProgress: response body: null: expected a value, found null"},
 		},
 		{"null, as clusters respond", []string{"Runtime"}, withResponse(progressOf, ok(`null`)), nil},
 		{
@@ -284,9 +284,8 @@ func TestRules(t *testing.T) {
 			"partition kinds", both,
 			withResponse(listOf, ok(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring"}},{"PartitionInformation":{}},{"PartitionInformation":{"ServicePartitionKind":7}},{"PartitionInformation":"P0"},{"PartitionInformation":{"ServicePartitionKind":"Named","LowKey":"1"}}]}`)),
 			[]string{
-				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found "Ring"`,
+				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found "Ring" … and 1 more like it (/Items/2/PartitionInformation/ServicePartitionKind)`,
 				"GetPartitionBackupList: response /Items/1/PartitionInformation/ServicePartitionKind: required: expected the required property, found none",
-				"GetPartitionBackupList: response /Items/2/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found the number 7",
 				"GetPartitionBackupList: response /Items/3/PartitionInformation: type: expected an object, found \"P0\"",
 				"GetPartitionBackupList: response /Items/4/PartitionInformation/LowKey: undocumented-property: expected no property with this name, found a string of 1 byte",
 			},
@@ -377,7 +376,7 @@ func TestOtherDocument(t *testing.T) {
 		"200":{"description":"d","content":{"application/json":{"schema":{"type":"array","minItems":2,"maxItems":3,"items":{"type":"integer"}}}}},
 		"204":{"description":"d"}}}}}}`))
 	for response, want := range map[string]string{
-		ok("[1]"):                  "GetA: response: bounds: expected at least 2 items and at most 3 items, found an array of 1 item",
+		ok("[1]"):                  "GetA: response body: bounds: expected at least 2 items and at most 3 items, found an array of 1 item",
 		ok("[1,2.0]"):              "GetA: response /1: int64: expected an integer, found the number 2.0",
 		"404 Not Found\n\n":        "GetA: response status: undocumented-status: expected 200 or 204, found 404",
 		ok("[1,2,3]"):              "",

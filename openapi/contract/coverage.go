@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // Coverage tells which parts of the document the checked exchanges used, and how often.
@@ -25,21 +22,26 @@ type CoverageKind string
 const (
 	CoverageOperation CoverageKind = "operation" // an operation
 	CoverageStatus    CoverageKind = "status"    // a response status of an operation
+	CoverageParameter CoverageKind = "parameter" // a parameter of an operation
+	CoverageProperty  CoverageKind = "property"  // a property of a schema
 	CoverageUnion     CoverageKind = "union"     // a kind of a union, which is a schema with a discriminator
 	CoverageEnum      CoverageKind = "enum"      // a value of a named enumeration
 )
 
 // coverageKinds are the kinds in the order of Coverage.Items.
-var coverageKinds = []CoverageKind{CoverageOperation, CoverageStatus, CoverageUnion, CoverageEnum}
+var coverageKinds = []CoverageKind{
+	CoverageOperation, CoverageStatus, CoverageParameter, CoverageProperty, CoverageUnion, CoverageEnum,
+}
 
 // A CoverageItem is one part of the document.
 type CoverageItem struct {
 	Kind CoverageKind
-	// Name is the operationId, or the name of the schema.
+	// Name is the operationId, or the name of the schema. A schema without a name of its own has that of the
+	// one around it and of the property: "BackupProgressInfo.EpochOfLastBackupRecord".
 	Name string
-	// Value is the status, the kind in the union, or the value of the enumeration. It is empty for an
-	// operation. A status is a number such as "200", or "4xx" or "5xx" for operations that have one
-	// response for all errors.
+	// Value is the status, the name of the parameter or property, the kind in the union, or the value of the
+	// enumeration. It is empty for an operation. A status is a number such as "200", or "4xx" or "5xx" for
+	// operations that have one response for all errors.
 	Value string
 	// Count is the number of times that exchanges used the part.
 	Count int64
@@ -83,75 +85,17 @@ func (i CoverageItem) compare(j CoverageItem) int {
 		strings.Compare(i.Name, j.Name), strings.Compare(i.Value, j.Value))
 }
 
-// coverage counts the uses of the parts of a document. Its keys are fixed: values that are not in the document
+// coverage counts the uses of the parts of a document. Its items are fixed: values that are not in the document
 // are not counted.
 type coverage struct {
 	counts map[CoverageItem]*atomic.Int64 // the Count of the keys is 0
-	// The schemas of each union, by the name of the union and by kind.
-	members map[string]map[string]*openapi3.SchemaRef
 }
 
-const schemaPrefix = "#/components/schemas/"
-
-func newCoverage(doc *openapi3.T, operations []*operation) *coverage {
-	c := &coverage{counts: map[CoverageItem]*atomic.Int64{}, members: map[string]map[string]*openapi3.SchemaRef{}}
-	add := func(kind CoverageKind, name, value string) {
-		c.counts[CoverageItem{Kind: kind, Name: name, Value: value}] = new(atomic.Int64)
+// counter returns the counter of a part of the document.
+func (c *coverage) counter(kind CoverageKind, name, value string) *atomic.Int64 {
+	key := CoverageItem{Kind: kind, Name: name, Value: value}
+	if c.counts[key] == nil {
+		c.counts[key] = new(atomic.Int64)
 	}
-	for _, o := range operations {
-		add(CoverageOperation, o.id, "")
-		for status := range o.responses.Map() {
-			if status == "default" {
-				add(CoverageStatus, o.id, "4xx")
-				add(CoverageStatus, o.id, "5xx")
-				continue
-			}
-			add(CoverageStatus, o.id, status)
-		}
-	}
-	if doc.Components == nil {
-		return c
-	}
-	for name, ref := range doc.Components.Schemas {
-		for _, value := range ref.Value.Enum {
-			add(CoverageEnum, name, fmt.Sprint(value))
-		}
-		if ref.Value.Discriminator == nil {
-			continue
-		}
-		c.members[name] = map[string]*openapi3.SchemaRef{}
-		for kind, target := range ref.Value.Discriminator.Mapping {
-			add(CoverageUnion, name, kind)
-			c.members[name][kind] = doc.Components.Schemas[strings.TrimPrefix(target.Ref, schemaPrefix)]
-		}
-	}
-	return c
-}
-
-func (c *coverage) count(kind CoverageKind, name, value string) {
-	if n := c.counts[CoverageItem{Kind: kind, Name: name, Value: value}]; n != nil {
-		n.Add(1)
-	}
-}
-
-func (c *coverage) countStatus(o *operation, status int) {
-	c.count(CoverageStatus, o.id, strconv.Itoa(status))
-	c.count(CoverageStatus, o.id, strconv.Itoa(status/100)+"xx")
-}
-
-// countEnum counts a value of an enumeration that has a name in the document.
-func (c *coverage) countEnum(ref *openapi3.SchemaRef, value string) {
-	if len(ref.Value.Enum) > 0 {
-		c.count(CoverageEnum, strings.TrimPrefix(ref.Ref, schemaPrefix), value)
-	}
-}
-
-// unionMember counts the kind of a value of a union, and returns the schema of that kind. It returns nil
-// if the kind is missing or not documented.
-func (c *coverage) unionMember(union *openapi3.SchemaRef, value any) *openapi3.SchemaRef {
-	object, _ := value.(map[string]any)
-	kind, _ := object[union.Value.Discriminator.PropertyName].(string)
-	name := strings.TrimPrefix(union.Ref, schemaPrefix)
-	c.count(CoverageUnion, name, kind)
-	return c.members[name][kind]
+	return c.counts[key]
 }

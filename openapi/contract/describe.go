@@ -1,12 +1,9 @@
 package contract
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,56 +15,53 @@ import (
 var enumName = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
 
 // describe describes a value that was found, without showing a secret.
-func (c *check) describe(schema *openapi3.Schema, value any) string {
-	text, isString := value.(string)
+func (c *check) describe(schema *openapi3.Schema, f found) string {
+	isString := f.kind == '"'
 	switch {
-	case schema != nil && (schema.WriteOnly || schema.Format == "password"):
-	case isString && (c.side == InResponse ||
-		schema != nil && (len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.MatchString(text)):
-		return quote(text)
-	case !isString && schema != nil && (schema.Type.Is("integer") || schema.Type.Is("number")):
-		return summarize(value, true)
+	case schema.WriteOnly || schema.Format == "password":
+	case isString && (c.side == InResponse || schema.Format == "date-time" ||
+		(len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.Match(f.text)):
+		return quote(string(f.text))
+	case !isString && (schema.Type.Is("integer") || schema.Type.Is("number")):
+		return summarize(f, true)
 	}
-	return c.summarize(value)
+	return c.summarize(f)
 }
 
 // summarize describes a value that may be a secret. A number in a request may be one too: a password
 // without its quotes.
-func (c *check) summarize(value any) string { return summarize(value, c.side == InResponse) }
+func (c *check) summarize(f found) string { return summarize(f, c.side == InResponse) }
 
 // summarize describes a JSON value by its type and size. It shows booleans, and numbers on request.
-func summarize(value any, showNumber bool) string {
-	if number, ok := value.(float64); ok { // kin-openapi converts some numbers
-		value = json.Number(formatNumber(number))
-	}
-	switch value := value.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return strconv.FormatBool(value)
-	case json.Number:
+func summarize(f found, showNumber bool) string {
+	switch f.kind {
+	case '0':
 		switch {
 		case !showNumber:
 			return "a number"
-		case len(value) > 40:
-			return "a number of " + count(len(value), "character")
+		case len(f.text) > 40:
+			return "a number of " + count(len(f.text), "character")
 		}
-		return "the number " + value.String()
-	case string:
-		return "a string of " + count(len(value), "byte")
-	case []any:
-		return "an array of " + count(len(value), "item")
-	default:
+		return "the number " + string(f.text)
+	case '"':
+		return "a string of " + count(len(f.text), "byte")
+	case '[':
+		return "an array of " + count(f.n, "item")
+	case '{':
 		return "an object"
+	default:
+		return string(f.text) // null, true, false
 	}
 }
 
+var plurals = strings.NewReplacer("ys", "ies")
+
 // count returns a number with its noun: "1 byte", "2 bytes".
-func count[N int | uint64](n N, noun string) string {
+func count[N int | int64 | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, plurals.Replace(noun+"s"))
 }
 
 // quote quotes a text, or the beginning of a long one.
@@ -100,29 +94,29 @@ func enumValues(schema *openapi3.Schema) string {
 	return strings.Join(names, ", ")
 }
 
-// unionKinds lists the kinds of a union.
-func unionKinds(union *openapi3.Schema) string {
-	return strings.Join(slices.Sorted(maps.Keys(union.Discriminator.Mapping)), ", ")
+// limits describes the bounds of a size.
+func limits(least uint64, most *uint64, noun string) string {
+	var parts []string
+	if least > 0 {
+		parts = append(parts, "at least "+count(least, noun))
+	}
+	if most != nil {
+		parts = append(parts, "at most "+count(*most, noun))
+	}
+	return strings.Join(parts, " and ")
 }
 
-// bounds describes the bounds of a schema.
+// bounds describes the bounds of a number.
 func bounds(s *openapi3.Schema) string {
 	var parts []string
-	add := func(least uint64, most *uint64, noun string) {
-		if least > 0 {
-			parts = append(parts, "at least "+count(least, noun))
-		}
-		if most != nil {
-			parts = append(parts, "at most "+count(*most, noun))
-		}
-	}
-	add(s.MinLength, s.MaxLength, "character")
-	add(s.MinItems, s.MaxItems, "item")
 	if s.Min != nil {
 		parts = append(parts, "at least "+formatNumber(*s.Min))
 	}
 	if s.Max != nil {
 		parts = append(parts, "at most "+formatNumber(*s.Max))
+	}
+	if s.MultipleOf != nil {
+		parts = append(parts, "a multiple of "+formatNumber(*s.MultipleOf))
 	}
 	return strings.Join(parts, " and ")
 }

@@ -51,7 +51,7 @@ func ExampleNew() {
 		fmt.Println(validator.CheckResponse(getRequest(progressPath), resp))
 	}
 	// Output:
-	// GetPartitionBackupProgress: response: null: expected a value, found null
+	// GetPartitionBackupProgress: response body: null: expected a value, found null
 	// <nil>
 }
 
@@ -68,7 +68,7 @@ func ExampleValidator_CheckRequest() {
 	fmt.Println(validator.CheckRequest(req))
 	// Output:
 	// BackupPartition: request /BackupStorage/Path: required: expected the required property, found none
-	// BackupPartition: request /BackupStorage/path: undocumented-property: expected no property with this name, found a string of 14 bytes
+	// BackupPartition: request /BackupStorage/path: undocumented-property: expected no property with this name, found a string of 14 bytes; did you mean Path?
 	// BackupPartition: request query.api-version: api-version: expected 6.4, found none
 	// BackupPartition: request query.timeout: int64: expected an integer, found "60s"
 }
@@ -104,7 +104,7 @@ func ExampleValidator_Transport() {
 	_, err = client.BackupProgress(context.Background(), partition)
 	fmt.Println("no backup:", errors.Is(err, sfbackup.ErrNoBackup))
 	// Output:
-	// violation: GetPartitionBackupProgress: response: null: expected a value, found null
+	// violation: GetPartitionBackupProgress: response body: null: expected a value, found null
 	// no backup: true
 }
 
@@ -141,15 +141,18 @@ func ExampleForTest() {
 	}
 	testProgress(printingTB{})
 	// Output:
-	// GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress, status 200:
-	// 	GetPartitionBackupProgress: response: null: expected a value, found null
+	// example_test.go:LINE: GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress?api-version=6.4, status 200:
+	// 	exchange 1: GetPartitionBackupProgress: response body: null: expected a value, found null
 }
 
 // printingTB prints the failures of a test.
 type printingTB struct{ testing.TB }
 
-func (printingTB) Helper()                           {}
-func (printingTB) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func (printingTB) Helper()        {}
+func (printingTB) Cleanup(func()) {}
+func (printingTB) Errorf(format string, args ...any) {
+	fmt.Println(lineNumber.ReplaceAllString(fmt.Sprintf(format, args...), "_test.go:LINE"))
+}
 
 // A client for clusters of another version sends another api-version. Without disables the rule for it.
 func ExampleValidator_Without() {
@@ -179,8 +182,8 @@ func ExampleValidator_Recording() {
 	}]}}`
 	fmt.Println(validator.Recording(strings.NewReader(har)))
 	// Output:
-	// entry 0: GetServiceBackupList: request query.PageSize: undocumented-parameter: expected no parameter with this name, found one
-	// entry 0: GetServiceBackupList: response /ContinuationToken: null: expected a value, found null
+	// exchange 1: GetServiceBackupList: request query.PageSize: undocumented-parameter: expected no parameter with this name, found one
+	// exchange 1: GetServiceBackupList: response /ContinuationToken: null: expected a value, found null
 }
 
 // Coverage tells, for example at the end of a test run, which operations were never called.

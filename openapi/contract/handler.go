@@ -3,97 +3,166 @@ package contract
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 )
+
+// maxUnread is how much of a request body is read after the handler has left it unread. The server of net/http reads
+// as much before it sends the response.
+const maxUnread = 256 << 10
 
 // Handler returns a handler that passes each request to next and checks the exchange. It calls report
 // once for each exchange with violations, with all of them joined in one error, after next has returned.
 // report must not be nil and must be safe for concurrent use. The body of its request has been read.
 //
-// The request body is read to its end before next is called. The response is not delayed or changed, but a
-// copy of it is kept in memory. The ResponseWriter that next gets supports Flush and Hijack, and nothing else
-// that [http.ResponseController] offers. If next panics or hijacks the connection, only the request is
-// checked.
+// Neither the request nor the response is delayed or changed, but a copy of their bodies is kept in memory (see
+// [Validator.WithBodyLimit]); a request that matches no operation passes unread. A request body that next does not
+// read to its end is checked if the server of net/http would read it too: over HTTP/1, up to 256 KiB, and not if the
+// client waits for 100 Continue. The ResponseWriter that next gets supports Flush and Hijack, and nothing else that
+// [http.ResponseController] offers. What next writes to a hijacked connection is checked if it is a response, and
+// reported when next has returned and the connection is closed. If next panics, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
+	return v.handler(next, func(x *exchange) func(int, bool) {
+		return func(int, bool) {
+			if err := x.out.err(); err != nil {
+				report(x.req, err)
+			}
+		}
+	})
+}
+
+func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		// If reading fails, next reads the same part of the body and gets the same error.
-		body, err := readBody(&req.Body)
-		// next may change the request.
-		received := req.Clone(req.Context())
-		violations := v.checkRequest(received, body)
-		recorder := &responseRecorder{ResponseWriter: w, status: http.StatusOK}
+		x := v.exchange(req, &report{})
+		end := begin(x)
+		if !x.matched() {
+			x.checkRequest(nil)
+			defer end(0, true)
+			next.ServeHTTP(w, req)
+			return
+		}
+		served := req.Clone(req.Context()) // next may change it, and its body is another
+		received := newTee(req.Body, req.ContentLength, v.limit)
+		if req.Body != nil && req.Body != http.NoBody {
+			served.Body = received
+		} else {
+			received.state = complete
+		}
+		recorder := &responseRecorder{ResponseWriter: w, req: req, received: received, body: message{limit: v.limit}}
 		completed := false
 		defer func() {
-			// A handler that panics aborts its response, so there is no complete response to check.
-			if o := v.route(received).operation; o != nil && completed && !recorder.hijacked && err == nil {
-				resp := &http.Response{StatusCode: recorder.status, Header: recorder.sentHeader()}
-				violations = append(violations, v.checkResponse(o, received, resp, recorder.body.Bytes())...)
+			if completed {
+				recorder.readRest()
 			}
-			if err := joinViolations(violations); err != nil {
-				report(received, err)
+			x.checkRequest(received.message())
+			switch {
+			case !completed: // the response was aborted
+				end(0, false)
+			case recorder.conn != nil:
+				recorder.conn.whenClosed(func(sent []byte) { x.checkHijacked(sent, end) })
+			default:
+				status, header := recorder.sent()
+				x.checkResponse(status, header, &recorder.body)
+				end(status, true)
 			}
 		}()
-		next.ServeHTTP(recorder, req)
+		next.ServeHTTP(recorder, served)
 		completed = true
 	})
+}
+
+// checkHijacked checks the response in what was sent through a hijacked connection, if there is one.
+func (x *exchange) checkHijacked(sent []byte, end func(int, bool)) {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(sent)), x.req)
+	if err != nil {
+		end(0, false)
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // in memory
+	body := &message{limit: x.validator.limit}
+	if _, err := io.Copy(body, resp.Body); err != nil {
+		body = nil // the connection was closed before the end
+	}
+	x.checkResponse(resp.StatusCode, resp.Header, body)
+	end(resp.StatusCode, body != nil)
 }
 
 // responseRecorder keeps a copy of the response that is written through it. It has no Unwrap method,
 // because writes that bypass it could not be checked.
 type responseRecorder struct {
 	http.ResponseWriter
-	status   int
-	header   http.Header // as it was sent; nil before that
+	req      *http.Request
+	received *teeBody
+	status   int         // 0: nothing was sent
+	header   http.Header // as it was sent
 	flushed  bool        // before the first byte of the body
-	body     bytes.Buffer
-	hijacked bool
+	body     message
+	start    []byte // of the body, from which net/http detects its type
+	conn     *recordedConn
+}
+
+// readRest reads the rest of the request body where net/http would discard it.
+func (r *responseRecorder) readRest() {
+	t := r.received
+	unread := t.length - t.size
+	if t.state != open || r.req.ProtoMajor != 1 || r.req.Close || unread >= maxUnread ||
+		t.size == 0 && strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, t, maxUnread)
 }
 
 func (r *responseRecorder) WriteHeader(status int) {
-	if r.header == nil && status >= http.StatusOK {
+	if r.status == 0 && status >= http.StatusOK {
+		r.readRest()
 		r.status, r.header = status, r.Header().Clone()
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *responseRecorder) Write(p []byte) (int, error) {
-	if r.header == nil {
+	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(p)
-	r.body.Write(p[:n])
+	_, _ = r.body.Write(p[:n])
+	r.start = append(r.start, p[:min(n, 512-len(r.start))]...)
 	return n, err
 }
 
 // FlushError is the method that [http.ResponseController] calls.
 func (r *responseRecorder) FlushError() error {
-	if r.header == nil {
+	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
 	}
-	r.flushed = r.flushed || r.body.Len() == 0
+	r.flushed = r.flushed || len(r.start) == 0
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 
 // Flush implements [http.Flusher].
 func (r *responseRecorder) Flush() { _ = r.FlushError() }
 
+// sent returns the status and the header that the client received, with the Content-Type that net/http detects if
+// the handler sets none.
+func (r *responseRecorder) sent() (int, http.Header) {
+	if r.status == 0 {
+		return http.StatusOK, r.Header()
+	}
+	_, set := r.header["Content-Type"]
+	if !set && !r.flushed && len(r.start) > 0 && r.header.Get("Content-Encoding") == "" {
+		r.header.Set("Content-Type", http.DetectContentType(r.start))
+	}
+	return r.status, r.header
+}
+
 // Hijack implements [http.Hijacker].
 func (r *responseRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
-	r.hijacked = r.hijacked || err == nil
-	return conn, rw, err
-}
-
-// sentHeader returns the header that the client received, with the Content-Type that net/http detects if
-// the handler sets none.
-func (r *responseRecorder) sentHeader() http.Header {
-	if r.header == nil {
-		return r.Header()
+	if err != nil {
+		return nil, nil, err
 	}
-	_, set := r.header["Content-Type"]
-	if !set && !r.flushed && r.body.Len() > 0 && r.header.Get("Content-Encoding") == "" {
-		r.header.Set("Content-Type", http.DetectContentType(r.body.Bytes()))
-	}
-	return r.header
+	r.conn = &recordedConn{Conn: conn, sent: message{limit: r.body.limit}}
+	return r.conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriter(r.conn)), nil
 }

@@ -1,43 +1,105 @@
 package contract
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Recording checks the exchanges in an HTTP archive (HAR 1.2), as browsers and proxies write them. An entry
-// that matches no operation of the document is a violation too. A response whose body the archive leaves out
-// is not checked. The error joins the violations of all entries, each prefixed with the zero-based index of
-// its entry. It also has errors that are not violations, if the archive or an entry could not be read.
+// that matches no operation of the document is a violation too. The error joins the violations of all entries, with
+// the numbers of their exchanges. It also has errors that are not violations: if the archive or an entry could not be
+// read, for each body that was not recorded, and if nothing was checked, because the archive has no entry or none of
+// an operation.
 func (v *Validator) Recording(har io.Reader) error {
-	var archive struct{ Log struct{ Entries []harEntry } }
-	if err := json.NewDecoder(har).Decode(&archive); err != nil {
-		return fmt.Errorf("contract: not a valid HAR file: %w", err)
-	}
-	var errs []error
-	for i, e := range archive.Log.Entries {
-		violations, err := v.checkEntry(&e)
+	out := &report{}
+	checked := false
+	err := eachEntry(har, func(entry jsontext.Value) {
+		out.exchange++
+		matched, err := v.checkEntry(entry, out)
+		checked = checked || matched
 		if err != nil {
-			errs = append(errs, fmt.Errorf("entry %d: %w", i, err))
+			out.fail("exchange %d: %w", out.exchange, err)
 		}
-		for _, violation := range violations {
-			errs = append(errs, fmt.Errorf("entry %d: %w", i, violation))
+	})
+	switch {
+	case err != nil:
+		out.fail("contract: not a valid HAR file: %w", err)
+	case out.exchange == 0:
+		out.fail("contract: the HAR file has no entries, so that nothing was checked")
+	case !checked:
+		out.fail("contract: none of the %s is of an operation of the document, so that nothing was checked", count(out.exchange, "entry"))
+	}
+	return out.err()
+}
+
+// eachEntry calls f with each element of log.entries.
+func eachEntry(har io.Reader, f func(jsontext.Value)) error {
+	buffered := bufio.NewReader(har)
+	if mark, _ := buffered.Peek(3); string(mark) == "\ufeff" {
+		_, _ = buffered.Discard(3)
+	}
+	dec := jsontext.NewDecoder(buffered, harOptions)
+	if err := member(dec, "log"); err != nil {
+		return err
+	}
+	if err := member(dec, "entries"); err != nil {
+		return err
+	}
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '[' {
+		return cmp.Or(err, errors.New("log.entries is not an array"))
+	}
+	for dec.PeekKind() != ']' {
+		entry, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		f(entry)
+	}
+	return nil
+}
+
+// member reads an object up to the value of one of its properties.
+func member(dec *jsontext.Decoder, name string) error {
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return cmp.Or(err, fmt.Errorf("found no object with %s", name))
+	}
+	for dec.PeekKind() == '"' {
+		tok, err := dec.ReadToken()
+		if err != nil || tok.String() == name {
+			return err
+		}
+		if err := dec.SkipValue(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	return fmt.Errorf("found no %s", name)
 }
+
+// harOptions are tolerant: some tools write names with other capitals, and bodies that are not text.
+var harOptions = json.JoinOptions(
+	json.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // A harEntry has the fields of an exchange that matter here.
 type harEntry struct {
 	Request struct {
 		Method, URL string
 		Headers     []harHeader
-		PostData    *struct{ MimeType, Text string }
+		BodySize    int64
+		PostData    *struct {
+			MimeType string
+			Text     *string
+		}
 	}
 	Response struct {
 		Status  int // 0: there was no response
@@ -52,43 +114,56 @@ type harEntry struct {
 
 type harHeader struct{ Name, Value string }
 
-// checkEntry returns the violations of an exchange. It returns an error if the entry cannot be read.
-func (v *Validator) checkEntry(e *harEntry) ([]*Violation, error) {
+// checkEntry checks an exchange. It returns whether the exchange is one of an operation, and an error if the entry
+// cannot be read.
+func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool, err error) {
+	var e harEntry
+	if err := json.Unmarshal(entry, &e, harOptions); err != nil {
+		return false, errors.New("not a valid entry")
+	}
+	if e.Request.Method == "" || e.Request.URL == "" {
+		return false, errors.New("the request has no method or no URL")
+	}
 	req, err := http.NewRequest(e.Request.Method, e.Request.URL, nil) //nolint:noctx // it is never sent
 	if err != nil {
-		return nil, errors.New("the request has no valid method or URL")
+		return false, errors.New("the request has no valid method or URL")
 	}
 	req.Header = harHeaders(e.Request.Headers)
-	var requestBody []byte
-	if post := e.Request.PostData; post != nil {
-		requestBody = []byte(post.Text)
+	x := v.exchange(req, out)
+	var errs []error
+	sent := &message{}
+	switch post := e.Request.PostData; {
+	case post != nil && post.Text != nil:
+		sent.data = []byte(*post.Text)
 		setDefault(req.Header, post.MimeType)
+	case x.matched() && (post != nil || e.Request.BodySize > 0):
+		sent = nil
+		errs = append(errs, fmt.Errorf("%s %s: the request body was not recorded", req.Method, req.URL.Path))
 	}
-	violations := v.checkRequest(req, requestBody)
+	x.checkRequest(sent)
+	if !x.matched() || e.Response.Status == 0 {
+		return x.matched(), errors.Join(errs...)
+	}
 
 	content := e.Response.Content
-	var body []byte
-	if content.Text != nil {
-		body = []byte(*content.Text)
-	}
-	if content.Encoding == "base64" {
-		if body, err = io.ReadAll(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body))); err != nil {
-			return nil, errors.New("the response body is not valid base64")
-		}
-	}
-	o := v.route(req).operation
+	received := &message{}
 	switch {
-	case o == nil || e.Response.Status == 0:
-		return violations, nil
 	case content.Text == nil && content.Size != 0:
-		v.coverage.countStatus(o, e.Response.Status)
-		return violations, nil
+		received = nil
+		errs = append(errs, fmt.Errorf("%s %s: the response body was not recorded", req.Method, req.URL.Path))
+	case content.Text != nil && content.Encoding == "base64":
+		if received.data, err = base64.StdEncoding.DecodeString(*content.Text); err != nil {
+			received = nil
+			errs = append(errs, fmt.Errorf("%s %s: the response body is not valid base64", req.Method, req.URL.Path))
+		}
+	case content.Text != nil:
+		received.data = []byte(*content.Text)
 	}
 	header := harHeaders(e.Response.Headers)
 	header.Del("Content-Encoding") // a HAR file has the body without its compression
 	setDefault(header, content.MimeType)
-	resp := &http.Response{StatusCode: e.Response.Status, Header: header}
-	return append(violations, v.checkResponse(o, req, resp, body)...), nil
+	x.checkResponse(e.Response.Status, header, received)
+	return true, errors.Join(errs...)
 }
 
 func harHeaders(list []harHeader) http.Header {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -16,12 +17,33 @@ type operation struct {
 	method     string
 	path       string
 	segments   []string // of the path
-	parameters openapi3.Parameters
-	body       *openapi3.RequestBody // nil: none is documented
-	responses  *openapi3.Responses
+	parameters []*parameter
+	body       *documentedBody // nil: none is documented
+	responses  map[string]*documentedBody
+	used       *atomic.Int64
+	statuses   map[string]*atomic.Int64
 }
 
-func newOperations(doc *openapi3.T) ([]*operation, error) {
+// A parameter is a parameter in the path or in the query.
+type parameter struct {
+	name     string
+	inPath   bool
+	required bool
+	schema   *schema
+	used     *atomic.Int64
+}
+
+// A documentedBody is what the document says of the body of a request or of a response.
+type documentedBody struct {
+	required bool
+	content  map[string]*schema // by media type; nil: any text
+}
+
+// emptyBodyExtension is the extension of a response object whose body may be missing. OpenAPI has no
+// keyword for that.
+const emptyBodyExtension = "x-empty-body"
+
+func (c *compiler) operations(doc *openapi3.T) ([]*operation, error) {
 	var operations []*operation
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -30,10 +52,11 @@ func newOperations(doc *openapi3.T) ([]*operation, error) {
 			}
 			o := &operation{
 				id: op.OperationID, method: method, path: path, segments: strings.Split(strings.Trim(path, "/"), "/"),
-				parameters: slices.Concat(item.Parameters, op.Parameters), responses: op.Responses,
+				responses: map[string]*documentedBody{}, statuses: map[string]*atomic.Int64{},
+				used: c.coverage.counter(CoverageOperation, op.OperationID, ""),
 			}
-			if op.RequestBody != nil {
-				o.body = op.RequestBody.Value
+			if err := c.operation(o, op, item.Parameters); err != nil {
+				return nil, fmt.Errorf("%s: %w", o.id, err)
 			}
 			operations = append(operations, o)
 		}
@@ -42,12 +65,76 @@ func newOperations(doc *openapi3.T) ([]*operation, error) {
 	return operations, nil
 }
 
+// operation adds the parts of an operation of the document to o.
+func (c *compiler) operation(o *operation, op *openapi3.Operation, shared openapi3.Parameters) (err error) {
+	for _, ref := range slices.Concat(shared, op.Parameters) {
+		p := ref.Value
+		if p.In != openapi3.ParameterInPath && p.In != openapi3.ParameterInQuery {
+			continue
+		}
+		if p.Schema == nil || p.Schema.Value.Type.Is("array") || p.Schema.Value.Type.Is("object") {
+			return fmt.Errorf("the parameter %s is not a single value, which is not supported", p.Name)
+		}
+		compiled := &parameter{
+			name: p.Name, inPath: p.In == openapi3.ParameterInPath, required: p.Required,
+			used: c.coverage.counter(CoverageParameter, o.id, p.Name),
+		}
+		if compiled.schema, err = c.schema(p.Schema, o.id+"."+p.Name); err != nil {
+			return err
+		}
+		o.parameters = append(o.parameters, compiled)
+	}
+	if op.RequestBody != nil {
+		if o.body, err = c.body(op.RequestBody.Value.Content, o.id+".request"); err != nil {
+			return err
+		}
+		o.body.required = op.RequestBody.Value.Required
+	}
+	for status, ref := range op.Responses.Map() {
+		if o.responses[status], err = c.body(ref.Value.Content, o.id+"."+status); err != nil {
+			return err
+		}
+		o.responses[status].required = ref.Value.Extensions[emptyBodyExtension] == nil
+		counted := []string{status}
+		if status == "default" {
+			counted = []string{"4xx", "5xx"}
+		}
+		for _, status := range counted {
+			o.statuses[status] = c.coverage.counter(CoverageStatus, o.id, status)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) body(content openapi3.Content, name string) (*documentedBody, error) {
+	b := &documentedBody{content: map[string]*schema{}}
+	for mediaType, media := range content {
+		b.content[mediaType] = nil
+		if media.Schema == nil || media.Schema.Value.Type.Is("string") {
+			continue
+		}
+		s, err := c.schema(media.Schema, name)
+		if err != nil {
+			return nil, err
+		}
+		b.content[mediaType] = s
+	}
+	return b, nil
+}
+
 // A route is the operation that a request matches, its path parameters, and the violations in its path
 // and method.
 type route struct {
 	operation      *operation // nil: none
+	matched        *operation // with the method of another
 	pathParameters map[string]string
-	violations     []*Violation
+	problems       []problem
+}
+
+// A problem is a violation of the path or of the method.
+type problem struct {
+	rule    Rule
+	message string
 }
 
 // route finds the operation of a request. Most routers match a path parameter with one segment, but a
@@ -59,12 +146,11 @@ func (v *Validator) route(req *http.Request) route {
 	// segments. It can only be part of a parameter.
 	escaped := req.URL.EscapedPath()
 	trimmed := strings.TrimRight(escaped, "/")
-	var segments []string
-	for s := range strings.SplitSeq(strings.TrimPrefix(trimmed, "/"), "/") {
+	segments := strings.Split(strings.TrimPrefix(trimmed, "/"), "/")
+	for i, s := range segments {
 		if u, err := url.PathUnescape(s); err == nil {
-			s = u
+			segments[i] = u
 		}
-		segments = append(segments, s)
 	}
 
 	var best *match
@@ -73,30 +159,24 @@ func (v *Validator) route(req *http.Request) route {
 			best = m
 		}
 	}
-	var r route
-	add := func(rule Rule, message string) {
-		if v.disabled[rule] {
-			return
-		}
-		violation := &Violation{Where: InRequest, Location: "path", Rule: rule, Message: message}
-		if best != nil {
-			violation.Operation = best.operation.id
-		}
-		r.violations = append(r.violations, violation)
-	}
 	if best == nil {
-		add(RuleOperation, "expected the path of a documented operation, found another path")
-		return r
+		return route{problems: []problem{{RuleOperation, "expected the path of a documented operation, found another path"}}}
 	}
-	r.operation, r.pathParameters = best.operation, best.pathParameters
+	r := route{operation: best.operation, matched: best.operation, pathParameters: map[string]string{}}
+	for name, s := range best.values {
+		r.pathParameters[name] = strings.Join(s, "/")
+	}
+	add := func(rule Rule, format string, args ...any) {
+		r.problems = append(r.problems, problem{rule, fmt.Sprintf(format, args...)})
+	}
 	if best.differentCase {
-		add(RulePathCase, "expected "+best.operation.path+", found different capitalization")
+		add(RulePathCase, "expected %s, found different capitalization", best.operation.path)
 	}
 	if trimmed != escaped {
-		add(RuleTrailingSlash, "expected "+best.operation.path+", found a trailing slash")
+		add(RuleTrailingSlash, "expected %s, found a trailing slash", best.operation.path)
 	}
 	if best.operation.method != req.Method {
-		add(RuleMethod, "expected "+best.operation.method+", found "+quote(req.Method))
+		add(RuleMethod, "expected %s, found %s", best.operation.method, quote(req.Method))
 		r.operation = nil // the response is not one of this operation
 	}
 	return r
@@ -104,10 +184,10 @@ func (v *Validator) route(req *http.Request) route {
 
 // A match is an operation whose path matches that of a request.
 type match struct {
-	operation      *operation
-	pathParameters map[string]string
-	prefix         int  // the number of segments before the operation's path
-	differentCase  bool // the literal segments differ in case from the document
+	operation     *operation
+	values        map[string][]string // the segments of the path parameters
+	prefix        int                 // the number of segments before the operation's path
+	differentCase bool                // the literal segments differ in case from the document
 }
 
 // better reports whether m is a better match than n for a request with the given method. A service name
@@ -122,40 +202,52 @@ func (m *match) better(n *match, method string) bool {
 	return n.differentCase && !m.differentCase
 }
 
-// match matches the path of the operation with the end of a path.
+// match matches the path of the operation, ignoring case, with the end of a path. The first parameter takes all
+// segments that the others leave.
 func (o *operation) match(segments []string) *match {
-	for prefix := range segments {
-		if m := o.matchAll(segments[prefix:]); m != nil {
-			m.prefix = prefix
-			return m
+	first := slices.IndexFunc(o.segments, isParameter)
+	if first < 0 {
+		first = len(o.segments)
+	}
+	tail := o.segments[first:]
+	end := len(segments) - len(tail) // the head is before it
+	for prefix := 0; prefix+first <= end; prefix++ {
+		if !equalFold(o.segments[:first], segments[prefix:]) {
+			continue
 		}
+		begin := prefix + first // of the first parameter
+		if len(tail) == 0 && begin < len(segments) {
+			continue // the path goes on
+		}
+		m := &match{operation: o, prefix: prefix, values: map[string][]string{}}
+		m.differentCase = !slices.Equal(o.segments[:first], segments[prefix:begin])
+		for i, want := range tail {
+			have := segments[end+i : end+i+1]
+			if i == 0 {
+				have = segments[begin : end+1]
+			}
+			switch {
+			case isParameter(want):
+				m.values[strings.Trim(want, "{}")] = have
+			case !strings.EqualFold(want, have[0]):
+				return nil // it is the same with any other prefix
+			default:
+				m.differentCase = m.differentCase || want != have[0]
+			}
+		}
+		return m
 	}
 	return nil
 }
 
-// matchAll matches the path of the operation, ignoring case, with all of the given segments.
-func (o *operation) matchAll(segments []string) *match {
-	m := &match{operation: o, pathParameters: map[string]string{}}
-	for i, want := range o.segments {
-		// A parameter takes all segments except one for each segment that follows it in the document.
-		n := len(segments) - (len(o.segments) - i - 1)
-		if !strings.HasPrefix(want, "{") {
-			n = min(n, 1)
+func isParameter(segment string) bool { return strings.HasPrefix(segment, "{") }
+
+// equalFold reports whether the first of some segments equal others, ignoring case.
+func equalFold(want, have []string) bool {
+	for i, w := range want {
+		if !strings.EqualFold(w, have[i]) {
+			return false
 		}
-		switch {
-		case n < 1:
-			return nil
-		case strings.HasPrefix(want, "{"):
-			m.pathParameters[strings.Trim(want, "{}")] = strings.Join(segments[:n], "/")
-		case !strings.EqualFold(segments[0], want):
-			return nil
-		default:
-			m.differentCase = m.differentCase || segments[0] != want
-		}
-		segments = segments[n:]
 	}
-	if len(segments) > 0 {
-		return nil
-	}
-	return m
+	return true
 }

@@ -1,134 +1,241 @@
 package contract
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"regexp"
 	"slices"
+	"strings"
+	"sync/atomic"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// value checks a value against a schema: first with kin-openapi, then for what kin-openapi does not check.
-func (c *check) value(schema *openapi3.SchemaRef, value any, location string) {
-	if err := schema.Value.VisitJSON(value, openapi3.MultiErrors(), openapi3.DisableSchemaErrorDetails()); err != nil {
-		c.schemaErrors(err, location)
-	}
-	c.strict(schema, value, location)
+// sentExtension is the extension of a schema that lists the properties which every known server sends,
+// although they are not required. [Validator.Strict] requires them.
+const sentExtension = "x-always-sent"
+
+// A schema is a schema of the document in the form in which values are read.
+type schema struct {
+	source     *openapi3.Schema
+	types      *openapi3.Types // nil: any
+	pattern    *regexp.Regexp
+	enums      []enum
+	properties map[string]*property
+	ordered    []*property // by name
+	additional *schema     // of properties that have no schema of their own
+	closed     bool        // objects may have no other properties
+	items      *schema
+	union      *union
 }
 
-// schemaErrors turns the errors of kin-openapi into violations.
-func (c *check) schemaErrors(err error, location string) {
-	// errors.As would skip levels of the tree of errors.
-	var e *openapi3.SchemaError
-	switch err := err.(type) { //nolint:errorlint // see above
-	case openapi3.MultiError:
-		for _, e := range err {
-			c.schemaErrors(e, location)
-		}
-		return
-	case *openapi3.SchemaError:
-		e = err
-	default:
-		c.add(location, RuleSchema, "expected a value that matches the schema, found one that does not")
-		return
-	}
-	// The errors of an allOf are those of its parts. The errors of a union with a discriminator are those of
-	// the schema that the discriminator selects.
-	if e.SchemaField == "allOf" || e.SchemaField == "oneOf" && e.Schema.Discriminator != nil && e.Origin != nil {
-		if members, ok := errors.AsType[openapi3.MultiError](e.Origin); ok {
-			c.schemaErrors(members, location)
-			return
-		}
-	}
-	for _, token := range e.JSONPointer() {
-		location = appendToken(location, token)
-	}
-	c.schemaError(e, location)
+// An enum is an enumeration.
+type enum struct {
+	source *openapi3.Schema
+	values map[string]*atomic.Int64 // how often each was seen
 }
 
-// schemaError turns one error of kin-openapi into a violation.
-func (c *check) schemaError(e *openapi3.SchemaError, location string) {
-	switch e.SchemaField {
-	case "type":
-		if _, ok := e.Value.(json.Number); ok && e.Schema.Type.Is("integer") {
-			// The number does not fit a float64. The strict check decides by its text whether it is an integer.
-			if e.Schema.Min != nil || e.Schema.Max != nil {
-				c.add(location, RuleBounds, "expected %s, found %s", bounds(e.Schema), c.describe(e.Schema, e.Value))
+// A property is a property of an object.
+type property struct {
+	name     string
+	hash     uint64 // of the name
+	index    int    // in schema.ordered
+	schema   *schema
+	required bool
+	sent     bool // by every known server
+	seen     *atomic.Int64
+}
+
+// A union is a oneOf or an anyOf.
+type union struct {
+	source  *openapi3.Schema
+	members []*schema
+	kinds   map[string]*kind // by the value of the discriminator; nil: there is none
+}
+
+// A kind is a member of a union with a discriminator.
+type kind struct {
+	schema *schema
+	seen   *atomic.Int64
+}
+
+const schemaPrefix = "#/components/schemas/"
+
+// A compiler turns the schemas of a document into the form in which values are read.
+type compiler struct {
+	schemas  map[*openapi3.Schema]*schema
+	coverage *coverage
+}
+
+// schema returns the compiled form of a schema. The name is for a schema that has none of its own.
+func (c *compiler) schema(ref *openapi3.SchemaRef, name string) (*schema, error) {
+	source := ref.Value
+	if s := c.schemas[source]; s != nil {
+		return s, nil
+	}
+	name = schemaName(ref, name)
+	s := &schema{source: source, types: source.Type, properties: map[string]*property{}}
+	c.schemas[source] = s // before its parts, because a schema may refer to itself
+	err := supported(source)
+	if err == nil && source.Pattern != "" {
+		s.pattern, err = regexp.Compile(source.Pattern)
+	}
+	if err == nil && source.Items != nil {
+		s.items, err = c.schema(source.Items, name+".items")
+	}
+	if additional := source.AdditionalProperties.Schema; err == nil && additional != nil {
+		s.additional, err = c.schema(additional, name+".additionalProperties")
+	}
+	if err == nil {
+		c.addEnums(s, ref, name)
+		err = c.addProperties(s, source, name)
+	}
+	if err == nil && len(source.OneOf)+len(source.AnyOf) > 0 {
+		err = c.addUnion(s, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, part := range source.AllOf {
+		s.types = cmp.Or(s.types, part.Value.Type)
+	}
+	open := source.AdditionalProperties.Has != nil && *source.AdditionalProperties.Has
+	s.closed = s.types.Is("object") && s.additional == nil && !open
+	return s, nil
+}
+
+// schemaName returns the name of a component, or the other name for a schema that is none.
+func schemaName(ref *openapi3.SchemaRef, other string) string {
+	if name, ok := strings.CutPrefix(ref.Ref, schemaPrefix); ok {
+		return name
+	}
+	return other
+}
+
+// supported returns an error if a schema has something that is not checked.
+func supported(s *openapi3.Schema) error {
+	unchecked := ""
+	for keyword, has := range map[string]bool{
+		"uniqueItems": s.UniqueItems, "multipleOf": s.MultipleOf != nil, "not": s.Not != nil,
+		"a oneOf or anyOf beside properties": len(s.OneOf)+len(s.AnyOf) > 0 && len(s.Properties)+len(s.AllOf)+len(s.Enum) > 0,
+	} {
+		if has {
+			unchecked = keyword
+		}
+	}
+	for _, ref := range s.AllOf {
+		part := *ref.Value
+		part.Extensions, part.Type, part.Enum, part.Properties, part.Required = nil, nil, nil, nil, nil
+		if part.Description, part.Title = "", ""; !part.IsEmpty() {
+			unchecked = "an allOf with more than types, enumerations and properties"
+		}
+	}
+	if unchecked != "" {
+		return fmt.Errorf("%s is not supported", unchecked)
+	}
+	return nil
+}
+
+// addEnums adds the enumerations of a schema and of its allOf.
+func (c *compiler) addEnums(s *schema, ref *openapi3.SchemaRef, name string) {
+	if len(ref.Value.Enum) > 0 {
+		e := enum{ref.Value, map[string]*atomic.Int64{}}
+		for _, value := range ref.Value.Enum {
+			text := fmt.Sprint(value)
+			e.values[text] = new(atomic.Int64)
+			if ref.Ref != "" { // the others are not worth counting
+				e.values[text] = c.coverage.counter(CoverageEnum, name, text)
 			}
-			return
 		}
-		c.add(location, RuleType, "expected %s, found %s", typeName(e.Schema), c.describe(e.Schema, e.Value))
-	case "nullable":
-		c.add(location, RuleNull, "expected a value, found null")
-	case "required":
-		c.add(location, RuleRequired, "expected the required property, found none")
-	case "enum":
-		// kin-openapi checks the enumeration before null and the type.
-		if e.Value == nil {
-			c.add(location, RuleNull, "expected a value, found null")
-			return
-		}
-		if _, ok := e.Value.(string); !ok && e.Schema.Type.Is("string") {
-			c.add(location, RuleType, "expected %s, found %s", typeName(e.Schema), c.describe(e.Schema, e.Value))
-			return
-		}
-		c.add(location, RuleEnum, "expected one of %s, found %s", enumValues(e.Schema), c.describe(e.Schema, e.Value))
-	case "pattern":
-		c.add(location, RulePattern, "expected a string that matches %s, found %s", e.Schema.Pattern, c.describe(e.Schema, e.Value))
-	case "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "exclusiveMinimum", "exclusiveMaximum":
-		c.add(location, RuleBounds, "expected %s, found %s", bounds(e.Schema), c.describe(e.Schema, e.Value))
-	case "discriminator":
-		name := e.Schema.Discriminator.PropertyName
-		if e.Value == nil {
-			return // the strict check reports whether it is missing or null
-		}
-		c.add(appendToken(location, name), RuleDiscriminator, "expected one of %s, found %s", unionKinds(e.Schema), c.describe(e.Schema, e.Value))
-	case "oneOf", "anyOf":
-		if member := likelyMember(e.Schema, e.Value); member != nil {
-			if err := member.Value.VisitJSON(e.Value, openapi3.MultiErrors(), openapi3.DisableSchemaErrorDetails()); err != nil {
-				c.schemaErrors(err, location)
-				return
-			}
-		}
-		c.add(location, RuleOneOf, "expected a value that matches one of %s, found %s",
-			count(len(e.Schema.OneOf)+len(e.Schema.AnyOf), "schema"), c.describe(e.Schema, e.Value))
-	case "format":
-		// The strict check reports it with more detail.
-	default:
-		c.add(location, RuleSchema, "expected a value that satisfies %s of the schema, found %s", e.SchemaField, c.describe(e.Schema, e.Value))
+		s.enums = append(s.enums, e)
+	}
+	for _, part := range ref.Value.AllOf {
+		c.addEnums(s, part, schemaName(part, name))
 	}
 }
 
-// likelyMember returns the member of a union without a discriminator that a value is probably meant to
-// match: the only one with its type and, for an object, with no required property that the value lacks.
-// It returns nil if there is none or more than one.
-func likelyMember(union *openapi3.Schema, value any) *openapi3.SchemaRef {
-	var found *openapi3.SchemaRef
-	for _, member := range union.OneOf {
-		if !resembles(member.Value, value) {
-			continue
+// addProperties adds the properties of a schema and of its allOf.
+func (c *compiler) addProperties(s *schema, source *openapi3.Schema, name string) error {
+	for _, part := range source.AllOf {
+		if err := c.addProperties(s, part.Value, schemaName(part, name)); err != nil {
+			return err
 		}
-		if found != nil {
-			return nil
-		}
-		found = member
 	}
-	return found
+	sent, err := names(source.Extensions[sentExtension])
+	if err != nil {
+		return err
+	}
+	for propertyName, ref := range source.Properties {
+		value, err := c.schema(ref, name+"."+propertyName)
+		if err != nil {
+			return err
+		}
+		s.properties[propertyName] = &property{
+			name: propertyName, hash: maphash.String(hashSeed, propertyName), schema: value,
+			seen: c.coverage.counter(CoverageProperty, name, propertyName), sent: slices.Contains(sent, propertyName),
+		}
+	}
+	for _, required := range source.Required {
+		if s.properties[required] == nil {
+			return fmt.Errorf("%s is required, but not a property", required)
+		}
+		s.properties[required].required = true
+	}
+	s.ordered = nil
+	for i, name := range slices.Sorted(maps.Keys(s.properties)) {
+		s.properties[name].index = i
+		s.ordered = append(s.ordered, s.properties[name])
+	}
+	return nil
 }
 
-func resembles(schema *openapi3.Schema, value any) bool {
-	switch value := value.(type) {
-	case map[string]any:
-		missing := func(name string) bool { _, ok := value[name]; return !ok }
-		return schema.Type.Is("object") && !slices.ContainsFunc(schema.Required, missing)
-	case []any:
-		return schema.Type.Is("array")
-	case string:
-		return schema.Type.Is("string")
-	case json.Number:
-		return schema.Type.Is("integer") || schema.Type.Is("number")
-	case bool:
-		return schema.Type.Is("boolean")
+// names returns the value of an extension that is a list of names.
+func names(extension any) (list []string, err error) {
+	values, ok := extension.([]any)
+	for _, value := range values {
+		name, isName := value.(string)
+		ok = ok && isName
+		list = append(list, name)
 	}
-	return false
+	if extension != nil && !ok {
+		return nil, errors.New(sentExtension + " is not a list of names")
+	}
+	return list, nil
+}
+
+func (c *compiler) addUnion(s *schema, name string) error {
+	u := &union{source: s.source}
+	s.union = u
+	byRef := map[string]*schema{}
+	for i, ref := range slices.Concat(s.source.OneOf, s.source.AnyOf) {
+		member, err := c.schema(ref, fmt.Sprintf("%s.%d", name, i))
+		if err != nil {
+			return err
+		}
+		u.members = append(u.members, member)
+		byRef[ref.Ref] = member
+	}
+	if s.source.Discriminator == nil {
+		return nil
+	}
+	refs := map[string]string{} // by kind
+	for value, target := range s.source.Discriminator.Mapping {
+		refs[value] = target.Ref
+	}
+	if len(refs) == 0 { // then a kind is the name of its schema
+		for ref := range byRef {
+			refs[strings.TrimPrefix(ref, schemaPrefix)] = ref
+		}
+	}
+	u.kinds = map[string]*kind{}
+	for value, ref := range refs {
+		if byRef[ref] == nil {
+			return fmt.Errorf("the kind %s is not a member of the union", value)
+		}
+		u.kinds[value] = &kind{byRef[ref], c.coverage.counter(CoverageUnion, name, value)}
+	}
+	return nil
 }

@@ -1,14 +1,10 @@
 package contract
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
-	"testing" // for ForTest; it registers no flags unless testing.Init is called
 )
 
 // Transport returns a transport that sends each request through next and checks the exchange. If next is
@@ -17,120 +13,158 @@ import (
 // goroutine that does so. report must not be nil and must be safe for concurrent use. The body of its request
 // has been read.
 //
-// The request body is read to its end before it is sent. The response is not delayed or changed: its body
-// streams to the reader, but a copy of it is kept in memory. If the body is closed before its end, or if there
-// is no response, only the request is checked. If the body is neither read to its end nor closed, nothing is
-// reported.
+// Neither the request nor the response is delayed or changed: their bodies stream, and a copy of them is kept in
+// memory (see [Validator.WithBodyLimit]). A body that is closed before its end is not checked, nor is a request
+// body that next has not read when the response arrives, unless the request has GetBody, as those of
+// [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
+// to its end nor closed, nothing is reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
-	return newTransport(v, next, func(req *http.Request, _ int, err error) { report(req, err) })
-}
-
-// ForTest returns a [Validator.Transport] through next, which may be nil. It calls t.Errorf once for each
-// exchange with violations, with the method, path and status of the exchange and all violations. The test
-// must read or close every response body before it ends, because t.Errorf panics after its end.
-func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripper {
-	return newTransport(v, next, func(req *http.Request, status int, err error) {
-		t.Helper()
-		outcome := "no response"
-		if status != 0 {
-			outcome = fmt.Sprint("status ", status)
+	return newTransport(v, next, func(x *exchange) func(int, bool) {
+		return func(int, bool) {
+			if err := x.out.err(); err != nil {
+				report(x.req, err)
+			}
 		}
-		lines := strings.ReplaceAll(err.Error(), "\n", "\n\t")
-		t.Errorf("%s %s, %s:\n\t%s", req.Method, req.URL.Path, outcome, lines)
 	})
 }
 
 type transport struct {
 	validator *Validator
 	next      http.RoundTripper
-	report    reportFunc
+	begin     beginFunc
 }
 
-// A reportFunc reports the violations of one exchange. The status is 0 if there was no response.
-type reportFunc func(req *http.Request, status int, err error)
+// A beginFunc is called with each exchange before it is sent. It returns a function that is called when the exchange
+// has been checked, with the status, which is 0 if there was no response.
+type beginFunc func(*exchange) (end func(status int, complete bool))
 
-func newTransport(v *Validator, next http.RoundTripper, report reportFunc) *transport {
+func newTransport(v *Validator, next http.RoundTripper, begin beginFunc) *transport {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return &transport{v, next, report}
+	return &transport{v, next, begin}
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	outgoing := req.Clone(req.Context()) // a RoundTripper must not modify the request
-	body, err := readBody(&outgoing.Body)
-	if err != nil {
-		return nil, err
+	x := t.validator.exchange(req, &report{})
+	end := t.begin(x)
+	outgoing := req
+	var sent *teeBody
+	if x.matched() && req.Body != nil && req.Body != http.NoBody {
+		outgoing = req.Clone(req.Context()) // a RoundTripper must not modify the request
+		sent = newTee(req.Body, req.ContentLength, t.validator.limit)
+		outgoing.Body = sent
 	}
-	violations := t.validator.checkRequest(req, body)
 	resp, err := t.next.RoundTrip(outgoing)
+	x.checkRequest(t.sentBody(req, sent))
 	if err != nil {
-		t.reportAny(req, 0, violations)
+		end(0, true)
 		return nil, err
 	}
-	o := t.validator.route(req).operation
-	if o == nil {
-		t.reportAny(req, resp.StatusCode, violations)
+	if !x.matched() {
+		end(resp.StatusCode, true)
 		return resp, nil
 	}
-	finish := func(body []byte, complete bool) {
-		if complete {
-			violations = append(violations, t.validator.checkResponse(o, req, resp, body)...)
-		} else {
-			t.validator.coverage.countStatus(o, resp.StatusCode)
-		}
-		t.reportAny(req, resp.StatusCode, violations)
+	finish := func(m *message) {
+		x.checkResponse(resp.StatusCode, resp.Header, m)
+		end(resp.StatusCode, m != nil)
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {
-		finish(nil, true)
+		finish(&message{})
 		return resp, nil
 	}
-	resp.Body = &teeBody{ReadCloser: resp.Body, length: resp.ContentLength, finish: finish}
+	received := newTee(resp.Body, resp.ContentLength, t.validator.limit)
+	received.finish = finish
+	resp.Body = received
 	return resp, nil
 }
 
-// reportAny reports violations if there are any.
-func (t *transport) reportAny(req *http.Request, status int, violations []*Violation) {
-	if err := joinViolations(violations); err != nil {
-		t.report(req, status, err)
+// sentBody returns the body of a request after next has returned, nil if it is not known.
+func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
+	if sent == nil {
+		return &message{}
 	}
+	if m := sent.message(); m != nil || req.GetBody == nil {
+		return m
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	defer body.Close() //nolint:errcheck // it was only read
+	m, err := t.validator.readBody(&body)
+	if err != nil {
+		return nil
+	}
+	return m
 }
 
 // teeBody keeps a copy of what is read from a body.
 type teeBody struct {
 	io.ReadCloser
-	length int64 // -1: not known
+	length int64          // -1: not known
+	finish func(*message) // called once, with nil if the body was closed before its end
 
-	mu     sync.Mutex // a body may be closed while it is read
-	read   bytes.Buffer
-	finish func(body []byte, complete bool) // nil once it was called
+	mu    sync.Mutex // a body may be closed while it is read
+	size  int64
+	copy  message
+	state teeState
+}
+
+type teeState int
+
+const (
+	open teeState = iota
+	complete
+	broken
+)
+
+func newTee(body io.ReadCloser, length, limit int64) *teeBody {
+	return &teeBody{ReadCloser: body, length: length, finish: func(*message) {}, copy: message{limit: limit}}
 }
 
 func (t *teeBody) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
-	if t.finish != nil {
-		t.read.Write(p[:n])
+	if t.state == open {
+		_, _ = t.copy.Write(p[:n])
+		t.size += int64(n)
 	}
 	t.mu.Unlock()
 	if err != nil {
-		t.end(func() bool { return errors.Is(err, io.EOF) })
+		t.end(errors.Is(err, io.EOF))
 	}
 	return n, err
 }
 
 func (t *teeBody) Close() error {
 	err := t.ReadCloser.Close()
-	t.end(func() bool { return int64(t.read.Len()) == t.length })
+	t.end(false)
 	return err
 }
 
-func (t *teeBody) end(complete func() bool) {
+// end is called when nothing more is read.
+func (t *teeBody) end(eof bool) {
 	t.mu.Lock()
-	finish := t.finish
-	t.finish = nil
-	t.mu.Unlock()
-	if finish != nil {
-		finish(t.read.Bytes(), complete()) // no other goroutine writes to it any more
+	first := t.state == open
+	if first {
+		t.state = broken
+		if eof || t.size == t.length {
+			t.state = complete
+		}
 	}
+	t.mu.Unlock()
+	if first {
+		t.finish(t.message()) // no other goroutine writes to it any more
+	}
+}
+
+// message returns the copy, nil if the body has not been read to its end.
+func (t *teeBody) message() *message {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == complete || t.state == open && t.size == t.length {
+		return &t.copy
+	}
+	return nil
 }

@@ -1,0 +1,105 @@
+package contract
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// An allowance is a violation that is known and not reported.
+type allowance struct {
+	operation, location string
+	tokens              []string // of a location in a body
+	rule                Rule
+	used                *atomic.Bool
+}
+
+// Allow returns a validator that reports what v reports, except for violations of a rule at a location of an
+// operation, for deviations that are known. The location is that of [Violation]; "*" as a token of it stands for any
+// index or name, and "*" as the operation for any. [Validator.Unused] tells which allowances are not needed any more.
+//
+//	v = v.Allow("GetPartitionBackupList", "/Items/*/LsnOfLastBackupRecord", contract.RuleType)
+func (v *Validator) Allow(operation, location string, rule Rule) *Validator {
+	w := *v
+	a := &allowance{operation: operation, location: location, rule: rule, used: new(atomic.Bool)}
+	if strings.HasPrefix(location, "/") {
+		for token := range strings.SplitSeq(location[1:], "/") {
+			a.tokens = append(a.tokens, unescape(token))
+		}
+	}
+	w.allowed = append(slices.Clip(v.allowed), a)
+	return &w
+}
+
+// AllowFrom is [Validator.Allow] for each line of a list: an operation, a location and a rule, separated by blanks.
+// The location of a body as a whole is written as "body". Blank lines and text after "#" are ignored. A line with an
+// operation or a rule that does not exist is an error.
+func (v *Validator) AllowFrom(list io.Reader) (*Validator, error) {
+	lines := bufio.NewScanner(list)
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		if len(fields) != 3 {
+			return nil, fmt.Errorf("contract: line %d: expected an operation, a location and a rule, found %s", n, count(len(fields), "word"))
+		}
+		id, location, rule := fields[0], fields[1], Rule(fields[2])
+		if id != "*" && !slices.ContainsFunc(v.operations, func(o *operation) bool { return o.id == id }) {
+			return nil, fmt.Errorf("contract: line %d: the document has no operation %s", n, quote(id))
+		}
+		if !slices.Contains(rules, rule) {
+			return nil, fmt.Errorf("contract: line %d: there is no rule %s", n, quote(fields[2]))
+		}
+		if location == "body" {
+			location = ""
+		}
+		v = v.Allow(id, location, rule)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("contract: reading what is allowed: %w", err)
+	}
+	return v, nil
+}
+
+// Unused returns the allowances of v that no exchange has needed so far, in the form of [Validator.AllowFrom]. Call
+// it when all tests have ended, in TestMain, because tests that run in parallel share the validator.
+func (v *Validator) Unused() []string {
+	var list []string
+	for _, a := range v.allowed {
+		if a.used.Load() {
+			continue
+		}
+		location := a.location
+		if location == "" {
+			location = "body"
+		}
+		list = append(list, fmt.Sprintf("%s %s %s", a.operation, location, a.rule))
+	}
+	return list
+}
+
+// allows reports whether a violation of a rule at the current place of a check is allowed.
+func (v *Validator) allows(c *check, rule Rule) bool {
+	for _, a := range v.allowed {
+		if a.rule == rule && (a.operation == c.operation || a.operation == "*") && a.matches(c) {
+			a.used.Store(true)
+			return true
+		}
+	}
+	return false
+}
+
+func (a *allowance) matches(c *check) bool {
+	if c.prefix != "" || len(c.path) == 0 || len(a.tokens) == 0 {
+		return a.location == c.location() || c.prefix != "" && a.location == c.prefix+"*"
+	}
+	return slices.EqualFunc(a.tokens, c.path, func(token string, s step) bool {
+		return token == "*" || s.index < 0 && token == s.token || s.index >= 0 && token == strconv.Itoa(s.index)
+	})
+}
