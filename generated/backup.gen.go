@@ -113,7 +113,6 @@ type BackupInfo struct {
 
 // BackupPartitionDescription How to back up a partition.
 type BackupPartitionDescription struct {
-	// BackupStorage The storage for a backup. If a request has none, the storage of the backup policy is used.
 	BackupStorage BackupStorageDescription `json:"BackupStorage,omitempty"`
 }
 
@@ -402,7 +401,7 @@ type BackupPartitionParams struct {
 	// backup again with a greater value.
 	BackupTimeout *BackupTimeout `form:"BackupTimeout,omitempty" json:"BackupTimeout,omitempty"`
 
-	// APIVersion The version of the API. There is only one.
+	// APIVersion The version of the API, a number. Clusters accept every number from 6.4 on.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
 	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
@@ -411,7 +410,7 @@ type BackupPartitionParams struct {
 
 // GetPartitionBackupProgressParams defines parameters for GetPartitionBackupProgress.
 type GetPartitionBackupProgressParams struct {
-	// APIVersion The version of the API. There is only one.
+	// APIVersion The version of the API, a number. Clusters accept every number from 6.4 on.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
 	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
@@ -420,7 +419,7 @@ type GetPartitionBackupProgressParams struct {
 
 // GetPartitionBackupListParams defines parameters for GetPartitionBackupList.
 type GetPartitionBackupListParams struct {
-	// APIVersion The version of the API. There is only one.
+	// APIVersion The version of the API, a number. Clusters accept every number from 6.4 on.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
 	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
@@ -450,7 +449,7 @@ type GetPartitionBackupListParams struct {
 
 // GetServiceBackupListParams defines parameters for GetServiceBackupList.
 type GetServiceBackupListParams struct {
-	// APIVersion The version of the API. There is only one.
+	// APIVersion The version of the API, a number. Clusters accept every number from 6.4 on.
 	APIVersion APIVersion `form:"api-version" json:"api-version"`
 
 	// Timeout The server's timeout for the request in seconds, from 1 to 4294967295. The default is 60.
@@ -852,7 +851,7 @@ func NewBackupPartitionRequestWithBody(server string, partitionID PartitionID, p
 
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -923,7 +922,7 @@ func NewGetPartitionBackupProgressRequest(server string, partitionID PartitionID
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -992,7 +991,7 @@ func NewGetPartitionBackupListRequest(server string, partitionID PartitionID, pa
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -1121,7 +1120,7 @@ func NewGetServiceBackupListRequest(server string, serviceID ServiceID, params *
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "api-version", params.APIVersion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {

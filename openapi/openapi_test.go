@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ func TestDocumentedParameters(t *testing.T) {
 			p, s := ref.Value, ref.Value.Schema.Value
 			line := fmt.Sprintf("%s in %s, required %v: %s %s", p.Name, p.In, p.Required, strings.Join(s.Type.Slice(), ""), s.Format)
 			if s.Min != nil {
-				line += fmt.Sprintf(" from %.0f", *s.Min)
+				line += " from " + strconv.FormatFloat(*s.Min, 'f', -1, 64)
 			}
 			if s.Max != nil {
 				line += fmt.Sprintf(" to %.0f", *s.Max)
@@ -126,6 +127,7 @@ func TestDocumentedParameters(t *testing.T) {
 	}
 	want[0] = "BackupTimeout in query, required false: integer int32 from 1 to 35791 default 10"
 	want[4] = "MaxResults in query, required false: integer int32 from 0 to 2147483647 default 0"
+	want[6] = "api-version in query, required true: number  from 6.4"
 	want[9] = "timeout in query, required false: integer int32 from 1 to 2147483 default 60"
 	if diff := cmp.Diff(want, list(openapi.Runtime)); diff != "" {
 		t.Errorf("Runtime:\n%s", diff)
@@ -133,7 +135,7 @@ func TestDocumentedParameters(t *testing.T) {
 }
 
 // The properties that are required and those that may be null. As documented, only FailureError may be null;
-// in the responses of clusters, more properties may.
+// clusters send null for more properties, and accept it for those of a storage.
 func TestRequiredAndNullable(t *testing.T) {
 	t.Parallel()
 	list := func(document []byte) (required, nullable []string) {
@@ -187,7 +189,10 @@ func TestRequiredAndNullable(t *testing.T) {
 	}
 	wantNullable := []string{
 		"BackupInfo.ServiceManifestVersion", "BackupProgressInfo", "BackupProgressInfo.BackupLocation",
-		"BackupProgressInfo.EpochOfLastBackupRecord", "FailureError", "PagedBackupInfoList.ContinuationToken",
+		"BackupProgressInfo.EpochOfLastBackupRecord", "FailureError", "FileShareBackupStorageDescription.PrimaryPassword",
+		"FileShareBackupStorageDescription.PrimaryUserName", "FileShareBackupStorageDescription.SecondaryPassword",
+		"FileShareBackupStorageDescription.SecondaryUserName", "ManagedIdentityAzureBlobBackupStorageDescription.ManagedIdentityClientId",
+		"PagedBackupInfoList.ContinuationToken", "StorageFriendlyName",
 	}
 	if diff := cmp.Diff(wantNullable, nullable); diff != "" {
 		t.Error(diff)

@@ -100,6 +100,6 @@ func (a *allowance) matches(c *check) bool {
 		return a.location == c.location() || c.prefix != "" && a.location == c.prefix+"*"
 	}
 	return slices.EqualFunc(a.tokens, c.path, func(token string, s step) bool {
-		return token == "*" || s.index < 0 && token == s.token || s.index >= 0 && token == strconv.Itoa(s.index)
+		return token == "*" || s.named && token == s.token || !s.named && token == strconv.FormatUint(s.index, 10)
 	})
 }

@@ -97,12 +97,61 @@ func TestRules(t *testing.T) {
 
 		// Parameters
 		{
-			"no version", both, withResponse("GET "+onPartition+"GetBackups", empty),
+			"no version",
+			[]string{"Documented"},
+			withResponse("GET "+onPartition+"GetBackups", empty),
 			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found none"},
 		},
 		{
-			"another version", both, withResponse("GET "+onPartition+"GetBackups?api-version=6.2-preview", empty),
-			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found \"6.2-preview\""},
+			"another version",
+			[]string{"Documented"},
+			withResponse("GET "+onPartition+"GetBackups?api-version=6.5", empty),
+			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected 6.4, found \"6.5\""},
+		},
+		{
+			"no version, which clusters reject",
+			[]string{"Runtime"},
+			withResponse("GET "+onPartition+"GetBackups", empty),
+			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected a number of at least 6.4, found none"},
+		},
+		{
+			"a version that clusters compare as a number",
+			[]string{"Runtime"},
+			withResponse("GET "+onPartition+"GetBackups?api-version=6.10", empty),
+			[]string{"GetPartitionBackupList: request query.api-version: api-version: expected a number of at least 6.4, found \"6.10\""},
+		},
+		{"a later version, which clusters accept", []string{"Runtime"}, withResponse("GET "+onPartition+"GetBackups?api-version=10.1", empty), nil},
+		{"null for what is optional, which clusters accept", []string{"Runtime"}, withResponse(post(`{"BackupStorage":null}`), accepted), nil},
+		{
+			"null for optional strings, which clusters accept",
+			[]string{"Runtime"},
+			withResponse(post(`{"BackupStorage":{"StorageKind":"FileShare","Path":"p","FriendlyName":null,"PrimaryUserName":null,"PrimaryPassword":null,"SecondaryUserName":null,"SecondaryPassword":null}}`), accepted), nil,
+		},
+		{
+			"null for what is optional",
+			[]string{"Documented"},
+			withResponse(post(`{"BackupStorage":null}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage: null: expected a value, found null"},
+		},
+		{
+			"null for what is required",
+			[]string{"Runtime"},
+			withResponse(post(`{"BackupStorage":{"StorageKind":"FileShare","Path":null}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/Path: null: expected a value, found null"},
+		},
+		{
+			"an empty connection string", both,
+			withResponse(post(`{"BackupStorage":{"StorageKind":"AzureBlobStore","ContainerName":"c","ConnectionString":""}}`), accepted),
+			[]string{"BackupPartition: request /BackupStorage/ConnectionString: bounds: expected at least 1 character, found a string of 0 bytes"},
+		},
+		{
+			"a time that does not end in Z", both,
+			withResponse(progressOf, ok(`{"TimeStampUtc":"2018-01-01T09:00:55+00:00"}`)),
+			[]string{`GetPartitionBackupProgress: response /TimeStampUtc: pattern: expected a string that matches Z$, found "2018-01-01T09:00:55+00:00"`},
+		},
+		{
+			"a + that arrives as a space", both, withResponse(listOf+"&EndDateTimeFilter=2018-01-01T00:00:00+02:00", empty),
+			[]string{`GetPartitionBackupList: request query.EndDateTimeFilter: date-time: expected an RFC 3339 date-time with a time zone, found "2018-01-01T00:00:00 02:00"; a + in a query is a space: write it as %2B`},
 		},
 		{
 			"an unknown parameter, one with different capitalization, one repeated", both, withResponse(listOf+"&PageSize=2&Timeout=5&Latest=true&Latest=False", empty),
@@ -166,11 +215,11 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"a storage with several violations", both,
-			withResponse(post(`{"Storage":1,"BackupStorage":{"StorageKind":"AzureBlobStore","connectionString":"s3cret","ContainerName":"","FriendlyName":null}}`), accepted),
+			withResponse(post(`{"Storage":1,"BackupStorage":{"StorageKind":"AzureBlobStore","connectionString":"s3cret","ContainerName":"","FriendlyName":7}}`), accepted),
 			[]string{
 				"BackupPartition: request /BackupStorage/ConnectionString: required: expected the required property, found none",
 				"BackupPartition: request /BackupStorage/ContainerName: bounds: expected at least 1 character, found a string of 0 bytes",
-				"BackupPartition: request /BackupStorage/FriendlyName: null: expected a value, found null",
+				"BackupPartition: request /BackupStorage/FriendlyName: type: expected a string, found a number",
 				"BackupPartition: request /BackupStorage/connectionString: undocumented-property: expected no property with this name, found a string of 6 bytes; did you mean ConnectionString?",
 				"BackupPartition: request /Storage: undocumented-property: expected no property with this name, found a number",
 			},

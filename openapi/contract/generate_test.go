@@ -3,6 +3,7 @@ package contract_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,7 +38,9 @@ func stringSamples(schema map[string]any) []string {
 		if samples[format] == nil {
 			panic("no samples for the format " + format)
 		}
-		return samples[format]
+		return slices.DeleteFunc(slices.Clone(samples[format]), func(text string) bool {
+			return !regexp.MustCompile(pattern).MatchString(text)
+		})
 	case pattern != "":
 		if samples[pattern] == nil {
 			panic("no samples for the pattern " + pattern)

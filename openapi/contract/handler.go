@@ -80,7 +80,7 @@ func (x *exchange) checkHijacked(sent []byte, end func(int, bool)) {
 		end(0, false)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // in memory
+	defer resp.Body.Close()
 	body := &message{limit: x.validator.limit}
 	if _, err := io.Copy(body, resp.Body); err != nil {
 		body = nil // the connection was closed before the end

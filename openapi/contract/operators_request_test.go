@@ -55,7 +55,7 @@ var requestOperators = onRequests([]operator{
 		if p.name != "api-version" {
 			return nil
 		}
-		return []string{"", "6", "6.0", "6.2-preview", "6.3", "6.40", "6.4 ", "06.4", "6,4", "7.0", "10.1", "v6.4"}
+		return []string{"", "6", "6.0", "6.2-preview", "6.3", "6.40", "6.4 ", "06.4", "6,4", "7.0", "10.1", "v6.4", "6.10", "6.39999", "7", "64e-1", "-7", "NaN", "Infinity"}
 	})},
 	{"another id in the path", []contract.Rule{contract.RuleUUID, contract.RulePattern}, func(x original, emit func(mutant)) {
 		begin := strings.Index(x.path[1:], "/") + 2

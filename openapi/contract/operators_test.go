@@ -88,7 +88,7 @@ var operators = []operator{
 		"{1daae3f5-7fd6-42e9-b1ba-8c05f873994d}", "urn:uuid:1daae3f5-7fd6-42e9-b1ba-8c05f873994d",
 		"1daae3f5-7fd6-42e9-b1ba-8c05f873994g", "1daae3f5-7fd642e9-b1ba-8c05-f873994d", " 1daae3f5-7fd6-42e9-b1ba-8c05f873994d",
 		"1daae3f5-7fd6-42e9-b1ba-8c05f873994d\n", "1daae3f5_7fd6_42e9_b1ba_8c05f873994d")},
-	{"invalid date-time", []contract.Rule{contract.RuleDateTime}, onText(regexp.MustCompile(`^\d{4}-\d\d-\d\dT`), badDates...)},
+	{"invalid date-time", []contract.Rule{contract.RuleDateTime, contract.RulePattern}, onText(regexp.MustCompile(`^\d{4}-\d\d-\d\dT`), badDates...)},
 	{"number beyond int64", []contract.Rule{
 		contract.RuleInt64, contract.RulePattern, contract.RuleType, contract.RuleOneOf, contract.RuleBounds,
 	}, onBody(func(p position, emit func(string)) {

@@ -118,7 +118,9 @@ func toJSONSchema(t testing.TB, value any) any {
 		}
 		if schema["format"] == "date-time" {
 			// The library accepts a sign in place of a digit, as in 09:+1:00Z.
-			schema["pattern"] = `^[0-9]{4}(-[0-9]{2}){2}[Tt]([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`
+			schema["allOf"] = []any{map[string]any{
+				"pattern": `^[0-9]{4}(-[0-9]{2}){2}[Tt]([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`,
+			}}
 		}
 		if name, ok := schema["type"].(string); ok && schema["nullable"] == true {
 			schema["type"] = []any{name, "null"}
@@ -133,6 +135,7 @@ func toJSONSchema(t testing.TB, value any) any {
 
 var (
 	decimal       = regexp.MustCompile(`^-?[0-9]+$`)
+	number        = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 	integerNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 )
 
@@ -229,6 +232,8 @@ func (o *oracle) parameters(op *oracleOperation, path string, query []parameter)
 			switch {
 			case schema["type"] == "integer" && integerNumber.MatchString(text):
 				value = json.Number(text)
+			case schema["type"] == "number" && number.MatchString(text):
+				value = json.Number(strings.TrimLeft(text, "0")) // the server parses 06.4 as a double
 			case schema["type"] == "boolean" && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false")):
 				value = true // the documentation's own examples have True
 			}

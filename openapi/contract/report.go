@@ -112,7 +112,8 @@ type check struct {
 // A step is one step of a path to a value.
 type step struct {
 	token string // the name, or its description if it is long or not printable
-	index int    // -1: the step is a name
+	named bool   // otherwise it is an index
+	index uint64
 	place uint64 // the hash of the path up to here without its indices
 	exact uint64 // the hash of the path up to here
 }
@@ -138,7 +139,7 @@ func (c *check) push(name string, hash uint64) {
 		return // no place is reported
 	}
 	place, exact := c.top()
-	c.append(step{token: name, index: -1, place: mix(place, hash), exact: mix(exact, hash)})
+	c.append(step{token: name, named: true, place: mix(place, hash), exact: mix(exact, hash)})
 }
 
 // pushName appends a name from the exchange to the path.
@@ -149,12 +150,12 @@ func (c *check) pushName(name string) {
 	c.push(printable(name), maphash.String(hashSeed, name))
 }
 
-func (c *check) pushIndex(i int) {
+func (c *check) pushIndex(i uint64) {
 	if c.matching {
 		return
 	}
 	place, exact := c.top()
-	c.append(step{index: i, place: mix(place, 1), exact: mix(exact, uint64(i))})
+	c.append(step{index: i, place: mix(place, 1), exact: mix(exact, i)})
 }
 
 func (c *check) append(s step) {
@@ -193,10 +194,10 @@ func (c *check) location() string {
 			continue
 		}
 		b.WriteByte('/')
-		if s.index >= 0 {
-			b.WriteString(strconv.Itoa(s.index))
-		} else {
+		if s.named {
 			b.WriteString(escape(s.token))
+		} else {
+			b.WriteString(strconv.FormatUint(s.index, 10))
 		}
 	}
 	return b.String()

@@ -22,6 +22,7 @@ const sentExtension = "x-always-sent"
 type schema struct {
 	source     *openapi3.Schema
 	types      *openapi3.Types // nil: any
+	nullable   bool
 	pattern    *regexp.Regexp
 	enums      []enum
 	properties map[string]*property
@@ -77,7 +78,7 @@ func (c *compiler) schema(ref *openapi3.SchemaRef, name string) (*schema, error)
 		return s, nil
 	}
 	name = schemaName(ref, name)
-	s := &schema{source: source, types: source.Type, properties: map[string]*property{}}
+	s := &schema{source: source, types: source.Type, nullable: source.Nullable, properties: map[string]*property{}}
 	c.schemas[source] = s // before its parts, because a schema may refer to itself
 	err := supported(source)
 	if err == nil && source.Pattern != "" {
@@ -211,6 +212,10 @@ func (c *compiler) addUnion(s *schema, name string) error {
 	s.union = u
 	byRef := map[string]*schema{}
 	for i, ref := range slices.Concat(s.source.OneOf, s.source.AnyOf) {
+		if values := ref.Value.Enum; len(values) == 1 && values[0] == nil {
+			s.nullable = true
+			continue
+		}
 		member, err := c.schema(ref, fmt.Sprintf("%s.%d", name, i))
 		if err != nil {
 			return err

@@ -91,7 +91,7 @@ func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 	if err != nil {
 		return nil
 	}
-	defer body.Close() //nolint:errcheck // it was only read
+	defer body.Close()
 	m, err := t.validator.readBody(&body)
 	if err != nil {
 		return nil

@@ -26,6 +26,9 @@ func (c *check) union(u *union, value jsontext.Value) {
 // meant returns the member of a union without a discriminator that a value matches or was probably meant to match. It
 // returns nil if there is none, or more than one in a oneOf.
 func (u *union) meant(c *check, value jsontext.Value) *schema {
+	if len(u.members) == 1 {
+		return u.members[0]
+	}
 	var matching, exactly []*schema
 	for _, member := range u.members {
 		if failed, extra := c.try(member, value); !failed {

@@ -63,7 +63,7 @@ func (c *check) value(s *schema, dec *jsontext.Decoder) {
 		return // the rest does not matter
 	case kind == 'n':
 		_ = dec.SkipValue()
-		if !s.source.Nullable {
+		if !s.nullable {
 			c.add(RuleNull, "expected a value, found null")
 		}
 	case !s.allows(kind):
@@ -85,24 +85,14 @@ func (c *check) value(s *schema, dec *jsontext.Decoder) {
 
 // allows reports whether the types of a schema allow a kind of value, which is not null.
 func (s *schema) allows(kind jsontext.Kind) bool {
-	t := s.types
-	switch kind {
-	case '{':
-		return t.Permits(openapi3.TypeObject)
-	case '[':
-		return t.Permits(openapi3.TypeArray)
-	case '"':
-		return t.Permits(openapi3.TypeString)
-	case '0':
-		return t.Permits(openapi3.TypeInteger) || t.Permits(openapi3.TypeNumber)
-	}
-	return t.Permits(openapi3.TypeBoolean)
+	name := map[jsontext.Kind]string{'{': openapi3.TypeObject, '[': openapi3.TypeArray, '"': openapi3.TypeString, '0': openapi3.TypeNumber}[kind]
+	return s.types.Permits(cmp.Or(name, openapi3.TypeBoolean)) || kind == '0' && s.types.Permits(openapi3.TypeInteger)
 }
 
 // array checks an array.
 func (c *check) array(s *schema, dec *jsontext.Decoder) {
 	_, _ = dec.ReadToken()
-	n := 0
+	n := uint64(0)
 	for ; dec.PeekKind() != ']' && !c.failed; n++ {
 		c.pushIndex(n)
 		c.value(s.items, dec)
@@ -117,7 +107,7 @@ func (c *check) object(s *schema, dec *jsontext.Decoder) {
 	_, _ = dec.ReadToken()
 	seen := make([]bool, len(s.ordered))
 	var others map[string]bool // the names that are not in the document
-	n := 0
+	n := uint64(0)
 	for ; dec.PeekKind() == '"' && !c.failed; n++ {
 		name := c.name(dec)
 		if p := s.properties[string(name)]; p != nil {
@@ -142,7 +132,7 @@ func (c *check) object(s *schema, dec *jsontext.Decoder) {
 	}
 	_, _ = dec.ReadToken()
 	for i, p := range s.ordered {
-		if seen[i] || !p.required && !(p.sent && c.strict) {
+		if seen[i] || !p.required && (!p.sent || !c.strict) {
 			continue
 		}
 		c.push(p.name, p.hash)
@@ -200,7 +190,7 @@ func (c *check) once(again bool) {
 type found struct {
 	kind jsontext.Kind
 	text []byte // of a string or number; valid until the next value is read
-	n    int    // the number of items or of properties
+	n    uint64 // the number of items or of properties
 }
 
 // skip reads the next value of a decoder without a schema. It reports only duplicate keys.
@@ -238,7 +228,7 @@ func (c *check) size(s *schema, f found) {
 	if f.kind == '{' {
 		least, most, noun = s.source.MinProps, s.source.MaxProps, "property"
 	}
-	if uint64(f.n) < least || most != nil && uint64(f.n) > *most {
+	if f.n < least || most != nil && f.n > *most {
 		c.add(RuleBounds, "expected %s, found %s", limits(least, most, noun), c.describe(s.source, f))
 	}
 }
@@ -260,7 +250,7 @@ func (c *check) scalar(s *schema, f found) {
 	if s.pattern != nil && !s.pattern.Match(f.text) {
 		c.add(RulePattern, "expected a string that matches %s, found %s", s.source.Pattern, c.describe(s.source, f))
 	}
-	length := uint64(utf8.RuneCount(f.text))
+	length := uint64(utf8.RuneCount(f.text)) //nolint:gosec // it is not negative
 	if length < s.source.MinLength || s.source.MaxLength != nil && length > *s.source.MaxLength {
 		c.add(RuleBounds, "expected %s, found %s", limits(s.source.MinLength, s.source.MaxLength, "character"), c.describe(s.source, f))
 	}

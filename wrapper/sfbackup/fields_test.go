@@ -214,7 +214,11 @@ func TestConstantsAreTheEnumerations(t *testing.T) {
 			}
 		}
 	}
-	if got := document(t).Components.Parameters["api-version"].Value.Schema.Value.Enum; !slices.Equal(got, []any{apiVersion}) {
+	documented, err := openapi3.NewLoader().LoadFromData(openapi.Documented) // clusters accept more
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := documented.Components.Parameters["api-version"].Value.Schema.Value.Enum; !slices.Equal(got, []any{apiVersion}) {
 		t.Errorf("api-version: the document has %v", got)
 	}
 }
