@@ -145,6 +145,45 @@ func ExampleForTest() {
 	// 	exchange 1: GetPartitionBackupProgress: response body: null: expected a value, found null
 }
 
+// ForTestHandler is for tests with a fake server. With Strict it also finds what the fake forgets, although it is
+// optional in the document.
+func ExampleForTestHandler() {
+	testFake := func(t testing.TB) { // in a test file: func TestFake(t *testing.T)
+		validator, err := contract.New(openapi.Runtime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fake := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"BackupState":"Accepted","TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":"00000000-0000-0000-0000-000000000000",
+				"BackupLocation":null,"EpochOfLastBackupRecord":null,"FailureError":null}`)
+		})
+		handler := contract.ForTestHandler(t, validator.Strict(), fake)
+		handler.ServeHTTP(httptest.NewRecorder(), getRequest(progressPath))
+	}
+	testFake(printingTB{})
+	// Output:
+	// example_test.go:LINE: GET /Partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress?api-version=6.4, status 200:
+	// 	exchange 1: GetPartitionBackupProgress: response /LsnOfLastBackupRecord: required: expected the property, which every known server sends, found none
+}
+
+// Allow is for deviations that are known. Unused tells which of them are no longer needed.
+func ExampleValidator_Allow() {
+	validator := mustNew(openapi.Documented).
+		Allow("GetPartitionBackupProgress", "/LsnOfLastBackupRecord", contract.RuleType).
+		Allow("GetPartitionBackupList", "/Items/*/ServiceManifestVersion", contract.RuleNull)
+	resp := &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Content-Type": {"application/json"}},
+		Body:       io.NopCloser(strings.NewReader(`{"BackupState":"Success","LsnOfLastBackupRecord":3552}`)),
+	}
+	fmt.Println(validator.CheckResponse(getRequest(progressPath), resp))
+	fmt.Println(validator.Unused())
+	// Output:
+	// <nil>
+	// [GetPartitionBackupList /Items/*/ServiceManifestVersion null]
+}
+
 // printingTB prints the failures of a test.
 type printingTB struct{ testing.TB }
 

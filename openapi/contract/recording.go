@@ -33,9 +33,9 @@ func (v *Validator) Recording(har io.Reader) error {
 	case err != nil:
 		out.fail("contract: not a valid HAR file: %w", err)
 	case out.exchange == 0:
-		out.fail("contract: the HAR file has no entries, so that nothing was checked")
+		out.fail("contract: nothing was checked: the HAR file has no entries")
 	case !checked:
-		out.fail("contract: none of the %s is of an operation of the document, so that nothing was checked", count(out.exchange, "entry"))
+		out.fail("contract: nothing was checked: no entry is of an operation of the document")
 	}
 	return out.err()
 }

@@ -109,8 +109,11 @@ var lineNumber = regexp.MustCompile(`_test\.go:\d+`)
 // recordingTB keeps the failures of a test instead of failing it.
 type recordingTB struct {
 	testing.TB
-	errors []string
+	errors   []string
+	cleanups []func()
 }
+
+func (r *recordingTB) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 
 func (r *recordingTB) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, lineNumber.ReplaceAllString(fmt.Sprintf(format, args...), "_test.go:LINE"))
