@@ -221,7 +221,7 @@ func TestExpectContinue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // a test
 		fmt.Fprintf(conn, "POST %sBackup?api-version=6.4 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n", onPartition)
 		answers := bufio.NewReader(conn)
 		if reads {
@@ -237,7 +237,7 @@ func TestExpectContinue(t *testing.T) {
 		}
 		resp.Body.Close()
 		if !reads {
-			conn.Close()
+			conn.Close() //nolint:errcheck // a test
 			continue // nothing is wrong
 		}
 		if got := <-reported; len(got) != 1 || !strings.Contains(got[0], "request /Storage: undocumented-property") {
@@ -374,7 +374,7 @@ func TestRecordingThatChecksNothing(t *testing.T) {
 	// The numbers are those of the entries, and an entry that cannot be read does not hide the others.
 	err := v.Recording(strings.NewReader(`{"log":{"entries":[1,` + entry(`"bodySize":0`, ``) + `,` +
 		entry(`"postData":{"mimeType":"application/json","text":"{\"X\":1}"}`, ``) + `]}}`))
-	if got := contract.Violations(err); len(got) != 1 || got[0].Exchange != 3 || !strings.HasPrefix(err.Error(), "exchange 1: not a valid entry\n") {
+	if got := contract.Violations(err); len(got) != 1 || got[0].Exchange != 3 || !strings.HasPrefix(err.Error(), "exchange 1: not a valid entry with a method and a URL\n") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,11 +1,11 @@
 package contract_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -39,12 +39,7 @@ func (a recordedAnswer) response() *http.Response {
 // recordedAnswers returns all answers that were recorded.
 func recordedAnswers(t *testing.T) (all []recordedAnswer) {
 	t.Helper()
-	f, err := os.Open("../../wrapper/sfbackuptest/testdata/recorded.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	plain, err := gzip.NewReader(f)
+	plain, err := gzip.NewReader(bytes.NewReader(readFile(t, "../../wrapper/sfbackuptest/testdata/recorded.json.gz")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +76,7 @@ func recordedAnswers(t *testing.T) (all []recordedAnswer) {
 // Where they are invalid under Documented, the file lists it, like the overlay. It lists nothing else.
 func TestRecordedAnswers(t *testing.T) {
 	t.Parallel()
-	list, err := os.Open("testdata/deviations.allow")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer list.Close()
+	list := bytes.NewReader(readFile(t, "testdata/deviations.allow"))
 	documented, err := newValidator(t, openapi.Documented).Strict().AllowFrom(list)
 	if err != nil {
 		t.Fatal(err)

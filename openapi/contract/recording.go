@@ -23,11 +23,7 @@ func (v *Validator) Recording(har io.Reader) error {
 	checked := false
 	err := eachEntry(har, func(entry jsontext.Value) {
 		out.exchange++
-		matched, err := v.checkEntry(entry, out)
-		checked = checked || matched
-		if err != nil {
-			out.fail("exchange %d: %w", out.exchange, err)
-		}
+		checked = v.checkEntry(entry, out) || checked
 	})
 	switch {
 	case err != nil:
@@ -114,23 +110,23 @@ type harEntry struct {
 
 type harHeader struct{ Name, Value string }
 
-// checkEntry checks an exchange. It returns whether the exchange is one of an operation, and an error if the entry
-// cannot be read.
-func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool, err error) {
+// checkEntry checks an exchange. It returns whether the exchange is one of an operation.
+func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool) {
 	var e harEntry
-	if err := json.Unmarshal(entry, &e, harOptions); err != nil {
-		return false, errors.New("not a valid entry")
+	err := json.Unmarshal(entry, &e, harOptions)
+	var req *http.Request
+	if err == nil && e.Request.Method != "" && e.Request.URL != "" {
+		req, err = http.NewRequest(e.Request.Method, e.Request.URL, nil) //nolint:noctx // it is never sent
 	}
-	if e.Request.Method == "" || e.Request.URL == "" {
-		return false, errors.New("the request has no method or no URL")
-	}
-	req, err := http.NewRequest(e.Request.Method, e.Request.URL, nil) //nolint:noctx // it is never sent
-	if err != nil {
-		return false, errors.New("the request has no valid method or URL")
+	if err != nil || req == nil {
+		out.fail("exchange %d: not a valid entry with a method and a URL", out.exchange)
+		return false
 	}
 	req.Header = harHeaders(e.Request.Headers)
 	x := v.exchange(req, out)
-	var errs []error
+	fail := func(problem string) {
+		out.fail("exchange %d: %s %s: %s", out.exchange, req.Method, req.URL.Path, problem)
+	}
 	sent := &message{}
 	switch post := e.Request.PostData; {
 	case post != nil && post.Text != nil:
@@ -138,11 +134,11 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool,
 		setDefault(req.Header, post.MimeType)
 	case x.matched() && (post != nil || e.Request.BodySize > 0):
 		sent = nil
-		errs = append(errs, fmt.Errorf("%s %s: the request body was not recorded", req.Method, req.URL.Path))
+		fail("the request body was not recorded")
 	}
 	x.checkRequest(sent)
 	if !x.matched() || e.Response.Status == 0 {
-		return x.matched(), errors.Join(errs...)
+		return x.matched()
 	}
 
 	content := e.Response.Content
@@ -150,11 +146,11 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool,
 	switch {
 	case content.Text == nil && content.Size != 0:
 		received = nil
-		errs = append(errs, fmt.Errorf("%s %s: the response body was not recorded", req.Method, req.URL.Path))
+		fail("the response body was not recorded")
 	case content.Text != nil && content.Encoding == "base64":
 		if received.data, err = base64.StdEncoding.DecodeString(*content.Text); err != nil {
 			received = nil
-			errs = append(errs, fmt.Errorf("%s %s: the response body is not valid base64", req.Method, req.URL.Path))
+			fail("the response body is not valid base64")
 		}
 	case content.Text != nil:
 		received.data = []byte(*content.Text)
@@ -163,7 +159,7 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool,
 	header.Del("Content-Encoding") // a HAR file has the body without its compression
 	setDefault(header, content.MimeType)
 	x.checkResponse(e.Response.Status, header, received)
-	return true, errors.Join(errs...)
+	return true
 }
 
 func harHeaders(list []harHeader) http.Header {
