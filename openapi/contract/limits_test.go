@@ -238,7 +238,7 @@ func TestExpectContinue(t *testing.T) {
 		resp.Body.Close()
 		if !reads {
 			conn.Close() //nolint:errcheck // a test
-			continue // nothing is wrong
+			continue     // nothing is wrong
 		}
 		if got := <-reported; len(got) != 1 || !strings.Contains(got[0], "request /Storage: undocumented-property") {
 			t.Errorf("got %q", got)
