@@ -33,7 +33,7 @@ func ExampleCluster_Script() {
 	// Output:
 	// 503 Service Unavailable
 	// 200 OK
-	// [sfbackuptest: the fault HangUp has hit 0 requests, want 1]
+	// [sfbackuptest: example_fault_test.go:20: the fault HangUp has hit 0 requests, want 1]
 }
 
 // The connection breaks after a backup was requested. The client learns nothing from the request, but the

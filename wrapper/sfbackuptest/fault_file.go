@@ -1,0 +1,147 @@
+package sfbackuptest
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseFaults reads faults from a text, one on a line, for [Cluster.Inject] or [Cluster.Schedule]. A fault is
+// written as in Go, but without the names of packages, the prefix Op of operations, and the parts of a time:
+//
+//	# The first two starts of a backup fail, and the response to the third is lost.
+//	Answer(503, "").Header("Retry-After", "1").Times(2).On(BackupPartition)
+//	Reset().AfterEffect().On(BackupPartition)
+//	SlowBody(100, "1.5s").On(GetPartitionBackupList, GetServiceBackupList)
+//
+// Blank lines and lines that begin with # are ignored. [Custom] and [Fault.When] need a function, so a text
+// cannot have them.
+//
+// The file is the name of the text in errors and in [Cluster.Missed]. The error joins one for each line that is
+// wrong, such as "faults.txt:3: there is no fault Rest".
+func ParseFaults(file string, text []byte) ([]Fault, error) {
+	var faults []Fault
+	var failed []error
+	for i, line := range strings.Split(string(text), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		f, err := parseFault(line)
+		f.position = file + ":" + strconv.Itoa(i+1)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", f.position, err))
+		}
+		faults = append(faults, f)
+	}
+	if len(failed) > 0 {
+		return nil, errors.Join(failed...)
+	}
+	return faults, nil
+}
+
+// faultFunctions has the functions that return a Fault.
+var faultFunctions = map[string]any{
+	"Answer": Answer, "CutBody": CutBody, "DenyAccess": DenyAccess, "DuplicatePage": DuplicatePage,
+	"EndlessPages": EndlessPages, "Gzip": Gzip, "HTMLError": HTMLError, "HangUp": HangUp,
+	"Redirect": Redirect, "Refuse": Refuse, "RefuseCredentials": RefuseCredentials, "RepeatToken": RepeatToken,
+	"Reset": Reset, "SlowBody": SlowBody, "Stall": Stall, "TruncateBody": TruncateBody,
+}
+
+func parseFault(line string) (Fault, error) {
+	expression, err := parser.ParseExpr(line)
+	var syntax scanner.ErrorList
+	switch {
+	case errors.As(err, &syntax):
+		return Fault{}, errors.New(syntax[0].Msg)
+	case err != nil:
+		return Fault{}, err
+	}
+	return evaluateFault(expression)
+}
+
+// evaluateFault evaluates the call of a function or method that returns a fault.
+func evaluateFault(expression ast.Expr) (Fault, error) {
+	call, ok := expression.(*ast.CallExpr)
+	if !ok {
+		return Fault{}, errors.New("a fault is written as a call, such as Reset()")
+	}
+	var name string
+	var function reflect.Value
+	switch callee := call.Fun.(type) {
+	case *ast.Ident:
+		name = callee.Name
+		function = reflect.ValueOf(faultFunctions[name])
+	case *ast.SelectorExpr:
+		receiver, err := evaluateFault(callee.X)
+		if err != nil {
+			return Fault{}, err
+		}
+		name = callee.Sel.Name
+		function = reflect.ValueOf(receiver).MethodByName(name)
+	}
+	if !function.IsValid() || function.Type().Out(0) != reflect.TypeFor[Fault]() {
+		return Fault{}, fmt.Errorf("there is no fault %s", name)
+	}
+	return callFault(name, function, call.Args)
+}
+
+// callFault calls a function or method. Those of faults panic if an argument is out of range.
+func callFault(name string, function reflect.Value, args []ast.Expr) (f Fault, err error) {
+	t := function.Type()
+	if len(args) != t.NumIn() && !t.IsVariadic() {
+		return f, fmt.Errorf("%s has %d arguments, want %d", name, len(args), t.NumIn())
+	}
+	in := make([]reflect.Value, len(args))
+	for i, arg := range args {
+		parameter := t.In(min(i, t.NumIn()-1))
+		if t.IsVariadic() {
+			parameter = parameter.Elem()
+		}
+		in[i] = reflect.New(parameter).Elem()
+		if !setArgument(in[i], arg) {
+			return f, fmt.Errorf("argument %d of %s is not a valid %s", i+1, name, parameter)
+		}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New(strings.TrimPrefix(fmt.Sprint(r), "sfbackuptest: "))
+		}
+	}()
+	return function.Call(in)[0].Interface().(Fault), nil
+}
+
+// setArgument sets an argument to the value of a literal, or of the name of an operation.
+func setArgument(value reflect.Value, expression ast.Expr) bool {
+	text := ""
+	switch e := expression.(type) {
+	case *ast.BasicLit:
+		text = e.Value
+	case *ast.Ident:
+		text = e.Name
+	}
+	unquoted, notQuoted := strconv.Unquote(text)
+	switch p := value.Addr().Interface().(type) {
+	case *string:
+		*p = unquoted
+		return notQuoted == nil
+	case *Operation:
+		*p = Operation(strings.TrimPrefix(text, "Op"))
+		return slices.ContainsFunc(operations, func(op operation) bool { return op.name == *p })
+	case *time.Duration:
+		duration, err := time.ParseDuration(unquoted)
+		*p = duration
+		return err == nil
+	case *int, *int64:
+		n, err := strconv.ParseInt(text, 0, 64)
+		value.SetInt(n)
+		return err == nil
+	}
+	return false
+}
