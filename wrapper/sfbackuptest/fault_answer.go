@@ -16,9 +16,7 @@ import (
 // invalid JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another. Answer panics
 // if the status is not from 200 to 999.
 func Answer(status int, body string) Fault {
-	if status < 200 || status > 999 {
-		panic(fmt.Sprintf("sfbackuptest: %d is not the status of a response", status))
-	}
+	mustBe(status >= 200 && status <= 999, status, "the status of a response")
 	return Fault{name: fmt.Sprintf("Answer(%d)", status), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
 		contentType := ""
 		if body != "" {
@@ -65,7 +63,7 @@ func Redirect(location string) Fault {
 // The client gets [io.ErrUnexpectedEOF]. If the response has no body, the client gets no response and
 // [io.EOF]. CutBody panics if n is negative.
 func CutBody(n int64) Fault {
-	mustCount(n)
+	mustBe(n >= 0, n, "a number of bytes")
 	return Fault{name: fmt.Sprintf("CutBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
 		c.serveGateway(cut, r, nil)
@@ -105,16 +103,17 @@ func (w *cutWriter) abort() {
 	panic(http.ErrAbortHandler)
 }
 
-func mustCount(n int64) {
-	if n < 0 {
-		panic(fmt.Sprintf("sfbackuptest: %d is not a number of bytes", n))
+// mustBe panics if an argument of a fault is not what it must be.
+func mustBe(ok bool, value any, what string) {
+	if !ok {
+		panic(fmt.Sprintf("sfbackuptest: %v is not %s", value, what))
 	}
 }
 
 // TruncateBody omits everything after the first n bytes of the body and ends the response normally: the
 // client gets truncated JSON without an error. TruncateBody panics if n is negative.
 func TruncateBody(n int64) Fault {
-	mustCount(n)
+	mustBe(n >= 0, n, "a number of bytes")
 	return Fault{name: fmt.Sprintf("TruncateBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		left := n
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {

@@ -28,20 +28,20 @@ import (
 // wrong, such as "faults.txt:3: there is no fault Rest".
 func ParseFaults(file string, text []byte) ([]Fault, error) {
 	var faults []Fault
-	var failed []error
+	var failed error
 	for i, line := range strings.Split(string(text), "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		f, err := parseFault(line)
 		f.position = file + ":" + strconv.Itoa(i+1)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", f.position, err))
-		}
 		faults = append(faults, f)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", f.position, err))
+		}
 	}
-	if len(failed) > 0 {
-		return nil, errors.Join(failed...)
+	if failed != nil {
+		return nil, failed
 	}
 	return faults, nil
 }
@@ -56,12 +56,8 @@ var faultFunctions = map[string]any{
 
 func parseFault(line string) (Fault, error) {
 	expression, err := parser.ParseExpr(line)
-	var syntax scanner.ErrorList
-	switch {
-	case errors.As(err, &syntax):
-		return Fault{}, errors.New(syntax[0].Msg)
-	case err != nil:
-		return Fault{}, err
+	if syntax, ok := errors.AsType[scanner.ErrorList](err); ok {
+		return Fault{}, errors.New(syntax[0].Msg) // without its position, which is not that in the file
 	}
 	return evaluateFault(expression)
 }

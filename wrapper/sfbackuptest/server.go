@@ -124,15 +124,13 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sfbackuptest: %w", err)
 	}
-	address := listener.Addr().(*net.TCPAddr)
-	host := address.String()
-	if address.IP.IsUnspecified() {
+	scheme, host := "http://", listener.Addr().String()
+	if address := listener.Addr().(*net.TCPAddr); address.IP.IsUnspecified() {
 		host = net.JoinHostPort("localhost", strconv.Itoa(address.Port))
 	}
-	s.URL = "http://" + host
 	transport := &http.Transport{}
 	if cfg.tls {
-		s.URL = "https://" + host
+		scheme = "https://"
 		transport.TLSClientConfig = &tls.Config{RootCAs: s.RootCAs, MinVersion: tls.VersionTLS12}
 	}
 	if cfg.clientCertificates {
@@ -140,6 +138,7 @@ func NewServer(cluster *Cluster, opts ...ServerOption) (*Server, error) {
 		s.ClientCertificate = &certificate
 		transport.TLSClientConfig.Certificates = []tls.Certificate{certificate}
 	}
+	s.URL = scheme + host
 	s.client = &http.Client{Transport: transport}
 	s.serving.Go(func() {
 		// Both return http.ErrServerClosed after Close.
