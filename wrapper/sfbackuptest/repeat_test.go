@@ -95,7 +95,7 @@ func overSocket(t *testing.T) func(*sfbackuptest.Cluster) func(method, target, b
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer connection.Close()
+			defer func() { _ = connection.Close() }()
 			if _, err := fmt.Fprintf(connection, "%s %s HTTP/1.1\r\nHost: cluster\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, target, len(body), body); err != nil {
 				t.Fatal(err)
 			}

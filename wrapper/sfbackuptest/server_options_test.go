@@ -129,7 +129,7 @@ func TestServerCertificate(t *testing.T) {
 		if presented := connection.(*tls.Conn).ConnectionState().PeerCertificates[0]; !presented.Equal(certificate.Leaf) {
 			t.Errorf("the server presents %v", presented.Subject)
 		}
-		connection.Close()
+		_ = connection.Close()
 	}
 }
 
