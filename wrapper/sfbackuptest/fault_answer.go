@@ -103,7 +103,6 @@ func (w *cutWriter) abort() {
 	panic(http.ErrAbortHandler)
 }
 
-// mustBe panics if an argument of a fault is not what it must be.
 func mustBe(ok bool, value any, what string) {
 	if !ok {
 		panic(fmt.Sprintf("sfbackuptest: %v is not %s", value, what))

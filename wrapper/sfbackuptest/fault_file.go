@@ -33,7 +33,13 @@ func ParseFaults(file string, text []byte) ([]Fault, error) {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
-		f, err := parseFault(line)
+		var f Fault
+		expression, err := parser.ParseExpr(line)
+		if syntax, ok := errors.AsType[scanner.ErrorList](err); ok {
+			err = errors.New(syntax[0].Msg) // without its position, which is not that in the file
+		} else {
+			f, err = evaluateFault(expression)
+		}
 		f.position = file + ":" + strconv.Itoa(i+1)
 		faults = append(faults, f)
 		if err != nil {
@@ -54,19 +60,12 @@ var faultFunctions = map[string]any{
 	"Reset": Reset, "SlowBody": SlowBody, "Stall": Stall, "TruncateBody": TruncateBody,
 }
 
-func parseFault(line string) (Fault, error) {
-	expression, err := parser.ParseExpr(line)
-	if syntax, ok := errors.AsType[scanner.ErrorList](err); ok {
-		return Fault{}, errors.New(syntax[0].Msg) // without its position, which is not that in the file
-	}
-	return evaluateFault(expression)
-}
-
-// evaluateFault evaluates the call of a function or method that returns a fault.
-func evaluateFault(expression ast.Expr) (Fault, error) {
+// evaluateFault evaluates the call of a function or method that returns a fault. They panic if an argument is out
+// of range.
+func evaluateFault(expression ast.Expr) (f Fault, err error) {
 	call, ok := expression.(*ast.CallExpr)
 	if !ok {
-		return Fault{}, errors.New("a fault is written as a call, such as Reset()")
+		return f, errors.New("a fault is written as a call, such as Reset()")
 	}
 	var name string
 	var function reflect.Value
@@ -75,27 +74,21 @@ func evaluateFault(expression ast.Expr) (Fault, error) {
 		name = callee.Name
 		function = reflect.ValueOf(faultFunctions[name])
 	case *ast.SelectorExpr:
-		receiver, err := evaluateFault(callee.X)
-		if err != nil {
-			return Fault{}, err
+		if f, err = evaluateFault(callee.X); err != nil {
+			return f, err
 		}
 		name = callee.Sel.Name
-		function = reflect.ValueOf(receiver).MethodByName(name)
+		function = reflect.ValueOf(f).MethodByName(name)
 	}
 	if !function.IsValid() || function.Type().Out(0) != reflect.TypeFor[Fault]() {
-		return Fault{}, fmt.Errorf("there is no fault %s", name)
+		return f, fmt.Errorf("there is no fault %s", name)
 	}
-	return callFault(name, function, call.Args)
-}
-
-// callFault calls a function or method. Those of faults panic if an argument is out of range.
-func callFault(name string, function reflect.Value, args []ast.Expr) (f Fault, err error) {
 	t := function.Type()
-	if len(args) != t.NumIn() && !t.IsVariadic() {
-		return f, fmt.Errorf("%s has %d arguments, want %d", name, len(args), t.NumIn())
+	if len(call.Args) != t.NumIn() && !t.IsVariadic() {
+		return f, fmt.Errorf("%s has %d arguments, want %d", name, len(call.Args), t.NumIn())
 	}
-	in := make([]reflect.Value, len(args))
-	for i, arg := range args {
+	in := make([]reflect.Value, len(call.Args))
+	for i, arg := range call.Args {
 		parameter := t.In(min(i, t.NumIn()-1))
 		if t.IsVariadic() {
 			parameter = parameter.Elem()
@@ -122,22 +115,21 @@ func setArgument(value reflect.Value, expression ast.Expr) bool {
 	case *ast.Ident:
 		text = e.Name
 	}
-	unquoted, notQuoted := strconv.Unquote(text)
+	unquoted, err := strconv.Unquote(text)
 	switch p := value.Addr().Interface().(type) {
 	case *string:
 		*p = unquoted
-		return notQuoted == nil
+	case *time.Duration:
+		*p, err = time.ParseDuration(unquoted)
+	case *int:
+		*p, err = strconv.Atoi(text)
+	case *int64:
+		*p, err = strconv.ParseInt(text, 10, 64)
 	case *Operation:
 		*p = Operation(strings.TrimPrefix(text, "Op"))
 		return slices.ContainsFunc(operations, func(op operation) bool { return op.name == *p })
-	case *time.Duration:
-		duration, err := time.ParseDuration(unquoted)
-		*p = duration
-		return err == nil
-	case *int, *int64:
-		n, err := strconv.ParseInt(text, 0, 64)
-		value.SetInt(n)
-		return err == nil
+	default:
+		return false
 	}
-	return false
+	return err == nil
 }

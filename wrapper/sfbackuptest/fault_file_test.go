@@ -32,7 +32,7 @@ var namedFaults = []struct {
 	{`DuplicatePage()`, sfbackuptest.DuplicatePage()},
 	{`EndlessPages().Times(2)`, sfbackuptest.EndlessPages().Times(2)},
 	{`Gzip().On(GetServiceBackupList, OpBackupPartition)`, sfbackuptest.Gzip().On(sfbackuptest.OpGetServiceBackupList, sfbackuptest.OpBackupPartition)},
-	{`HTMLError(0x1f7)`, sfbackuptest.HTMLError(0x1f7)},
+	{`HTMLError(503)`, sfbackuptest.HTMLError(503)},
 	{`HangUp().On(GetPartitionBackupProgress).On(GetPartitionBackupList)`, sfbackuptest.HangUp().On(sfbackuptest.OpGetPartitionBackupProgress).On(sfbackuptest.OpGetPartitionBackupList)},
 	{`Redirect("http://192.0.2.1:19080/")`, sfbackuptest.Redirect("http://192.0.2.1:19080/")},
 	{`Refuse()`, sfbackuptest.Refuse()},

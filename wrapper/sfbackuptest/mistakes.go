@@ -7,7 +7,6 @@ import (
 	"strings"
 )
 
-// zoneSuffix matches a time that ends with a zone.
 var zoneSuffix = regexp.MustCompile(`(?i)(?:z|gmt|:.*[+-]\d\d?(?::?\d\d)?)\s*$`)
 
 // mistakes returns what is wrong with the parameters of a list, although the backup service accepts them. The views

@@ -44,14 +44,12 @@ func (c *Cluster) Script(t testing.TB, faults ...Fault) {
 // removes the earlier ones.
 func (c *Cluster) Inject(faults ...Fault) { c.injector.add(faults, true) }
 
-// Missed returns a text for each fault of [Cluster.Script] and [Cluster.Inject] that has not happened, or not as
-// often as [Fault.Times] says: "shop_test.go:12: the fault Answer(503) has hit 1 requests, want 2". It begins
-// with the line that scripted the fault: that of the file for [ParseFaults], else that of the test or, outside
-// tests, of the call.
-func (c *Cluster) Missed() []string {
+// Missed returns a text for each fault of [Cluster.Script] and [Cluster.Inject] that has not happened as often as
+// [Fault.Times] says: "shop_test.go:12: the fault Answer(503) has hit 1 requests, want 2". It begins with the
+// line of the test or program that scripted the fault, or with that of the file for [ParseFaults].
+func (c *Cluster) Missed() (all []string) {
 	c.injector.mu.Lock()
 	defer c.injector.mu.Unlock()
-	var all []string
 	for _, s := range c.injector.script {
 		if missed := s.missed(); missed != "" {
 			all = append(all, missed)
@@ -102,11 +100,10 @@ func (s *scriptedFault) missed() string {
 
 // callerPosition returns the line that called this package: the innermost line of a file with tests or, if there
 // is none, of another package.
-func callerPosition() string {
+func callerPosition() (position string) {
 	var counters [64]uintptr
 	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters[:])])
 	thisPackage := reflect.TypeFor[Cluster]().PkgPath() + "."
-	position := ""
 	for {
 		frame, more := frames.Next()
 		isTest := strings.HasSuffix(frame.File, "_test.go")

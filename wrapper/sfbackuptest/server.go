@@ -46,10 +46,9 @@ func WithAddress(address string) ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.address = address })
 }
 
-// WithHandler puts a handler round the cluster: the server serves what wrap returns for the cluster. It is for
-// checks, counters and logs. If the handler changes the ResponseWriter, its ResponseWriter should have a
-// method Unwrap as in [http.ResponseController]; without one, reason phrases are lost and the faults of the
-// connection close it.
+// WithHandler puts a handler round the cluster, for checks, counters and logs: the server serves what wrap returns
+// for the cluster. If the handler replaces the ResponseWriter, [http.ResponseController] must be able to hijack
+// the connection through it, or else reason phrases are lost, and faults close connections that they should reset.
 func WithHandler(wrap func(cluster http.Handler) http.Handler) ServerOption {
 	return serverOption(func(cfg *serverConfig) { cfg.wrap = wrap })
 }
@@ -166,17 +165,14 @@ func (s *Server) useTLS(cfg *serverConfig) error {
 	trusted := s.authority.Certificate
 	if cfg.certificate != nil {
 		certificate = cfg.certificate
-		if len(certificate.Certificate) == 0 || certificate.PrivateKey == nil {
-			return errors.New("WithCertificate: there is no certificate with a key")
-		}
-		trusted = certificate.Certificate[len(certificate.Certificate)-1:]
+		trusted = certificate.Certificate[max(len(certificate.Certificate)-1, 0):]
 	}
 	s.RootCAs = x509.NewCertPool()
 	for _, der := range trusted {
 		s.CAPEM = append(s.CAPEM, encodePEM("CERTIFICATE", der)...)
 	}
-	if !s.RootCAs.AppendCertsFromPEM(s.CAPEM) {
-		return errors.New("WithCertificate: the certificate is not valid")
+	if !s.RootCAs.AppendCertsFromPEM(s.CAPEM) || certificate.PrivateKey == nil {
+		return errors.New("WithCertificate: the certificate is not valid or has no key")
 	}
 	s.server.TLSConfig = &tls.Config{
 		Certificates: []tls.Certificate{*certificate},

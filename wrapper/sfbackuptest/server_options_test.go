@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/servicefabric-go/backup/openapi"
+	"github.com/servicefabric-go/backup/openapi/contract"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
@@ -140,11 +142,12 @@ func TestServerMistakes(t *testing.T) {
 	otherKey := root
 	otherKey.PrivateKey = other.PrivateKey
 	for want, option := range map[string]sfbackuptest.ServerOption{
-		"WithAuthority: the certificate is not that of an authority": sfbackuptest.WithAuthority(ownCertificate(t, false, nil)),
-		"WithAuthority: the certificate is not that":                 sfbackuptest.WithAuthority(tls.Certificate{}),
-		"WithAuthority: x509: ":                                      sfbackuptest.WithAuthority(otherKey),
-		"WithCertificate: there is no certificate with a key":        sfbackuptest.WithCertificate(tls.Certificate{Certificate: root.Certificate}),
-		"WithCertificate: the certificate is not valid":              sfbackuptest.WithCertificate(tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: root.PrivateKey}),
+		"WithAuthority: the certificate is not that of an authority":  sfbackuptest.WithAuthority(ownCertificate(t, false, nil)),
+		"WithAuthority: the certificate is not that":                  sfbackuptest.WithAuthority(tls.Certificate{}),
+		"WithAuthority: x509: ":                                       sfbackuptest.WithAuthority(otherKey),
+		"WithCertificate: the certificate is not valid or has no key": sfbackuptest.WithCertificate(tls.Certificate{Certificate: root.Certificate}),
+		"WithCertificate: the certificate is not valid or has no":     sfbackuptest.WithCertificate(tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: root.PrivateKey}),
+		"WithCertificate: the certificate is not valid or has":        sfbackuptest.WithCertificate(tls.Certificate{}),
 		"listen tcp": sfbackuptest.WithAddress("127.0.0.1:no port"),
 	} {
 		if server, err := sfbackuptest.NewServer(sfbackuptest.NewCluster(), option); err == nil || !strings.Contains(err.Error(), want) {
@@ -160,15 +163,20 @@ func TestServerMistakes(t *testing.T) {
 func TestServerHandler(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
+	runtime, err := contract.New(openapi.Runtime)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := sfbackuptest.NewCluster()
 	server := newServer(t, c, sfbackuptest.WithHandler(func(cluster http.Handler) http.Handler {
 		if cluster != http.Handler(c) {
 			t.Errorf("the handler got %T", cluster)
 		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counter := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests.Add(1)
 			cluster.ServeHTTP(w, r)
 		})
+		return runtime.Handler(counter, func(_ *http.Request, err error) { t.Error(err) })
 	}))
 	c.Script(t, sfbackuptest.RefuseCredentials())
 	for _, want := range []string{"403 Client certificate required", "200 OK"} {
