@@ -4,6 +4,8 @@ GO       ?= go
 # A number of runs: with a time, Go before 1.27 may fail at the end for no reason (go.dev/issue/75804).
 FUZZTIME ?= 20000x
 SOAKTIME ?= 60s
+# The interpreter whose packages are those of Debian. Another one must have azure.servicefabric.
+PYTHON   ?= /usr/bin/python3
 
 # The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
@@ -85,6 +87,11 @@ bench-peers: ## Compare the client with others, which takes minutes, and write i
 .PHONY: check-bench
 check-bench: ## Vet and test the module of bench-peers
 	cd internal/bench && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: test-clients
+test-clients: ## Call clusters in memory with Azure's clients for Go and Python, of which it installs the latter
+	@$(PYTHON) -c 'import azure.servicefabric' 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3-azure; }
+	cd internal/bench && $(GO) test -count 1 -timeout 160s ./clients -python $(PYTHON)
 
 .PHONY: contract-report
 contract-report: ## Show what the validator of package contract finds, and what it costs

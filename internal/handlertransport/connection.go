@@ -40,7 +40,9 @@ func WriteStatusLine(w http.ResponseWriter, r *http.Request, status int, reason 
 	defer conn.Close() //nolint:errcheck // the response was sent, or the client has gone
 	header := w.Header().Clone()
 	header.Set("Connection", "close")
-	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	if header.Get("Date") == "" {
+		header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
 	// The buffer keeps its first error, which could only be reported to the client.
 	_, _ = fmt.Fprintf(buffered, "HTTP/1.1 %d %s\r\n", status, reason)
 	_ = header.Write(buffered)

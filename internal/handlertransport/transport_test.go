@@ -349,7 +349,11 @@ func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // TestReasonPhrase: through middleware, over the transport and over a socket.
 func TestReasonPhrase(t *testing.T) {
 	t.Parallel()
+	const date = "Wed, 01 Jan 2020 00:00:00 GMT"
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/dated" {
+			w.Header().Set("Date", date)
+		}
 		handlertransport.WriteStatusLine(wrapped{w}, r, http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST")
 	})
 	server := httptest.NewServer(handler)
@@ -364,6 +368,10 @@ func TestReasonPhrase(t *testing.T) {
 		}
 		if resp.Header.Get("Date") == "" {
 			t.Errorf("%s: no date", name)
+		}
+		resp = roundTrip(t, rt, newRequest(t.Context(), t, "GET", server.URL+"/dated", nil))
+		if readAll(t, resp); resp.Header.Get("Date") != date {
+			t.Errorf("%s: the date is %s, not that of the handler", name, resp.Header.Get("Date"))
 		}
 	}
 }

@@ -123,10 +123,12 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 	case len(views) == 0:
 		return errBackupNotEnabled
 	}
+	mistakes := b.mistakes(q, views)
 	p, failed := c.page(views, q)
 	if failed != nil {
 		return failed
 	}
+	c.requestLog.update(func() { req.record.Mistakes = mistakes })
 	if req.adjust != nil {
 		req.adjust(p)
 	}

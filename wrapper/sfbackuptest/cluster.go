@@ -2,6 +2,7 @@ package sfbackuptest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -105,12 +106,13 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		op = routed.name
 	}
 	request := c.requestLog.add(r, op, c.now())
-	r = r.WithContext(r.Context()) // a copy, because the body is replaced
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, request)) // a copy, because the body is replaced
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	r.Body = &bodyRecorder{ReadCloser: r.Body, requestLog: &c.requestLog, request: request}
 	recorder := &statusRecorder{ResponseWriter: w, r: r, requestLog: &c.requestLog, request: request}
+	w.Header().Set("Date", request.Time.UTC().Format(http.TimeFormat)) // not the time of the machine
 
 	if f := c.injector.next(op, r); f != nil {
 		c.requestLog.update(func() { request.Fault = f.String() })

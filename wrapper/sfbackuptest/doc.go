@@ -4,7 +4,7 @@
 // A [Cluster] implements the four operations of that API: BackupPartition, GetPartitionBackupProgress,
 // GetPartitionBackupList and GetServiceBackupList. It is an [http.Handler]. [Cluster.Transport] connects an
 // [http.Client] to it without a socket, so that it works inside [testing/synctest]. [NewServer] serves it on
-// a socket, with TLS and client certificates if needed.
+// a socket, with TLS and client certificates if needed, also for clients in other languages.
 //
 //	cluster := sfbackuptest.NewCluster()
 //	client := &http.Client{Transport: cluster.Transport()}
@@ -33,7 +33,8 @@
 // apply. [Cluster.SetPolicy] changes a policy.
 //
 // Everything that the options omit, such as IDs, derives from the seed ([WithSeed]): two clusters with the
-// same options that get the same requests at the same times send the same responses, byte for byte.
+// same options, faults and clock ([WithClock]) that get the same requests in the same order send the same
+// responses, byte for byte and with the same headers, and record the same [Request] values.
 //
 // # The course of a backup
 //
@@ -60,8 +61,9 @@
 // A [Fault] makes a request go wrong: it refuses or resets the connection, stalls or redirects the request,
 // sends an error, cuts the response off or serves the wrong page. [Cluster.Script] says which requests of a
 // test are hit, and fails the test if the faults do not happen. [Cluster.Inject] is for programs other than
-// tests, and checks nothing. [Cluster.Schedule] hits requests at random, and the same ones for the same seed.
-// [Cluster.Requests] returns the requests that were sent:
+// tests, which read faults from a file with [ParseFaults]. [Cluster.Schedule] hits requests at random, and the
+// same ones for the same seed. [Cluster.Requests] returns the requests that were sent, with the mistakes that
+// their responses do not show:
 //
 //	cluster.Script(t,
 //		sfbackuptest.Reset().AfterEffect().On(sfbackuptest.OpBackupPartition), // the response is lost

@@ -33,7 +33,7 @@ func ExampleCluster_Script() {
 	// Output:
 	// 503 Service Unavailable
 	// 200 OK
-	// [sfbackuptest: the fault HangUp has hit 0 requests, want 1]
+	// [sfbackuptest: example_fault_test.go:20: the fault HangUp has hit 0 requests, want 1]
 }
 
 // The connection breaks after a backup was requested. The client learns nothing from the request, but the
@@ -130,4 +130,37 @@ func ExampleDuplicatePage() {
 	// token escaped as a path: 2 <nil>
 	// token escaped as a query: 5 <nil>
 	// duplicate page: 7 <nil>
+}
+
+// A program plays the faults that its operator wrote into a file, and says which of them did not happen.
+func ExampleParseFaults() {
+	faults, err := sfbackuptest.ParseFaults("faults.txt", []byte(`
+# The first look fails.
+Answer(503, "").Header("Retry-After", "1")
+# The response to a start of a backup is lost.
+Reset().AfterEffect().On(BackupPartition)
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cluster := sfbackuptest.NewCluster()
+	cluster.Inject(faults...)
+	client := &http.Client{Transport: cluster.Transport()}
+	const list = "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4"
+	for range 2 {
+		status, _ := request(client, http.MethodGet, list)
+		fmt.Println(status)
+	}
+	for _, missed := range cluster.Missed() {
+		fmt.Println(missed)
+	}
+
+	_, err = sfbackuptest.ParseFaults("faults.txt", []byte("Reset()\nRest()"))
+	fmt.Println(err)
+	// Output:
+	// 503 Service Unavailable
+	// 200 OK
+	// faults.txt:5: the fault Reset after effect has hit 0 requests, want 1
+	// faults.txt:2: there is no fault Rest
 }

@@ -20,6 +20,7 @@ type Fault struct {
 	on         []Operation
 	conditions []condition // all must hold
 	times      int         // not positive: no limit
+	position   string      // of a fault in a file; empty: where it is scripted
 
 	// Exactly one of the two is set. respond responds in place of the cluster; with afterEffect the
 	// cluster handles the request first. wrap calls the cluster and changes its response.

@@ -13,8 +13,10 @@ import (
 // This file has the faults of responses.
 
 // Answer sends the given response in place of the right one, for example a 503 without a body or a 200 with
-// invalid JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another.
+// invalid JSON. The Content-Type of a body is application/json unless [Fault.Header] sets another. Answer panics
+// if the status is not from 200 to 999.
 func Answer(status int, body string) Fault {
+	mustBe(status >= 200 && status <= 999, status, "the status of a response")
 	return Fault{name: fmt.Sprintf("Answer(%d)", status), times: 1, respond: func(f Fault, w http.ResponseWriter, _ *http.Request) {
 		contentType := ""
 		if body != "" {
@@ -59,8 +61,9 @@ func Redirect(location string) Fault {
 
 // CutBody breaks the connection after n bytes of the body, or before its last byte if the body is shorter.
 // The client gets [io.ErrUnexpectedEOF]. If the response has no body, the client gets no response and
-// [io.EOF].
+// [io.EOF]. CutBody panics if n is negative.
 func CutBody(n int64) Fault {
+	mustBe(n >= 0, n, "a number of bytes")
 	return Fault{name: fmt.Sprintf("CutBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		cut := &cutWriter{ResponseWriter: w, left: n}
 		c.serveGateway(cut, r, nil)
@@ -100,9 +103,16 @@ func (w *cutWriter) abort() {
 	panic(http.ErrAbortHandler)
 }
 
+func mustBe(ok bool, value any, what string) {
+	if !ok {
+		panic(fmt.Sprintf("sfbackuptest: %v is not %s", value, what))
+	}
+}
+
 // TruncateBody omits everything after the first n bytes of the body and ends the response normally: the
-// client gets truncated JSON without an error.
+// client gets truncated JSON without an error. TruncateBody panics if n is negative.
 func TruncateBody(n int64) Fault {
+	mustBe(n >= 0, n, "a number of bytes")
 	return Fault{name: fmt.Sprintf("TruncateBody(%d)", n), times: 1, wrap: func(c *Cluster, w http.ResponseWriter, r *http.Request) {
 		left := n
 		c.serveGateway(&rewriter{ResponseWriter: w, write: func(p []byte) error {

@@ -52,6 +52,7 @@ type forwardedRequest struct {
 	contentType string
 	body        []byte
 	adjust      func(*page) // changes a page, for faults; nil: no change
+	record      *Request
 }
 
 // serveGateway does what the HTTP gateway does: it finds the operation by path and method, puts the target
@@ -86,6 +87,7 @@ func (c *Cluster) handle(w http.ResponseWriter, r *http.Request, adjust func(*pa
 		return failed
 	}
 	req.adjust = adjust
+	req.record = r.Context().Value(requestKey{}).(*Request)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	return op.serve(c, w, req)
 }

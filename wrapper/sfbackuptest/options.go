@@ -16,8 +16,8 @@ func WithSeed(seed uint64) Option {
 	return option(func(cfg *config) { cfg.seed = seed })
 }
 
-// WithClock sets the cluster's clock. The default is [time.Now]. The function must be safe for concurrent
-// use and must not go backwards.
+// WithClock sets the cluster's clock, which is also that of the header Date. The default is [time.Now]. The
+// function must be safe for concurrent use and must not go backwards.
 func WithClock(now func() time.Time) Option {
 	return option(func(cfg *config) { cfg.clock = now })
 }

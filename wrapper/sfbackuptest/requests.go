@@ -40,6 +40,12 @@ type Request struct {
 	// Status is the status of the response. Zero: none was sent, or not yet.
 	Status int
 
+	// Mistakes says what the client did wrong in a request for a list that succeeds nevertheless, with the
+	// wrong backups: a continuation token that names no storage, such as one whose '+' was not escaped and
+	// arrived as a space, and a time filter without a zone, which is in the time zone of the cluster's nodes
+	// ([WithTimeZone]). Each text begins with the name of the parameter and a colon.
+	Mistakes []string
+
 	// Fault is the fault that hit the request, see [Fault.String]. Empty: none.
 	Fault string
 }
@@ -60,6 +66,9 @@ func (c *Cluster) Requests() []Request {
 	}
 	return requests
 }
+
+// requestKey is the key of a request's record in its context.
+type requestKey struct{}
 
 // requestLog records the requests.
 type requestLog struct {

@@ -39,6 +39,27 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// TestStart creates a cluster with a million backups and measures all memory that it allocates meanwhile, garbage
+// included. See BenchmarkStart for the time. It is not parallel, because other tests would change the result.
+func TestStart(t *testing.T) {
+	const services, partitions, backups = 1000, 10, 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c := sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(services, partitions, backups)...))
+	runtime.ReadMemStats(&after)
+	if got := len(c.Partitions()); got != services*partitions {
+		t.Fatalf("%d partitions", got)
+	}
+	size, allocations := mib(after.TotalAlloc-before.TotalAlloc), after.Mallocs-before.Mallocs
+	t.Logf("%.1f MiB in %d allocations", size, allocations)
+	if limit := 16.0; size > limit {
+		t.Errorf("starting takes %.1f MiB, want at most %.0f", size, limit)
+	}
+	if limit := uint64(12 * services * partitions); allocations > limit {
+		t.Errorf("starting takes %d allocations, want at most %d", allocations, limit)
+	}
+}
+
 // TestScale lists a million backups and measures the memory. It is not parallel, because other tests would
 // change the result.
 func TestScale(t *testing.T) {
@@ -76,9 +97,24 @@ func TestScale(t *testing.T) {
 	if limit := 64.0; mib(peak-started) > limit {
 		t.Errorf("listing takes %.1f MiB, want at most %.0f", mib(peak-started), limit)
 	}
+	inUse := mib(heap()) - mib(empty) // less than nothing if memory of other tests was freed meanwhile
+	t.Logf("%.1f MiB in use after it", inUse)
+	if limit := 16.0; inUse > limit {
+		t.Errorf("%.1f MiB are in use after the lists, want at most %.0f", inUse, limit)
+	}
+	runtime.KeepAlive(c)
 }
 
 func mib(n uint64) float64 { return float64(n) / (1 << 20) }
+
+// BenchmarkStart creates a cluster with a million backups: 1,000 services of ten partitions with a hundred backups
+// each. It has to take at most 50 ms.
+func BenchmarkStart(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		sfbackuptest.NewCluster(sfbackuptest.WithServices(sfbackuptest.LargeCluster(1000, 10, 100)...))
+	}
+}
 
 // BenchmarkList lists the 1,000 backups of a service.
 func BenchmarkList(b *testing.B) {

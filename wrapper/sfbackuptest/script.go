@@ -1,9 +1,16 @@
 package sfbackuptest
 
 import (
+	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
+	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,8 +22,9 @@ import (
 //
 // When the test ends, Script removes the faults. It reports an error for each fault that has hit fewer
 // requests than [Fault.Times] says, or no request if there is no limit: a test whose faults do not happen
-// proves nothing.
+// proves nothing. The error names the line of the test that called Script.
 func (c *Cluster) Script(t testing.TB, faults ...Fault) {
+	t.Helper()
 	scripted := c.injector.add(faults, false)
 	t.Cleanup(func() {
 		t.Helper()
@@ -24,16 +32,31 @@ func (c *Cluster) Script(t testing.TB, faults ...Fault) {
 		defer c.injector.mu.Unlock()
 		c.injector.script = slices.DeleteFunc(c.injector.script, func(s *scriptedFault) bool { return slices.Contains(scripted, s) })
 		for _, s := range scripted {
-			if want := max(s.fault.times, 1); s.hits < want {
-				t.Errorf("sfbackuptest: the fault %s has hit %d requests, want %d", s.fault, s.hits, want)
+			if missed := s.missed(); missed != "" {
+				t.Errorf("sfbackuptest: %s", missed)
 			}
 		}
 	})
 }
 
 // Inject is [Cluster.Script] for programs other than tests. It replaces the faults that were injected
-// before, and nothing checks that the faults happen. Without faults it only removes the earlier ones.
+// before. Whether the faults happen is for the caller to check, with [Cluster.Missed]. Without faults it only
+// removes the earlier ones.
 func (c *Cluster) Inject(faults ...Fault) { c.injector.add(faults, true) }
+
+// Missed returns a text for each fault of [Cluster.Script] and [Cluster.Inject] that has not happened as often as
+// [Fault.Times] says: "shop_test.go:12: the fault Answer(503) has hit 1 requests, want 2". It begins with the
+// line of the test or program that scripted the fault, or with that of the file for [ParseFaults].
+func (c *Cluster) Missed() (all []string) {
+	c.injector.mu.Lock()
+	defer c.injector.mu.Unlock()
+	for _, s := range c.injector.script {
+		if missed := s.missed(); missed != "" {
+			all = append(all, missed)
+		}
+	}
+	return all
+}
 
 // Schedule makes faults hit requests at random. Each request is hit with the given probability, by one of
 // the faults that match it. The choice depends only on the seed and on the order of the requests, so that
@@ -66,6 +89,33 @@ type scriptedFault struct {
 	hits     int
 }
 
+// missed says that the fault has hit fewer requests than it should, or is empty.
+func (s *scriptedFault) missed() string {
+	want := max(s.fault.times, 1)
+	if s.hits >= want {
+		return ""
+	}
+	return fmt.Sprintf("%s: the fault %s has hit %d requests, want %d", s.fault.position, s.fault, s.hits, want)
+}
+
+// callerPosition returns the line that called this package: the innermost line of a file with tests or, if there
+// is none, of another package.
+func callerPosition() (position string) {
+	var counters [64]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters[:])])
+	thisPackage := reflect.TypeFor[Cluster]().PkgPath() + "."
+	for {
+		frame, more := frames.Next()
+		isTest := strings.HasSuffix(frame.File, "_test.go")
+		if isTest || position == "" && !strings.HasPrefix(frame.Function, thisPackage) {
+			position = filepath.Base(frame.File) + ":" + strconv.Itoa(frame.Line)
+		}
+		if isTest || !more {
+			return position
+		}
+	}
+}
+
 type schedule struct {
 	source rand.PCG
 	rate   float64
@@ -75,7 +125,9 @@ type schedule struct {
 // add adds faults to the script. Injected faults replace those that were injected before.
 func (in *injector) add(faults []Fault, injected bool) []*scriptedFault {
 	added := make([]*scriptedFault, len(faults))
+	position := callerPosition()
 	for i, f := range faults {
+		f.position = cmp.Or(f.position, position)
 		added[i] = &scriptedFault{fault: f, injected: injected}
 	}
 	in.mu.Lock()

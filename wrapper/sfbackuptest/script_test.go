@@ -3,6 +3,7 @@ package sfbackuptest_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -107,20 +108,33 @@ func TestScript(t *testing.T) {
 			targets: []string{progress, progress},
 			want:    "501 501",
 			unused: []string{
-				"sfbackuptest: the fault Answer(501) has hit 2 requests, want 3",
-				"sfbackuptest: the fault Answer(502) has hit 0 requests, want 1",
-				"sfbackuptest: the fault Answer(503) has hit 0 requests, want 1",
+				"the fault Answer(501) has hit 2 requests, want 3",
+				"the fault Answer(502) has hit 0 requests, want 1",
+				"the fault Answer(503) has hit 0 requests, want 1",
 			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c, tb := sfbackuptest.NewCluster(), &fakeTB{}
+			_, _, line, _ := runtime.Caller(0)
 			c.Script(tb, tt.faults...)
 			if got := statuses(t, c, tt.targets...); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
+			for i := range tt.unused {
+				tt.unused[i] = fmt.Sprintf("script_test.go:%d: %s", line+1, tt.unused[i])
+			}
+			if diff := cmp.Diff(tt.unused, c.Missed()); diff != "" {
+				t.Errorf("missed: (-want +got)\n%s", diff)
+			}
 			tb.end()
+			if missed := c.Missed(); missed != nil {
+				t.Errorf("missed after the test: %q", missed)
+			}
+			for i := range tt.unused {
+				tt.unused[i] = "sfbackuptest: " + tt.unused[i]
+			}
 			if diff := cmp.Diff(tt.unused, tb.errors); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
