@@ -15,6 +15,7 @@ import (
 
 	"github.com/servicefabric-go/backup/openapi"
 	"github.com/servicefabric-go/backup/openapi/contract"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
 // The same response has the same violations through every seam, and it passes unchanged.
@@ -102,6 +103,41 @@ func TestSeams(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The two seams find the same in front of a cluster, also in a response that is only a status line, which a handler
+// sends through a hijacked connection.
+func TestSeamsAgree(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Documented)
+	for name, cluster := range map[string]*sfbackuptest.Cluster{
+		"no backup":         sfbackuptest.NewCluster(),
+		"no backup service": sfbackuptest.NewCluster(sfbackuptest.WithQuirk(sfbackuptest.QuirkNoBackupService, true)),
+	} {
+		reported := make(chan []string, 1)
+		server, err := sfbackuptest.NewServer(cluster, sfbackuptest.WithHandler(func(next http.Handler) http.Handler {
+			return v.Handler(next, func(_ *http.Request, err error) { reported <- lines(err) })
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		var received []string
+		client := &http.Client{Transport: v.Transport(server.Client().Transport, func(_ *http.Request, err error) { received = lines(err) })}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+progressURL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if sent := <-reported; len(sent) == 0 || !slices.Equal(sent, received) {
+			t.Errorf("%s: Handler reports %q, Transport %q", name, sent, received)
+		}
+	}
 }
 
 var lineNumber = regexp.MustCompile(`_test\.go:\d+`)

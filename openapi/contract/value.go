@@ -83,10 +83,13 @@ func (c *check) value(s *schema, dec *jsontext.Decoder) {
 	}
 }
 
+var typeNames = map[jsontext.Kind]string{
+	'{': openapi3.TypeObject, '[': openapi3.TypeArray, '"': openapi3.TypeString, '0': openapi3.TypeNumber,
+}
+
 // allows reports whether the types of a schema allow a kind of value, which is not null.
 func (s *schema) allows(kind jsontext.Kind) bool {
-	name := map[jsontext.Kind]string{'{': openapi3.TypeObject, '[': openapi3.TypeArray, '"': openapi3.TypeString, '0': openapi3.TypeNumber}[kind]
-	return s.types.Permits(cmp.Or(name, openapi3.TypeBoolean)) || kind == '0' && s.types.Permits(openapi3.TypeInteger)
+	return s.types.Permits(cmp.Or(typeNames[kind], openapi3.TypeBoolean)) || kind == '0' && s.types.Permits(openapi3.TypeInteger)
 }
 
 // array checks an array.
