@@ -39,8 +39,9 @@ func WithServices(services ...Service) Option {
 	return option(func(cfg *config) { cfg.services = services })
 }
 
-// WithApplications sets the policies of applications. Each of them must have a service. All applications
-// that are not described share one default policy, whose storage is a file share.
+// WithApplications sets the policies of applications. Each of them must have a service. In an application
+// that is not described, all services share one default policy, whose storage is a file share, except
+// those that have a policy of their own or whose partitions all have one.
 func WithApplications(applications ...Application) Option {
 	return option(func(cfg *config) { cfg.applications = applications })
 }

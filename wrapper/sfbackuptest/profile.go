@@ -1,10 +1,6 @@
 package sfbackuptest
 
-import (
-	"math"
-	"strconv"
-	"time"
-)
+import "strconv"
 
 // Profile selects how a cluster behaves where the documentation and real clusters differ.
 type Profile int
@@ -55,10 +51,27 @@ type behavior struct {
 	// int64 with a range for both.
 	int32Parameters bool
 
+	// emptyTextsFail: a text parameter with an empty value is invalid, such as a ContinuationToken. The
+	// documentation shows the empty token of the last page.
+	emptyTextsFail bool
+
 	// fabricErrorsOnly: every error is a FabricError as application/json. In 6.4 the errors of the
 	// backup service are text/plain, those of its framework have another shape, and those of the
 	// gateway's forwarding have no body.
 	fabricErrorsOnly bool
+
+	// searchesPrefix: a list of a service also searches the storages of services whose names begin
+	// with its name, and that of the application's policy where it does not apply.
+	searchesPrefix bool
+
+	// accountIsStorage: two containers of one account, and two policies with one share, are one storage.
+	accountIsStorage bool
+
+	// spelledIDs: the ID of a partition is a key and the name of a folder as the request spells it.
+	spelledIDs bool
+
+	// previewVersion: the api-version 6.2-preview is accepted.
+	previewVersion bool
 
 	// numericCodes: an error whose HRESULT has no name has a numeric code.
 	numericCodes bool
@@ -77,9 +90,9 @@ type behavior struct {
 	// service adds a list that may be null.
 	emptyPageFails bool
 
-	// longestTimeout is the longest BackupTimeout with which a request can be sent to its node. In 6.4
-	// its milliseconds must fit an int32, which is nearly 25 days.
-	longestTimeout time.Duration
+	// timeoutsOverflow: a request whose BackupTimeout in milliseconds does not fit an int32, nearly 25
+	// days, or lies before the year 1, is Accepted for good.
+	timeoutsOverflow bool
 
 	// epochNames are the names of the two parts of an epoch.
 	epochNames [2]string
@@ -98,12 +111,16 @@ const (
 	QuirkEmptyPageFails Quirk = iota
 
 	// QuirkEpochNames62 names the members of an epoch DataLossNumber and ConfigurationNumber, as in
-	// the preview of 6.2.
+	// the preview of 6.2, and accepts its api-version, 6.2-preview, besides the others.
 	QuirkEpochNames62
 
 	// QuirkNoBackupService removes the backup service from the cluster. The gateway responds with a 404,
 	// without a body in [ProfileRuntime], as for a service that does not exist.
 	QuirkNoBackupService
+
+	// QuirkManagedIdentity makes a cluster accept storages of the kind ManagedIdentityAzureBlobStore, as
+	// clusters after 6.4 do. It is on by default in [ProfileDocumented].
+	QuirkManagedIdentity
 )
 
 // set switches a quirk on or off.
@@ -116,8 +133,11 @@ func (b *behavior) set(q Quirk, on bool) {
 		if on {
 			b.epochNames = epochNames62
 		}
+		b.previewVersion = on
 	case QuirkNoBackupService:
 		b.noBackupService = on
+	case QuirkManagedIdentity:
+		b.managedIdentity = on
 	default:
 		panic("sfbackuptest: there is no Quirk(" + strconv.Itoa(int(q)) + ")")
 	}
@@ -132,14 +152,18 @@ func (p Profile) behavior() *behavior {
 	switch p {
 	case ProfileRuntime:
 		return &behavior{
-			laterVersions:   true,
-			int32Parameters: true,
-			numericCodes:    true,
-			fullRecords:     true,
-			storageTokens:   true,
-			emptyPageFails:  true,
-			longestTimeout:  math.MaxInt32 * time.Millisecond,
-			epochNames:      epochNames,
+			laterVersions:    true,
+			int32Parameters:  true,
+			emptyTextsFail:   true,
+			searchesPrefix:   true,
+			accountIsStorage: true,
+			spelledIDs:       true,
+			numericCodes:     true,
+			fullRecords:      true,
+			storageTokens:    true,
+			emptyPageFails:   true,
+			timeoutsOverflow: true,
+			epochNames:       epochNames,
 		}
 	case ProfileDocumented:
 		return &behavior{
@@ -147,7 +171,6 @@ func (p Profile) behavior() *behavior {
 			managedIdentity:  true,
 			chunkedBodies:    true,
 			fabricErrorsOnly: true,
-			longestTimeout:   math.MaxInt64,
 			epochNames:       epochNames,
 		}
 	default:
