@@ -29,7 +29,7 @@ type Cluster struct {
 	byKey         []*service   // ordered by their keys
 	order         []*partition // as described
 
-	mu           sync.Mutex // guards the fields below and the state of the partitions
+	mu            sync.Mutex // guards the fields below and the state of the partitions
 	partitions    map[uuid.UUID]*partition
 	applications  map[string]*policy // of described applications; nil: no policy
 	policies      map[string]*policy // by name

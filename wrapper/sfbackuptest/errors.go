@@ -31,9 +31,9 @@ const (
 
 // Errors of the backup service, with the texts of 6.4.
 var (
-	errAPIVersion      = invalidRequest("Invalid API Version")
-	errArguments       = invalidRequest("Invalid Arguments.")
-	errArgument        = invalidRequest("Invalid argument")
+	errAPIVersion        = invalidRequest("Invalid API Version")
+	errArguments         = invalidRequest("Invalid Arguments.")
+	errArgument          = invalidRequest("Invalid argument")
 	errPartitionNotFound = serviceError(http.StatusNotFound, "FABRIC_E_PARTITION_NOT_FOUND",
 		"The operation failed because the requested partition does not exist.")
 	errServiceDoesNotExist = serviceError(http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST",

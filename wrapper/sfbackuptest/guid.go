@@ -1,20 +1,24 @@
 package sfbackuptest
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 )
 
-// The messages of .NET for a text that is no GUID.
-var (
-	errGUIDLength = errors.New("Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).") //nolint:staticcheck // of .NET
-	errGUIDDashes = errors.New("Dashes are in the wrong position for GUID parsing.")                                   //nolint:staticcheck // as above
-	errGUIDDigits = errors.New("Guid string should only contain hexadecimal characters.")                              //nolint:staticcheck // as above
-	errGUIDNumber = errors.New("Could not find any recognizable digits.")                                              //nolint:staticcheck // as above
-	errGUIDPrefix = errors.New("Expected 0x prefix.")                                                                  //nolint:staticcheck // as above
+// guidError is the message of .NET for a text that is no GUID.
+type guidError string
+
+func (e guidError) Error() string { return string(e) }
+
+const (
+	guidLength guidError = "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."
+	guidDashes guidError = "Dashes are in the wrong position for GUID parsing."
+	guidDigits guidError = "Guid string should only contain hexadecimal characters."
+	guidNoHex  guidError = "Could not find any recognizable digits."
+	guidPrefix guidError = "Expected hex 0x in '{0xdddddddd, etc}'."
+	guidComma  guidError = "Could not find a comma, or the length between the previous token and the comma was zero (i.e., '0x,'etc.)."
 )
 
 var (
@@ -32,9 +36,13 @@ func parseGUID(s string) (uuid.UUID, error) {
 	case strings.Contains(s, "-"):
 		return parseDashedGUID(s)
 	case strings.Contains(s, "{"):
-		parts := guidNumbers.FindStringSubmatch(strings.Join(strings.Fields(s), ""))
-		if parts == nil {
-			return uuid.Nil, errGUIDPrefix
+		s = strings.Join(strings.Fields(s), "")
+		parts := guidNumbers.FindStringSubmatch(s)
+		switch {
+		case !strings.HasPrefix(s, "{0x"):
+			return uuid.Nil, guidPrefix
+		case parts == nil:
+			return uuid.Nil, guidComma
 		}
 		digits := ""
 		for i, part := range parts[1:] {
@@ -43,11 +51,11 @@ func parseGUID(s string) (uuid.UUID, error) {
 		}
 		return uuid.MustParse(digits), nil
 	case len(s) != 32:
-		return uuid.Nil, errGUIDLength
+		return uuid.Nil, guidLength
 	}
 	id, err := uuid.Parse(s)
 	if err != nil {
-		return uuid.Nil, errGUIDDigits
+		return uuid.Nil, guidDigits
 	}
 	return id, nil
 }
@@ -57,22 +65,22 @@ func parseDashedGUID(s string) (uuid.UUID, error) {
 		s = s[1:37]
 	}
 	if len(s) != 36 {
-		return uuid.Nil, errGUIDLength
+		return uuid.Nil, guidLength
 	}
 	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return uuid.Nil, errGUIDDashes
+		return uuid.Nil, guidDashes
 	}
 	digits := ""
 	for i, group := range []string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
 		m := guidNumber.FindStringSubmatch(group)
 		switch {
 		case m == nil:
-			return uuid.Nil, errGUIDNumber
+			return uuid.Nil, guidNoHex
 		case len(m[0]) == len(group):
 		case i == 4:
-			return uuid.Nil, errGUIDLength
+			return uuid.Nil, guidLength
 		default:
-			return uuid.Nil, errGUIDDigits
+			return uuid.Nil, guidDigits
 		}
 		digits += strings.Repeat("0", len(group)-len(m[2])) + m[2]
 	}

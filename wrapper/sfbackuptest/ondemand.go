@@ -49,7 +49,9 @@ type onDemandBackup struct {
 func (r *onDemandBackup) reachesNode() bool { return r.starts.Before(r.expires) }
 
 // timesOut reports whether the request expires before its result is known.
-func (r *onDemandBackup) timesOut() bool { return r.lost || !r.reachesNode() || r.ends.After(r.expires) }
+func (r *onDemandBackup) timesOut() bool {
+	return r.lost || !r.reachesNode() || r.ends.After(r.expires)
+}
 
 // state returns the state at a time. An expired request stays a Timeout, whatever its node reports later.
 func (r *onDemandBackup) state(now time.Time) backupState {

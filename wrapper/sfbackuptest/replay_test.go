@@ -254,7 +254,9 @@ func layouts() map[string][]sfbackuptest.Option {
 		}
 		return s
 	}
-	of := func(own *sfbackuptest.Policy, counts ...int) sfbackuptest.Service { return in("", as, own, nil, counts...) }
+	of := func(own *sfbackuptest.Policy, counts ...int) sfbackuptest.Service {
+		return in("", as, own, nil, counts...)
+	}
 	each := func(of policies, counts ...int) sfbackuptest.Service {
 		s := in("", as, nil, of, counts...)
 		s.NoPolicy = true
