@@ -346,3 +346,43 @@ func layouts() map[string][]sfbackuptest.Option {
 	}
 	return all
 }
+
+// TestReplayProgress leads a backup into each recorded state.
+func TestReplayProgress(t *testing.T) {
+	t.Parallel()
+	var recorded map[string]string
+	if err := json.Unmarshal(readFile(t, "testdata/recorded_progress.json"), &recorded); err != nil {
+		t.Fatal(err)
+	}
+	delete(recorded, "invalid") // which never occurs
+	for name, want := range recorded {
+		now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+		c := sfbackuptest.NewCluster(sfbackuptest.WithClock(func() time.Time { return now }))
+		outcome, timeout, after := sfbackuptest.Outcome{}, "10", 3*time.Second
+		switch name {
+		case "accepted":
+			after = 0
+		case "in progress":
+			after = time.Second
+		case "failure":
+			outcome.Code = "E_FAIL"
+		case "failure with a code that has no name":
+			outcome.Code, outcome.Message = "2147949799", "x"
+		case "failure with a code of .NET":
+			outcome.Code, outcome.Message = "2148734263", "numeric <&> é \u2028"
+		case "timeout":
+			timeout = "0"
+		}
+		c.SetOutcome(c.Partitions()[0], outcome)
+		if name != "never" {
+			start(t, c, first+"Backup"+v+"&BackupTimeout="+timeout, "")
+		}
+		now = now.Add(after)
+		if got := get(t, c, first+"GetBackupProgress"+v).body; got != want {
+			t.Errorf("%s:\nrecorded %s\n     got %s", name, want, got)
+		}
+	}
+	if len(recorded) < 8 {
+		t.Errorf("%d states were recorded", len(recorded))
+	}
+}
