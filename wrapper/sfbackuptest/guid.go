@@ -44,12 +44,10 @@ func parseGUID(s string) (uuid.UUID, error) {
 		case parts == nil:
 			return uuid.Nil, guidComma
 		}
-		digits := ""
 		for i, part := range parts[1:] {
-			width := []int{8, 4, 4, 2}[min(i, 3)]
-			digits += strings.Repeat("0", width-len(part)) + part
+			parts[i+1] = strings.Repeat("0", []int{8, 4, 4, 2}[min(i, 3)]-len(part)) + part
 		}
-		return uuid.MustParse(digits), nil
+		return uuid.MustParse(strings.Join(parts[1:], "")), nil
 	case len(s) != 32:
 		return uuid.Nil, guidLength
 	}
@@ -70,8 +68,11 @@ func parseDashedGUID(s string) (uuid.UUID, error) {
 	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return uuid.Nil, guidDashes
 	}
-	digits := ""
-	for i, group := range []string{s[:8], s[9:13], s[14:18], s[19:23], s[24:]} {
+	groups := strings.Split(s, "-")
+	if len(groups) != 5 {
+		return uuid.Nil, guidDigits
+	}
+	for i, group := range groups {
 		m := guidNumber.FindStringSubmatch(group)
 		switch {
 		case m == nil:
@@ -82,9 +83,9 @@ func parseDashedGUID(s string) (uuid.UUID, error) {
 		default:
 			return uuid.Nil, guidDigits
 		}
-		digits += strings.Repeat("0", len(group)-len(m[2])) + m[2]
+		groups[i] = strings.Repeat("0", len(group)-len(m[2])) + m[2]
 	}
-	return uuid.MustParse(digits), nil
+	return uuid.MustParse(strings.Join(groups, "")), nil
 }
 
 // spelling is a partition with the way in which a request spells its ID. The service of 6.4 uses the ID as it

@@ -75,10 +75,11 @@ func decodeText(body []byte, charset string) string {
 // reported once, and once more if it is within a member, because the service tries to skip that.
 func (b *binder) jsonStorage(body string) (named bool) {
 	r := &jsonReader{text: body}
-	switch c, ok := r.next(); {
-	case !ok:
+	switch r.next() {
+	case 0:
 		return false
-	case c != '{':
+	case '{':
+	default:
 		if v, ok := r.value(); !ok || v.kind != jsonNull && (v.kind != jsonText || v.text != "") {
 			b.fail(bodyArgument, anError)
 		}

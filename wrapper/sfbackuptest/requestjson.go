@@ -1,10 +1,10 @@
 package sfbackuptest
 
 import (
+	"encoding/json"
+	"fmt"
 	"iter"
-	"strconv"
-	"strings"
-	"unicode"
+	"regexp"
 )
 
 // jsonReader reads JSON as tolerantly as the library of the backup service (Newtonsoft.Json): with comments,
@@ -31,7 +31,7 @@ const (
 type jsonValue struct {
 	kind    jsonKind
 	text    string
-	members []jsonMember
+	members []jsonMember // each name once
 }
 
 type jsonMember struct {
@@ -52,26 +52,30 @@ func (v *jsonValue) member(name string, equal func(a, b string) bool) (found jso
 // exactly compares two names of members.
 func exactly(a, b string) bool { return a == b }
 
+var (
+	jsonBlank  = regexp.MustCompile(`^(?s:[\s\x{a0}]+|/\*.*?(\*/|$)|//[^\n]*)+`)
+	jsonQuoted = regexp.MustCompile(`^(?s:"(\\.|[^"\\])*"|'(\\.|[^'\\])*')`)
+	jsonName   = regexp.MustCompile(`^[\pL\pN_$]*`)
+	jsonScalar = regexp.MustCompile(`^(null|undefined|true|false|NaN|-?Infinity|[-+.]*[0-9][-+.0-9a-fA-FxX]*)([\s,:}\]/]|$)`)
+	jsonEscape = regexp.MustCompile(`\\.|["\x00-\x1f]`)
+)
+
 func (r *jsonReader) fail() { r.failed, r.text = true, "" }
 
-// next returns the next character after blanks and comments, without reading it.
-func (r *jsonReader) next() (byte, bool) {
-	for {
-		r.text = strings.TrimLeftFunc(r.text, unicode.IsSpace)
-		comment, end := "//", "\n"
-		if strings.HasPrefix(r.text, "/*") {
-			comment, end = "/*", "*/"
-		}
-		rest, isComment := strings.CutPrefix(r.text, comment)
-		if !isComment {
-			break
-		}
-		_, r.text, _ = strings.Cut(rest, end)
-	}
+// take reads what a pattern matches.
+func (r *jsonReader) take(pattern *regexp.Regexp) string {
+	s := pattern.FindString(r.text)
+	r.text = r.text[len(s):]
+	return s
+}
+
+// next returns the next character after blanks and comments, without reading it. It is zero at the end.
+func (r *jsonReader) next() byte {
+	r.take(jsonBlank)
 	if r.text == "" {
-		return 0, false
+		return 0
 	}
-	return r.text[0], true
+	return r.text[0]
 }
 
 // value reads a value. It returns false if there is none.
@@ -80,7 +84,7 @@ func (r *jsonReader) value() (v jsonValue, ok bool) {
 		r.fail()
 	}
 	defer func() { r.depth-- }()
-	switch c, _ := r.next(); c {
+	switch r.next() {
 	case '{':
 		v.kind = jsonObject
 		index := make(map[string]int)
@@ -96,32 +100,23 @@ func (r *jsonReader) value() (v jsonValue, ok bool) {
 	case '[':
 		v.kind = jsonArray
 		r.text = r.text[1:]
-		for {
-			if c, ok := r.next(); ok && c == ']' {
-				r.text = r.text[1:]
-				break
-			}
+		for r.next() != ']' {
 			if _, ok := r.value(); !ok || !r.separator(']') {
-				break
+				return v, false
 			}
 		}
+		r.text = r.text[1:]
 	case '"', '\'':
-		v.kind, v.text = jsonText, r.quoted(c)
+		v.kind, v.text = jsonText, r.quoted()
 	default:
-		end := strings.IndexFunc(r.text, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(",:}]/", c) })
-		if end < 0 {
-			end = len(r.text)
+		m := jsonScalar.FindStringSubmatch(r.text)
+		if m == nil {
+			r.fail()
+			return v, false
 		}
-		v.text, r.text = r.text[:end], r.text[end:]
-		switch v.text {
-		case "null", "undefined":
-			v.text = ""
-		default:
-			v.kind = jsonText
-			isNumber := v.text != "" && strings.Trim(v.text, "+-.0123456789abcdefABCDEFxX") == "" && strings.ContainsAny(v.text, "0123456789")
-			if !isNumber && v.text != "true" && v.text != "false" && v.text != "NaN" && strings.TrimPrefix(v.text, "-") != "Infinity" {
-				r.fail()
-			}
+		r.text = r.text[len(m[1]):]
+		if m[1] != "null" && m[1] != "undefined" {
+			v.kind, v.text = jsonText, m[1]
 		}
 	}
 	return v, !r.failed
@@ -129,10 +124,11 @@ func (r *jsonReader) value() (v jsonValue, ok bool) {
 
 // separator reads the comma after a value, or sees the end.
 func (r *jsonReader) separator(end byte) bool {
-	switch c, ok := r.next(); {
-	case ok && c == ',':
+	switch r.next() {
+	case ',':
 		r.text = r.text[1:]
-	case !ok || c != end:
+	case end:
+	default:
 		r.fail()
 	}
 	return !r.failed
@@ -143,22 +139,14 @@ func (r *jsonReader) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		r.text = r.text[1:]
 		depth := len(r.path)
-		for {
-			c, ok := r.next()
-			if ok && c == '}' {
-				r.text, r.path = r.text[1:], r.path[:depth]
-				return
-			}
-			name := ""
-			if c == '"' || c == '\'' {
-				name = r.quoted(c)
+		for r.next() != '}' {
+			var name string
+			if c := r.next(); c == '"' || c == '\'' {
+				name = r.quoted()
 			} else {
-				name = r.text[:len(r.text)-len(strings.TrimLeftFunc(r.text, func(c rune) bool {
-					return unicode.IsLetter(c) || unicode.IsDigit(c) || c == '_' || c == '$'
-				}))]
-				r.text = r.text[len(name):]
+				name = r.take(jsonName)
 			}
-			if c, ok = r.next(); !ok || c != ':' {
+			if r.next() != ':' {
 				r.fail()
 				return
 			}
@@ -168,45 +156,29 @@ func (r *jsonReader) members() iter.Seq[string] {
 				return
 			}
 		}
+		r.text, r.path = r.text[1:], r.path[:depth]
 	}
 }
 
 // quoted reads a string.
-func (r *jsonReader) quoted(quote byte) string {
-	var s strings.Builder
-	for i := 1; i < len(r.text); i++ {
-		c := r.text[i]
-		switch {
-		case c == quote:
-			r.text = r.text[i+1:]
-			return s.String()
-		case c != '\\':
-			s.WriteByte(c)
-			continue
-		}
-		if i++; i == len(r.text) {
-			break
-		}
-		at := strings.IndexByte(`bfnrt\/'"u`, r.text[i])
-		switch {
-		case at < 0:
-			r.fail()
-			return ""
-		case r.text[i] != 'u':
-			s.WriteByte("\b\f\n\r\t\\/'\""[at])
-		case i+5 > len(r.text):
-			r.fail()
-			return ""
-		default:
-			code, err := strconv.ParseUint(r.text[i+1:i+5], 16, 16)
-			if err != nil {
-				r.fail()
-				return ""
-			}
-			s.WriteRune(rune(code)) //nolint:gosec // 16 bits
-			i += 4
-		}
+func (r *jsonReader) quoted() (s string) {
+	quoted := r.take(jsonQuoted)
+	if quoted == "" {
+		r.fail()
+		return ""
 	}
-	r.fail()
-	return ""
+	strict := jsonEscape.ReplaceAllStringFunc(quoted[1:len(quoted)-1], func(c string) string {
+		switch {
+		case c == `\'`:
+			return "'"
+		case c[0] == '\\':
+			return c
+		default:
+			return fmt.Sprintf(`\u%04x`, c[0])
+		}
+	})
+	if json.Unmarshal([]byte(`"`+strict+`"`), &s) != nil {
+		r.fail()
+	}
+	return s
 }
