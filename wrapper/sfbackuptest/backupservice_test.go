@@ -78,6 +78,8 @@ func TestArguments(t *testing.T) {
 		{"time with an offset that is not escaped", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00+02:00", 400, badRequest},
 		{"time without a zone", list + v + "&EndDateTimeFilter=2018-01-02T00:00:00", 200, ""},
 		{"date", list + v + "&EndDateTimeFilter=2018-01-02", 200, ""},
+		{"fraction after a comma", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00,5Z", 400, badRequest},
+		{"time before the year 1", list + v + "&StartDateTimeFilter=0001-01-01T00:00:00%2B01:00", 400, badRequest},
 		{"time of another day of the week", list + v + "&StartDateTimeFilter=Tue,+01+Jan+2018+17:01:02+GMT", 400, badRequest},
 		{"no time", serviceList + v + "&EndDateTimeFilter=yesterday", 400, badRequest},
 		{
@@ -93,7 +95,7 @@ func TestArguments(t *testing.T) {
 		{"parameter without a name", list + v + "&=5", 400, invalid(":[The value '5' is not valid for Boolean.]")},
 		{"parameter without a name that is not needed", list + v + "&=5&timeout=5&latest=true", 200, ""},
 		{"nothing before an ampersand", list + v + "&&MaxResults=1", 400, badRequest},
-		{"ampersand at the end", list + v + "&", 200, ""},
+		{"ampersand at the end", list + v + "&", 400, badRequest},
 		{"empty token", list + v + "&ContinuationToken=", 400, invalid("ContinuationToken.String:[A value is required but was not present in the request.]")},
 		{"empty version", list + "?api-version=&Latest=x", 400, invalid("api-version.String:[A value is required but was not present in the request.],latest:[The value 'x' is not valid for Boolean.]")},
 		{"quotes", list + v + `&Latest="x\"`, 400, invalid(`latest:[The value '\\x\\\\\\' is not valid for Boolean.]`)},

@@ -16,14 +16,14 @@ type query []parameter
 type parameter struct{ name, value string }
 
 // parseQuery decodes names and values as those of a submitted form: '+' is a space. If an escape is
-// invalid, the escapes of the name or value are kept as they are. Nothing before an '&' is a parameter with
-// an empty name.
+// invalid, the escapes of the name or value are kept as they are. Nothing before or after an '&' is a
+// parameter with an empty name.
 func parseQuery(raw string) query {
-	if raw == "" {
+	if strings.TrimSpace(raw) == "" {
 		return nil
 	}
 	var q query
-	for pair := range strings.SplitSeq(strings.TrimSuffix(raw, "&"), "&") {
+	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		q = append(q, parameter{unescape(name), unescape(value)})
 	}
