@@ -328,6 +328,7 @@ func TestSetPolicy(t *testing.T) {
 	for want, do := range map[string]func(){
 		`has no "fabric:/Other"`: func() { c.SetPolicy("fabric:/Other", nil) },
 		"less than a second":     func() { c.SetPolicy("fabric:/CalcApp", &sfbackuptest.Policy{Every: 1}) },
+		`storage FileShare "x"`:  func() { c.SetStorageFault(sfbackuptest.Storage{Path: "x"}, sfbackuptest.ShareUnreachable) },
 	} {
 		func() {
 			defer func() {

@@ -49,10 +49,20 @@ const (
 // SetStorageFault makes all lists that search a storage go wrong from now on, until [NoStorageFault] is set.
 // The backups that the storage holds stay there. What happens to a backup that is made meanwhile is for
 // [Cluster.SetOutcome] to say.
+//
+// It panics if no policy has the storage.
 func (c *Cluster) SetStorageFault(storage Storage, fault StorageFault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.storageFaults[storage.withDefaults()] = fault
+	storage = storage.withDefaults()
+	known := storage == c.defaultPolicy.Storage
+	for _, p := range c.policies {
+		known = known || storage == p.Storage
+	}
+	if !known {
+		panic(fmt.Sprintf("sfbackuptest: SetStorageFault: no policy has the storage %s %q", storage.Kind, storage.Path))
+	}
+	c.storageFaults[storage] = fault
 }
 
 // withDefaults returns the storage with its kind.
