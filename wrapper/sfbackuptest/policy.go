@@ -13,8 +13,10 @@ import (
 
 // Policy describes a backup policy: where backups are stored, when they are made and how long they are
 // kept. A partition without a policy of its own has the policy of its service, else that of the
-// application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. Lists show only what is
-// in the storages of the policies that apply.
+// application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. A list of a partition shows
+// what is in the storage of the policy that applies, and a list of a service what is in those of the
+// policies of its partitions. In 6.4 the latter also searches the storages of the application's policy and of
+// services whose names begin with its name, which makes a page fail if one has no backups for it.
 type Policy struct {
 	// Name identifies the policy. Policies with the same name are the same policy. They must be equal in
 	// the options of [NewCluster]; [Cluster.SetPolicy] replaces them. Empty: the policy is not shared.
