@@ -84,7 +84,7 @@ func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, 
 	}
 	outcome := p.nextOutcome()
 	sinceYear1 := (now.Unix() - time.Time{}.Unix()) / 60
-	uri, _ := p.inURI() // was checked, or will never be a partition
+	uri, _ := p.inURI() // an ID that is another one in the URI is never found again
 	first := now.Add(orDefault(outcome.Accepted, defaultAccepted))
 	r := &onDemandBackup{
 		stuck:   uri != p.text || behavior.timeoutsOverflow && (timeout > math.MaxInt32/60_000 || timeout < -sinceYear1),

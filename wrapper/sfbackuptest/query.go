@@ -113,21 +113,14 @@ func (b *binder) check() *errorResponse {
 	if len(b.invalid) == 0 {
 		return b.checkVersion()
 	}
-	text := []byte(`{"Message":"The request is invalid.","ModelState":{`)
-	for i, argument := range b.invalid {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = append(appendString(text, argument.name), ":["...)
-		for j, message := range argument.messages {
-			if j > 0 {
-				text = append(text, ',')
-			}
-			text = appendString(text, message)
-		}
-		text = append(text, ']')
+	unquoted := func(s string) string { // the service removes the quotes of the JSON
+		return strings.ReplaceAll(string(appendString(nil, s)), `"`, "")
 	}
-	return invalidRequest(strings.ReplaceAll(string(text)+"}}", `"`, "")) // the service removes the quotes
+	var arguments []string
+	for _, a := range b.invalid {
+		arguments = append(arguments, unquoted(a.name)+":["+unquoted(strings.Join(a.messages, ","))+"]")
+	}
+	return invalidRequest("{Message:The request is invalid.,ModelState:{" + strings.Join(arguments, ",") + "}}")
 }
 
 // value returns the value of an argument and the name under which it was found. Arguments whose name is not
