@@ -316,6 +316,8 @@ func TestTimeFilters(t *testing.T) {
 		{"blanks between", "&StartDateTimeFilter=++2018-01-01+++17:01:02+", 0, "7903dc2a be06a49c"},
 		{"offset without a colon", "&StartDateTimeFilter=2018-01-01T19:01:02%2B0200", 0, "7903dc2a be06a49c"},
 		{"numbers with one digit", "&StartDateTimeFilter=1/1/2018+5:1:2+PM", 0, "7903dc2a be06a49c"},
+		{"small letters", "&StartDateTimeFilter=2018-01-01t17:01:02z", -1, "7903dc2a be06a49c"},
+		{"small letters without a blank", "&StartDateTimeFilter=1+jan+2018+5:01:02pm", 0, "7903dc2a be06a49c"},
 		{"names", "&StartDateTimeFilter=January+1,+2018+17:01:02Z", -1, "7903dc2a be06a49c"},
 		{"as in a header", "&StartDateTimeFilter=Mon,+01+Jan+2018+17:01:02+GMT", -1, "7903dc2a be06a49c"},
 		{"month", "&StartDateTimeFilter=2018-02", 0, ""},

@@ -13,14 +13,14 @@ var (
 		"2006-1-2", "2006/1/2", "1/2/2006", "1-2-2006", "2006-1", "2 Jan 2006", "2 January 2006", "Jan 2 2006",
 		"January 2 2006", "Jan 2, 2006", "January 2, 2006", "Jan 2006", "January 2006",
 	}
-	clockFormats  = []string{"T15:4:5", " 15:4:5", "T15:4", " 15:4", " 3:4:5 PM", " 3:4 PM", " 3 PM"}
+	clockFormats  = []string{"T15:4:5", " 15:4:5", "T15:4", " 15:4", " 3:4:5 PM", " 3:4:5PM", " 3:4 PM", " 3:4PM", " 3 PM"}
 	offsetFormats = []string{"Z", "", " Z", " GMT", "-07:00", " -07:00", "-0700", " -0700", "-07", " -07"}
 )
 
 // parseTime parses a date and time in one of the formats that the service's framework accepts. Without an
 // offset it is in the given zone.
 func parseTime(s string, zone *time.Location) (time.Time, bool) {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.ToUpper(strings.Join(strings.Fields(s), " "))
 	if before, _, found := strings.Cut(s, ","); found && strings.Contains(before, ":") {
 		return time.Time{}, false // package time takes the comma for that of a fraction
 	}
