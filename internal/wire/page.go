@@ -5,22 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A PageDecoder reads one page of a list, an object with the properties Items and ContinuationToken in any
-// order. It streams: it returns an item before the rest of the page has arrived, and keeps none. P is *T.
-type PageDecoder[T any, P interface {
-	*T
-	Object
-}] struct {
-	input    *limitedReader
-	dec      *jsontext.Decoder
-	interner *interner
+// order. It streams: it returns an item before the rest of the page has arrived.
+type PageDecoder[T any] struct {
+	r        reader
+	input    *source
+	maxToken int
+	fields   *structType // of T
+	forms    []*form[T]  // the one that was used last is the first
+	spare    *form[T]    // it has no template; nil: there is none
 	state    pageState
 	items    int // the number of items read
+	misses   int // how many of these did not repeat a form
 	token    string
 	known    bool // the page has Items or ContinuationToken
 	unknown  bool // the page has another property
@@ -35,79 +38,86 @@ const (
 	inItems
 )
 
-// NewPageDecoder returns a PageDecoder that reads from r.
-func NewPageDecoder[T any, P interface {
-	*T
-	Object
-}](r io.Reader) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: r, maxValue: maxValue, maxToken: maxToken, maxName: maxName})
+// NewPageDecoder returns a PageDecoder that reads from r, and from its buffer if it is a [bufio.Reader].
+func NewPageDecoder[T any](r io.Reader) *PageDecoder[T] {
+	return newPageDecoder[T](r, maxValue, maxToken, maxName)
 }
 
 // NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
 // limit on the length of names, nor on that of values and the token.
-func NewStoredPageDecoder[T any, P interface {
-	*T
-	Object
-}](data []byte) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: bytes.NewReader(data), maxValue: len(data), maxToken: len(data), maxName: len(data)})
+func NewStoredPageDecoder[T any](data []byte) *PageDecoder[T] {
+	return newPageDecoder[T](bytes.NewReader(data), len(data), len(data), len(data))
 }
 
-func newPageDecoder[T any, P interface {
-	*T
-	Object
-}](input *limitedReader) *PageDecoder[T, P] {
-	input.dec = jsontext.NewDecoder(input, Tolerant)
-	return &PageDecoder[T, P]{input: input, dec: input.dec, interner: new(interner)}
+func newPageDecoder[T any](r io.Reader, maxValue, maxToken, maxName int) *PageDecoder[T] {
+	input := newSource(r, maxValue)
+	return &PageDecoder[T]{
+		r:     reader{dec: jsontext.NewDecoder(input, Tolerant), maxValue: maxValue, maxName: maxName, kept: &input.kept},
+		input: input, maxToken: maxToken, fields: structTypeOf(reflect.TypeFor[T]()),
+	}
 }
 
 // Next reads the next item. At the end of a complete page it returns [io.EOF]. Any other error says what
 // is wrong with the page. After an error Next returns the same error again.
-func (p *PageDecoder[T, P]) Next(item *T) error {
+func (p *PageDecoder[T]) Next(item *T) error {
 	if p.err == nil {
-		p.err = p.next(item)
+		p.err = p.read(item)
 	}
 	return p.err
 }
 
 // ContinuationToken returns the token for the next page, or "" on the last page. It is valid once Next has
 // returned [io.EOF].
-func (p *PageDecoder[T, P]) ContinuationToken() string { return p.token }
+func (p *PageDecoder[T]) ContinuationToken() string { return p.token }
 
-func (p *PageDecoder[T, P]) next(item *T) error {
+func (p *PageDecoder[T]) read(item *T) error {
 	for {
-		p.input.startValue(p.dec.InputOffset(), p.state == inItems)
 		switch p.state {
 		case beforePage:
 			if err := p.begin(); err != nil {
 				return err
 			}
 		case inItems:
-			if p.dec.PeekKind() != ']' {
-				return p.item(item)
+			if p.repeat(item) {
+				return nil
 			}
-			if _, err := p.dec.ReadToken(); err != nil {
-				return unexpectedEOF(err)
+			p.startValue()
+			if p.r.dec.PeekKind() != ']' {
+				if err := p.item(item); err != nil {
+					return fmt.Errorf("item %d: %w", p.items, err)
+				}
+				return nil
 			}
-			p.state = inPage
+			if _, err := p.r.dec.ReadToken(); err != nil {
+				return p.r.located(err)
+			}
+			p.state, p.r.repeated = inPage, 0
 		case inPage:
-			if p.dec.PeekKind() == '}' {
+			p.startValue()
+			if p.r.dec.PeekKind() == '}' {
 				return p.end()
 			}
 			if err := p.property(); err != nil {
-				return unexpectedEOF(err)
+				return err
 			}
 		}
 	}
 }
 
+func (p *PageDecoder[T]) startValue() {
+	p.r.base = p.r.dec.StackDepth()
+	p.input.startValue(p.r.dec.InputOffset())
+}
+
 // begin reads the opening brace of the page.
-func (p *PageDecoder[T, P]) begin() error {
-	tok, err := p.dec.ReadToken()
+func (p *PageDecoder[T]) begin() error {
+	p.startValue()
+	tok, err := p.r.dec.ReadToken()
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("not a page of backups: %w", unexpectedEOF(err))
+		return fmt.Errorf("not a page of backups: %w", p.r.located(err))
 	}
 	if err != nil {
-		return unexpectedEOF(err)
+		return p.r.located(err)
 	}
 	if tok.Kind() != '{' {
 		return fmt.Errorf("not a page of backups: %w", kindError(tok.Kind()))
@@ -116,104 +126,132 @@ func (p *PageDecoder[T, P]) begin() error {
 	return nil
 }
 
-// item decodes the next item.
-func (p *PageDecoder[T, P]) item(item *T) error {
-	value, err := p.value()
-	if err != nil {
-		return fmt.Errorf("item %d: %w", p.items, err)
+// repeat reads the next item if it has one of the forms.
+func (p *PageDecoder[T]) repeat(item *T) bool {
+	if len(p.r.dec.UnreadBuffer()) > 0 {
+		return false
 	}
-	if value[0] != '{' {
-		return fmt.Errorf("item %d: %w", p.items, unexpectedKind(value))
+	if _, n := p.r.dec.StackIndex(p.r.dec.StackDepth()); n == 0 {
+		return false // the first item has no comma before it
 	}
-	var zero T
-	*item = zero
-	if err := fillRecognized(value, P(item), p.interner); err != nil {
-		return fmt.Errorf("item %d: %w", p.items, err)
+	for i, f := range p.forms {
+		text := f.match(p.input)
+		if text == nil {
+			continue
+		}
+		if !f.repeat(text, &p.r.buffer) {
+			p.forms = slices.Delete(p.forms, i, i+1)
+			return false
+		}
+		_, _ = p.input.r.Discard(len(text))
+		p.r.taken += int64(len(text))
+		p.r.repeated++
+		copy(p.forms[1:i+1], p.forms[:i])
+		p.forms[0] = f
+		p.deliver(f, item)
+		return true
 	}
+	return false
+}
+
+// deliver copies the value of a form to an item, which must not share memory with the next ones.
+func (p *PageDecoder[T]) deliver(f *form[T], item *T) {
 	p.items++
+	*item = f.value
+	p.fields.clonePointers(reflect.ValueOf(item).Elem())
+}
+
+// item reads the next item token by token and makes it a form. If there are forms enough, it does so every fourth
+// time only, so that more shapes than forms do not replace them all the time.
+func (p *PageDecoder[T]) item(item *T) error {
+	f := p.spare
+	if f == nil {
+		f = new(form[T])
+	}
+	p.misses++
+	learn := len(p.forms) < maxForms || p.misses%4 == 0
+	p.r.begin(&f.template, learn)
+	invalid, err := p.r.recognized(reflect.ValueOf(&f.value).Elem(), p.fields)
+	learn = p.r.finish() && learn
+	if err == nil {
+		err = invalid
+	}
+	if err != nil {
+		return err
+	}
+	p.deliver(f, item)
+	p.spare = f
+	if learn {
+		p.spare = nil
+		if len(p.forms) == maxForms {
+			p.spare, p.forms = p.forms[maxForms-1], p.forms[:maxForms-1]
+		}
+		p.forms = slices.Insert(p.forms, 0, f)
+	}
 	return nil
 }
 
-// value reads the next value and checks the limits.
-func (p *PageDecoder[T, P]) value() ([]byte, error) {
-	value, err := p.dec.ReadValue()
-	if err != nil {
-		return nil, unexpectedEOF(err)
-	}
-	n := countOpening(value)
-	p.input.opened -= n
-	if len(value) > p.input.maxValue {
-		return nil, errTooLong
-	}
-	if n > maxDepth && tooDeep(value) {
-		return nil, errTooDeep
-	}
-	return value, nil
-}
-
 // property reads the name and the value of the next property. Of Items it reads only the opening bracket.
-func (p *PageDecoder[T, P]) property() error {
-	quoted, err := p.value()
+func (p *PageDecoder[T]) property() error {
+	quoted, err := p.r.name()
 	if err != nil {
 		return err
 	}
-	name := p.interner.text(quoted) // before the next read, which overwrites quoted
-	p.input.startValue(p.dec.InputOffset(), false)
+	name := string(unquote(quoted, &p.r.buffer)) // before the next read, which overwrites quoted
+	isItems, isToken := strings.EqualFold(name, "Items"), strings.EqualFold(name, "ContinuationToken")
+	p.known, p.unknown = p.known || isItems || isToken, p.unknown || !isItems && !isToken
+	p.startValue()
+	kind := p.r.dec.PeekKind()
 	switch {
-	case strings.EqualFold(name, "Items"):
-		p.known = true
-		tok, err := p.dec.ReadToken()
-		if err != nil {
+	case isItems && kind == '[':
+		p.state = inItems
+		_, _, err = p.r.next()
+		return err
+	case isToken && kind == '"':
+		_, value, err := p.r.next()
+		switch {
+		case err != nil:
 			return err
-		}
-		switch tok.Kind() {
-		case '[':
-			p.state = inItems
-		case 'n': // no items
-		default:
-			return &propertyError{"Items", kindError(tok.Kind())}
-		}
-		return nil
-	case strings.EqualFold(name, "ContinuationToken"):
-		p.known = true
-		value, err := p.value()
-		if err != nil {
-			return err
-		}
-		if value[0] == 'n' {
-			p.token = ""
-			return nil
-		}
-		if value[0] != '"' {
-			return &propertyError{"ContinuationToken", unexpectedKind(value)}
-		}
-		if len(value) > p.input.maxToken {
+		case len(value) > p.input.maxValue:
+			return errTooLong
+		case len(value) > p.maxToken:
 			return &propertyError{"ContinuationToken", errLongToken}
 		}
-		p.token = p.interner.text(value)
+		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
 		return nil
-	default:
-		p.unknown = true
-		_, err := p.value()
-		return err
 	}
+	err = p.r.skip()
+	switch {
+	case err != nil || !isItems && !isToken:
+		return err
+	case kind == 'n' && isToken:
+		p.token = ""
+	case kind != 'n' && isItems:
+		return &propertyError{"Items", kindError(kind)}
+	case kind != 'n':
+		return &propertyError{"ContinuationToken", kindError(kind)}
+	}
+	return nil
 }
 
 // end reads the closing brace of the page and checks that nothing follows.
-func (p *PageDecoder[T, P]) end() error {
-	if _, err := p.dec.ReadToken(); err != nil {
-		return unexpectedEOF(err)
+func (p *PageDecoder[T]) end() error {
+	if _, err := p.r.dec.ReadToken(); err != nil {
+		return p.r.located(err)
 	}
 	if p.unknown && !p.known {
 		// Most likely the response of some other server. Treating it as an empty page would tell the
 		// caller that there are no backups.
 		return errors.New("not a page of backups: the object has neither Items nor ContinuationToken")
 	}
-	_, err := p.dec.ReadToken()
-	if err == nil {
-		err = errors.New("unexpected data after the page")
+	_, err := p.r.dec.ReadToken()
+	switch {
+	case err == nil:
+		return errors.New("unexpected data after the page")
+	case errors.Is(err, io.EOF):
+		return err // the page is valid
 	}
-	return err // io.EOF after a valid page
+	return p.r.located(err)
 }
 
 // maxValue is the maximum length of a value within a page, such as an item. The items that the document
@@ -231,76 +269,3 @@ var errLongToken = fmt.Errorf("the value is longer than %d bytes", maxToken)
 const maxSpace = 4 << 10
 
 var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
-
-// A limitedReader returns an error when a value is too long or nested too deep, or has too long a name. The
-// decoder reads only what it needs for its current value, so everything read since the start of the value
-// counts towards it.
-type limitedReader struct {
-	r                           io.Reader
-	maxValue, maxToken, maxName int
-	dec                         *jsontext.Decoder // the decoder that reads from here
-	total                       int64             // the number of bytes read
-	start                       int64             // the offset at which the value starts
-
-	inItems  bool // the value is an item
-	opened   int  // the number of objects and arrays that start in the value and in what was read after it
-	scanner  scanner
-	scanning bool // the scanner has seen the value so far
-	limitErr error
-}
-
-// startValue is called at the start of each value.
-func (l *limitedReader) startValue(offset int64, inItems bool) {
-	l.start, l.inItems, l.scanning = offset, inItems, false
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.limitErr != nil {
-		return 0, l.limitErr
-	}
-	left := l.start + maxSpace + int64(l.maxValue) + 1 - l.total
-	if left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := l.r.Read(p[:min(int64(len(p)), left)])
-	if valid, limitErr := l.check(p[:n]); limitErr != nil {
-		// Return the bytes before the violation first: they may complete some items.
-		l.limitErr = limitErr
-		if n, err = valid, nil; n == 0 {
-			err = limitErr
-		}
-	}
-	l.total += int64(n)
-	return n, err
-}
-
-// maxUnscanned is the number of bytes of a value that the decoder gets without a scan. The buffer of the
-// decoder has half that size, unless a value is longer.
-const maxUnscanned = 8 << 10
-
-// check looks for violations of the limits in the bytes read last, and returns the offset of the first. A
-// scan of every byte costs half as much as decoding does, so check scans only where a violation is possible.
-func (l *limitedReader) check(chunk []byte) (int, error) {
-	if l.opened += countOpening(chunk); l.opened <= maxDepth && l.total-l.start+int64(len(chunk)) <= maxUnscanned {
-		return len(chunk), nil
-	}
-	// The scanner counts levels from the position of the decoder. That may be outside Items, two levels
-	// above the inside of an item. PageDecoder.value finds a value that is one or two levels too deep.
-	const deepest = maxDepth + 2
-	if !l.scanning {
-		// The decoder's buffer holds the value so far, even during a read.
-		l.scanning, l.scanner = true, newScanner(l.inItems, l.maxName)
-		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), deepest); err != nil {
-			return 0, err
-		}
-	}
-	return l.scanner.scan(chunk, deepest)
-}
-
-// unexpectedEOF turns [io.EOF] within a value into [io.ErrUnexpectedEOF].
-func unexpectedEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}

@@ -12,15 +12,6 @@ import (
 
 type item struct{ N Int64 }
 
-func (i *item) Field(name []byte) any {
-	if string(name) == "N" {
-		return &i.N
-	}
-	return nil
-}
-
-func (*item) Names() []string { return []string{"N"} }
-
 // readPage reads a whole page.
 func readPage(r io.Reader) (items []int64, token string, err error) {
 	page := NewPageDecoder[item](r)
@@ -138,18 +129,6 @@ func TestPageStreams(t *testing.T) {
 
 type texts struct{ S, T string }
 
-func (s *texts) Field(name []byte) any {
-	switch string(name) {
-	case "S":
-		return &s.S
-	case "T":
-		return &s.T
-	}
-	return nil
-}
-
-func (*texts) Names() []string { return []string{"S", "T"} }
-
 // The end of a string is found, whatever precedes the closing quote.
 func TestStrings(t *testing.T) {
 	t.Parallel()
@@ -206,17 +185,4 @@ func (spaces) Read(p []byte) (int, error) {
 		p[i] = ' '
 	}
 	return len(p), nil
-}
-
-// Texts with the same slot do not get mixed up.
-func TestInterner(t *testing.T) {
-	t.Parallel()
-	var in interner
-	for range 3 {
-		for i := range 1000 {
-			if text := strings.Repeat("x", i%80) + string(rune('a'+i%26)); in.intern([]byte(text)) != text {
-				t.Fatalf("%q is returned as another text", text)
-			}
-		}
-	}
 }

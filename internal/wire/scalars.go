@@ -41,16 +41,16 @@ func (n *Int64) parse(value []byte) error {
 	if len(value) > maxScalar {
 		return fmt.Errorf("%.40q is not an int64", value)
 	}
-	v, err := strconv.ParseInt(string(bytes.Trim(value, `"`)), 10, 64) // the usual form, without escapes
-	if err == nil {
-		*n = Int64(v)
+	text := value
+	if value[0] == '"' {
+		if text = value[1 : len(value)-1]; bytes.IndexByte(text, '\\') >= 0 {
+			text = unquote(value, new([]byte))
+		}
+	}
+	if len(text) == 0 {
 		return nil
 	}
-	text, err := scalar(value, '"', '0')
-	if err != nil || len(text) == 0 {
-		return err
-	}
-	v, err = strconv.ParseInt(string(text), 10, 64)
+	v, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
 		return fmt.Errorf("%.40q is not an int64", text)
 	}

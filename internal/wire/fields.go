@@ -1,0 +1,126 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// A structType has the properties of a struct, as the json tags of its fields name them.
+type structType struct {
+	fields   []field
+	pointers []int    // the indexes of the fields that are pointers to structs
+	likely   [64]int8 // by the hash of a name, one more than the index in fields of the only property that it is likely to be
+}
+
+type field struct {
+	name  string
+	index int
+	kind  fieldKind
+	elem  *structType // of an object
+}
+
+type fieldKind int
+
+const (
+	otherField     fieldKind = iota // package json decodes it
+	textField                       // a string
+	symbolField                     // a Symbol
+	int64Field                      // an Int64
+	idField                         // a uuid.UUID
+	timeField                       // a Time
+	objectField                     // a struct
+	pointerField                    // a pointer to a struct
+	partitionField                  // a PartitionInformation
+)
+
+var structTypes sync.Map // the *structType of each reflect.Type
+
+// structTypeOf returns the properties of a struct type. It uses reflection once for each type.
+func structTypeOf(t reflect.Type) *structType {
+	if s, ok := structTypes.Load(t); ok {
+		return s.(*structType)
+	}
+	s, _ := structTypes.LoadOrStore(t, newStructType(t, true))
+	return s.(*structType)
+}
+
+// newStructType reads the tags of a struct type. Pointers are followed in the outer struct only.
+func newStructType(t reflect.Type, outer bool) *structType {
+	s := &structType{}
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		if name == "-" || !sf.IsExported() {
+			continue
+		}
+		f := field{name: name, index: i}
+		if name == "" {
+			f.name = sf.Name
+		}
+		switch sf.Type {
+		case reflect.TypeFor[string]():
+			f.kind = textField
+		case reflect.TypeFor[Symbol]():
+			f.kind = symbolField
+		case reflect.TypeFor[Int64]():
+			f.kind = int64Field
+		case reflect.TypeFor[uuid.UUID]():
+			f.kind = idField
+		case reflect.TypeFor[Time]():
+			f.kind = timeField
+		case reflect.TypeFor[PartitionInformation]():
+			f.kind, f.elem = partitionField, newStructType(sf.Type, false)
+		default:
+			switch {
+			case sf.Type.Kind() == reflect.Struct:
+				f.kind, f.elem = objectField, newStructType(sf.Type, false)
+			case sf.Type.Kind() == reflect.Pointer && sf.Type.Elem().Kind() == reflect.Struct && outer:
+				f.kind, f.elem = pointerField, newStructType(sf.Type.Elem(), false)
+				s.pointers = append(s.pointers, i)
+			}
+		}
+		s.fields = append(s.fields, f)
+		s.likely[hashName([]byte(f.name))] = int8(len(s.fields))
+	}
+	if len(s.fields) > 64 {
+		panic(fmt.Sprintf("wire: %v has more than 64 properties", t)) // reader.object has a bit for each
+	}
+	return s
+}
+
+// find returns the index in fields of the property with a name as it is written, in any case, or -1.
+func (s *structType) find(quoted []byte, buffer *[]byte) int {
+	name := quoted[1 : len(quoted)-1]
+	if i := int(s.likely[hashName(name)]) - 1; i >= 0 && (string(name) == s.fields[i].name || strings.EqualFold(s.fields[i].name, string(name))) {
+		return i
+	}
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = unquote(quoted, buffer)
+	}
+	return slices.IndexFunc(s.fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
+}
+
+// hashName returns a hash in which the properties of a backup and its parts differ, and their cases do not.
+func hashName(name []byte) int {
+	if len(name) == 0 {
+		return 0
+	}
+	return (7*len(name) + int(name[0]|0x20)) % 64
+}
+
+// clonePointers replaces the structs that the fields of v point to by copies.
+func (s *structType) clonePointers(v reflect.Value) {
+	for _, i := range s.pointers {
+		if f := v.Field(i); !f.IsNil() {
+			c := reflect.New(f.Type().Elem())
+			c.Elem().Set(f.Elem())
+			f.Set(c)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The items of a page look alike: they have the same members in the same order, and most of their values are those
+// of the item before. So an item is read as its difference to an earlier one, which is much faster than reading its
+// tokens. The text between the values was validated once. Whatever differs more is read token by token.
+
+// A form is an item that was read, as a template for the next ones.
+type form[T any] struct {
+	template
+	value T
+}
+
+// A template is the text of an item, with the comma before it, and the places of its leaves, which are the strings
+// and the numbers.
+type template struct {
+	text      []byte
+	leaves    []leaf
+	next      []leaf  // those of the text that matches
+	fields    []place // of the leaves
+	partition *PartitionInformation
+}
+
+// A place is a field of a struct. It is zero if the property is unknown.
+type place struct {
+	kind fieldKind
+	v    reflect.Value
+}
+
+// A leaf is the place of a string or a number in a text.
+type leaf struct {
+	from, to int
+	changed  bool // it differs from that of the template
+}
+
+const (
+	// maxForms is the number of forms that a page keeps, for items of several shapes.
+	maxForms = 4
+	// maxRepeated is the maximum length of an item that is kept. Real ones have less than 1 KiB.
+	maxRepeated = 8 << 10
+	// maxLeaves is the maximum number of its leaves. Real ones have less than 20.
+	maxLeaves = 64
+)
+
+// match looks for an item of this form in the source and returns its text, which starts with a comma. It waits for
+// more bytes only while those that have come are the beginning of such an item, which is then not complete.
+func (t *template) match(s *source) []byte {
+	b, at, from := s.buffered(), 0, 0 // at is the position in b, from that in t.text
+	t.next = t.next[:0]
+	for _, l := range t.leaves {
+		// The text before the leaf and its old value. A number ends only before the character after it.
+		gap, want := l.from-from, t.text[from:l.to]
+		if t.text[l.from] != '"' {
+			want = t.text[from : l.to+1]
+		}
+		length, changed := l.to-l.from, false
+		for rest := b[at:]; !bytes.HasPrefix(rest, want); rest = b[at:] {
+			if !bytes.HasPrefix(want, rest) {
+				if !bytes.HasPrefix(rest, want[:gap]) {
+					return nil
+				}
+				if length = scalarLength(rest[gap:]); length == 0 {
+					return nil
+				}
+				if length > 0 {
+					changed = true
+					break
+				}
+			}
+			if !s.more() {
+				return nil
+			}
+			b = s.buffered()
+		}
+		from, at = l.to, at+gap+length
+		t.next = append(t.next, leaf{at - length, at, changed})
+	}
+	for end := t.text[from:]; !bytes.HasPrefix(b[at:], end); b = s.buffered() {
+		if !bytes.HasPrefix(end, b[at:]) || !s.more() {
+			return nil
+		}
+	}
+	return b[:at+len(t.text)-from]
+}
+
+// scalarLength returns the length of the string or number at the start of b. It is 0 if there is none, and negative
+// if b ends before it does. The value may be invalid.
+func scalarLength(b []byte) int {
+	switch {
+	case b[0] == '"':
+		return stringLength(b)
+	case b[0] != '-' && (b[0] < '0' || b[0] > '9'):
+		return 0
+	}
+	for i, c := range b {
+		if c != '-' && (c < '0' || c > '9') {
+			return i
+		}
+	}
+	return -1
+}
+
+// stringLength returns the length of the string at the start of b, quotes included, or -1 if b ends before it does.
+func stringLength(b []byte) int {
+	for i := 1; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		escapes := 0
+		for b[i-2-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// repeat sets what has changed in the item that was matched, and makes it the template. If it reports false, the
+// text may be invalid or need more care, and the form is no longer usable.
+func (t *template) repeat(text []byte, buffer *[]byte) bool {
+	ok := len(text) <= maxRepeated
+	for i := 0; i < len(t.next) && ok; i++ {
+		if l := t.next[i]; l.changed {
+			ok = setScalar(t.fields[i], text[l.from:l.to], buffer)
+		}
+	}
+	if !ok || t.partition != nil && !t.partition.known() {
+		return false
+	}
+	t.leaves, t.next = t.next, t.leaves
+	t.text = append(t.text[:0], text...)
+	return true
+}
+
+// setScalar sets a field to a string or a number whose syntax was not checked.
+func setScalar(field place, value []byte, buffer *[]byte) bool {
+	kind := jsontext.Value(value).Kind()
+	checked := false
+	switch quoted := kind == '"'; field.kind {
+	case textField, symbolField:
+		if quoted {
+			var err error
+			if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
+				field.v.SetString(string(*buffer))
+				return true
+			}
+		}
+	case idField: // package uuid looks at every byte of this form only
+		checked = quoted && len(value) == len(`"00000000-0000-0000-0000-000000000000"`)
+	case int64Field, timeField: // what these accept is valid if it has no escapes
+		checked = quoted && bytes.IndexByte(value, '\\') < 0
+	}
+	return (checked || jsontext.Value(value).IsValid(Tolerant)) && readScalar(value, kind, field, buffer) == nil
+}
