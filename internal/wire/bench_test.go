@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -41,7 +40,7 @@ func BenchmarkPage(b *testing.B) {
 	}{
 		{"exact names", func(item []byte) []byte { return item }},
 		{"names in another case", func(item []byte) []byte {
-			for _, f := range structTypeOf(reflect.TypeFor[backup]()).fields {
+			for _, f := range structTypeOf[backup]().fields {
 				item = bytes.Replace(item, []byte(f.name), bytes.ToLower([]byte(f.name)), 1)
 			}
 			return item

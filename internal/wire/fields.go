@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,7 +16,7 @@ import (
 type structType struct {
 	fields   []field
 	pointers []int    // the indexes of the fields that are pointers to structs
-	likely   [64]int8 // by the hash of a name, one more than the index in fields of the only property that it is likely to be
+	likely   [64]int8 // by the hash of a name: the index in fields, plus one, of the property that it most likely names
 }
 
 type field struct {
@@ -34,23 +35,29 @@ const (
 	int64Field                      // an Int64
 	idField                         // a uuid.UUID
 	timeField                       // a Time
-	objectField                     // a struct
-	pointerField                    // a pointer to a struct
 	partitionField                  // a PartitionInformation
+	objectField                     // another struct
+	pointerField                    // a pointer to a struct
 )
+
+var fieldKinds = map[reflect.Type]fieldKind{
+	reflect.TypeFor[string](): textField, reflect.TypeFor[Symbol](): symbolField, reflect.TypeFor[Int64](): int64Field,
+	reflect.TypeFor[uuid.UUID](): idField, reflect.TypeFor[Time](): timeField, reflect.TypeFor[PartitionInformation](): partitionField,
+}
 
 var structTypes sync.Map // the *structType of each reflect.Type
 
 // structTypeOf returns the properties of a struct type. It uses reflection once for each type.
-func structTypeOf(t reflect.Type) *structType {
-	if s, ok := structTypes.Load(t); ok {
-		return s.(*structType)
+func structTypeOf[T any]() *structType {
+	t := reflect.TypeFor[T]()
+	s, ok := structTypes.Load(t)
+	if !ok {
+		s, _ = structTypes.LoadOrStore(t, newStructType(t, true))
 	}
-	s, _ := structTypes.LoadOrStore(t, newStructType(t, true))
 	return s.(*structType)
 }
 
-// newStructType reads the tags of a struct type. Pointers are followed in the outer struct only.
+// newStructType reads the tags of a struct type. Pointers are followed in the outer struct only, where they are cloned.
 func newStructType(t reflect.Type, outer bool) *structType {
 	s := &structType{}
 	for i := range t.NumField() {
@@ -59,34 +66,17 @@ func newStructType(t reflect.Type, outer bool) *structType {
 		if name == "-" || !sf.IsExported() {
 			continue
 		}
-		f := field{name: name, index: i}
-		if name == "" {
-			f.name = sf.Name
-		}
-		switch sf.Type {
-		case reflect.TypeFor[string]():
-			f.kind = textField
-		case reflect.TypeFor[Symbol]():
-			f.kind = symbolField
-		case reflect.TypeFor[Int64]():
-			f.kind = int64Field
-		case reflect.TypeFor[uuid.UUID]():
-			f.kind = idField
-		case reflect.TypeFor[Time]():
-			f.kind = timeField
-		case reflect.TypeFor[PartitionInformation]():
-			f.kind, f.elem = partitionField, newStructType(sf.Type, false)
-		default:
-			switch {
-			case sf.Type.Kind() == reflect.Struct:
-				f.kind, f.elem = objectField, newStructType(sf.Type, false)
-			case sf.Type.Kind() == reflect.Pointer && sf.Type.Elem().Kind() == reflect.Struct && outer:
-				f.kind, f.elem = pointerField, newStructType(sf.Type.Elem(), false)
-				s.pointers = append(s.pointers, i)
-			}
+		f := field{name: cmp.Or(name, sf.Name), index: i, kind: fieldKinds[sf.Type]}
+		switch ft := sf.Type; {
+		case f.kind != otherField && f.kind != partitionField:
+		case ft.Kind() == reflect.Struct:
+			f.kind, f.elem = cmp.Or(f.kind, objectField), newStructType(ft, false)
+		case outer && ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct:
+			f.kind, f.elem = pointerField, newStructType(ft.Elem(), false)
+			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)
-		s.likely[hashName([]byte(f.name))] = int8(len(s.fields))
+		s.likely[hashName([]byte(f.name))] = int8(len(s.fields)) //nolint:gosec // it is at most 64
 	}
 	if len(s.fields) > 64 {
 		panic(fmt.Sprintf("wire: %v has more than 64 properties", t)) // reader.object has a bit for each
@@ -97,7 +87,7 @@ func newStructType(t reflect.Type, outer bool) *structType {
 // find returns the index in fields of the property with a name as it is written, in any case, or -1.
 func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	name := quoted[1 : len(quoted)-1]
-	if i := int(s.likely[hashName(name)]) - 1; i >= 0 && (string(name) == s.fields[i].name || strings.EqualFold(s.fields[i].name, string(name))) {
+	if i := int(s.likely[hashName(name)]) - 1; i >= 0 && (s.fields[i].name == string(name) || strings.EqualFold(s.fields[i].name, string(name))) {
 		return i
 	}
 	if bytes.IndexByte(name, '\\') >= 0 {
@@ -106,7 +96,7 @@ func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	return slices.IndexFunc(s.fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
 }
 
-// hashName returns a hash in which the properties of a backup and its parts differ, and their cases do not.
+// hashName returns a hash that differs for the properties of a backup and its parts, but not for their cases.
 func hashName(name []byte) int {
 	if len(name) == 0 {
 		return 0

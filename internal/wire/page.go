@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -16,27 +17,18 @@ import (
 // order. It streams: it returns an item before the rest of the page has arrived.
 type PageDecoder[T any] struct {
 	r        reader
-	input    *source
+	input    source
 	maxToken int
 	fields   *structType // of T
 	forms    []*form[T]  // the one that was used last is the first
 	spare    *form[T]    // it has no template; nil: there is none
-	state    pageState
-	items    int // the number of items read
-	misses   int // how many of these did not repeat a form
+	items    int         // the number of items read
+	misses   int         // how many of these did not repeat a form
 	token    string
 	known    bool // the page has Items or ContinuationToken
 	unknown  bool // the page has another property
 	err      error
 }
-
-type pageState int
-
-const (
-	beforePage pageState = iota
-	inPage
-	inItems
-)
 
 // NewPageDecoder returns a PageDecoder that reads from r, and from its buffer if it is a [bufio.Reader].
 func NewPageDecoder[T any](r io.Reader) *PageDecoder[T] {
@@ -50,11 +42,14 @@ func NewStoredPageDecoder[T any](data []byte) *PageDecoder[T] {
 }
 
 func newPageDecoder[T any](r io.Reader, maxValue, maxToken, maxName int) *PageDecoder[T] {
-	input := newSource(r, maxValue)
-	return &PageDecoder[T]{
-		r:     reader{dec: jsontext.NewDecoder(input, Tolerant), maxValue: maxValue, maxName: maxName, kept: &input.kept},
-		input: input, maxToken: maxToken, fields: structTypeOf(reflect.TypeFor[T]()),
+	b, ok := r.(*bufio.Reader)
+	if !ok {
+		b = bufio.NewReader(r)
 	}
+	p := &PageDecoder[T]{maxToken: maxToken, fields: structTypeOf[T]()}
+	p.input = source{r: b, reader: &p.r}
+	p.r = reader{dec: jsontext.NewDecoder(&p.input, Tolerant), maxValue: maxValue, maxName: maxName}
+	return p
 }
 
 // Next reads the next item. At the end of a complete page it returns [io.EOF]. Any other error says what
@@ -72,31 +67,29 @@ func (p *PageDecoder[T]) ContinuationToken() string { return p.token }
 
 func (p *PageDecoder[T]) read(item *T) error {
 	for {
-		switch p.state {
-		case beforePage:
+		depth := p.r.dec.StackDepth()
+		if depth == inItems && p.repeat(item) {
+			return nil
+		}
+		p.startValue()
+		switch kind := p.r.dec.PeekKind(); {
+		case depth == beforePage:
 			if err := p.begin(); err != nil {
 				return err
 			}
-		case inItems:
-			if p.repeat(item) {
-				return nil
+		case depth == inItems && kind != ']':
+			if err := p.item(item); err != nil {
+				return fmt.Errorf("item %d: %w", p.items, err)
 			}
-			p.startValue()
-			if p.r.dec.PeekKind() != ']' {
-				if err := p.item(item); err != nil {
-					return fmt.Errorf("item %d: %w", p.items, err)
-				}
-				return nil
+			return nil
+		case depth == inItems:
+			if _, _, err := p.r.next(); err != nil {
+				return err
 			}
-			if _, err := p.r.dec.ReadToken(); err != nil {
-				return p.r.located(err)
-			}
-			p.state, p.r.repeated = inPage, 0
-		case inPage:
-			p.startValue()
-			if p.r.dec.PeekKind() == '}' {
-				return p.end()
-			}
+			p.r.repeated = 0
+		case kind == '}':
+			return p.end()
+		default:
 			if err := p.property(); err != nil {
 				return err
 			}
@@ -104,38 +97,36 @@ func (p *PageDecoder[T]) read(item *T) error {
 	}
 }
 
+// The nesting depth of the decoder between two values.
+const beforePage, inItems = 0, 2
+
 func (p *PageDecoder[T]) startValue() {
 	p.r.base = p.r.dec.StackDepth()
-	p.input.startValue(p.r.dec.InputOffset())
+	p.input.start, p.input.braces = p.r.dec.InputOffset(), 0
 }
 
 // begin reads the opening brace of the page.
 func (p *PageDecoder[T]) begin() error {
-	p.startValue()
 	tok, err := p.r.dec.ReadToken()
-	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("not a page of backups: %w", p.r.located(err))
-	}
-	if err != nil {
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); err != nil && !ok {
 		return p.r.located(err)
 	}
-	if tok.Kind() != '{' {
-		return fmt.Errorf("not a page of backups: %w", kindError(tok.Kind()))
+	if err == nil && tok.Kind() != '{' {
+		err = kindError(tok.Kind())
 	}
-	p.state = inPage
+	if err != nil {
+		return fmt.Errorf("not a page of backups: %w", err)
+	}
 	return nil
 }
 
 // repeat reads the next item if it has one of the forms.
 func (p *PageDecoder[T]) repeat(item *T) bool {
-	if len(p.r.dec.UnreadBuffer()) > 0 {
-		return false
-	}
-	if _, n := p.r.dec.StackIndex(p.r.dec.StackDepth()); n == 0 {
+	if _, n := p.r.dec.StackIndex(inItems); n == 0 || len(p.r.dec.UnreadBuffer()) > 0 {
 		return false // the first item has no comma before it
 	}
 	for i, f := range p.forms {
-		text := f.match(p.input)
+		text := f.match(&p.input)
 		if text == nil {
 			continue
 		}
@@ -169,10 +160,9 @@ func (p *PageDecoder[T]) item(item *T) error {
 		f = new(form[T])
 	}
 	p.misses++
-	learn := len(p.forms) < maxForms || p.misses%4 == 0
-	p.r.begin(&f.template, learn)
+	f.begin(&p.r, len(p.forms) < maxForms || p.misses%4 == 0)
 	invalid, err := p.r.recognized(reflect.ValueOf(&f.value).Elem(), p.fields)
-	learn = p.r.finish() && learn
+	usable := f.end(&p.r)
 	if err == nil {
 		err = invalid
 	}
@@ -180,10 +170,8 @@ func (p *PageDecoder[T]) item(item *T) error {
 		return err
 	}
 	p.deliver(f, item)
-	p.spare = f
-	if learn {
-		p.spare = nil
-		if len(p.forms) == maxForms {
+	if p.spare = f; usable {
+		if p.spare = nil; len(p.forms) == maxForms {
 			p.spare, p.forms = p.forms[maxForms-1], p.forms[:maxForms-1]
 		}
 		p.forms = slices.Insert(p.forms, 0, f)
@@ -198,60 +186,45 @@ func (p *PageDecoder[T]) property() error {
 		return err
 	}
 	name := string(unquote(quoted, &p.r.buffer)) // before the next read, which overwrites quoted
-	isItems, isToken := strings.EqualFold(name, "Items"), strings.EqualFold(name, "ContinuationToken")
-	p.known, p.unknown = p.known || isItems || isToken, p.unknown || !isItems && !isToken
+	i := slices.IndexFunc(pageNames[:], func(known string) bool { return strings.EqualFold(known, name) })
+	p.known, p.unknown = p.known || i >= 0, p.unknown || i < 0
 	p.startValue()
-	kind := p.r.dec.PeekKind()
+	kind := p.r.peek()
 	switch {
-	case isItems && kind == '[':
-		p.state = inItems
+	case i == 0 && kind == '[':
 		_, _, err = p.r.next()
 		return err
-	case isToken && kind == '"':
+	case i == 1 && kind == '"':
 		_, value, err := p.r.next()
-		switch {
-		case err != nil:
-			return err
-		case len(value) > p.input.maxValue:
-			return errTooLong
-		case len(value) > p.maxToken:
-			return &propertyError{"ContinuationToken", errLongToken}
+		if err == nil && len(value) > p.maxToken {
+			err = fmt.Errorf("%s: %w", pageNames[i], errLongToken)
 		}
-		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
-		return nil
-	}
-	err = p.r.skip()
-	switch {
-	case err != nil || !isItems && !isToken:
+		if err == nil {
+			setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
+		}
 		return err
-	case kind == 'n' && isToken:
+	case i == 1 && kind == 'n':
 		p.token = ""
-	case kind != 'n' && isItems:
-		return &propertyError{"Items", kindError(kind)}
-	case kind != 'n':
-		return &propertyError{"ContinuationToken", kindError(kind)}
 	}
-	return nil
+	if err = p.r.skip(); err == nil && i >= 0 && kind != 'n' {
+		err = fmt.Errorf("%s: %w", pageNames[i], kindError(kind))
+	}
+	return err
 }
+
+var pageNames = [...]string{"Items", "ContinuationToken"}
 
 // end reads the closing brace of the page and checks that nothing follows.
 func (p *PageDecoder[T]) end() error {
-	if _, err := p.r.dec.ReadToken(); err != nil {
-		return p.r.located(err)
+	if _, _, err := p.r.next(); err != nil {
+		return err
 	}
 	if p.unknown && !p.known {
 		// Most likely the response of some other server. Treating it as an empty page would tell the
 		// caller that there are no backups.
 		return errors.New("not a page of backups: the object has neither Items nor ContinuationToken")
 	}
-	_, err := p.r.dec.ReadToken()
-	switch {
-	case err == nil:
-		return errors.New("unexpected data after the page")
-	case errors.Is(err, io.EOF):
-		return err // the page is valid
-	}
-	return p.r.located(err)
+	return p.r.end("the page")
 }
 
 // maxValue is the maximum length of a value within a page, such as an item. The items that the document

@@ -37,7 +37,7 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil || value.Kind() == 'n' {
 		return err
 	}
-	invalid, err := newReader(value, len(value)).readPartition(p, structTypeOf(reflect.TypeFor[PartitionInformation]()))
+	invalid, err := newReader(value, len(value)).readPartition(reflect.ValueOf(p).Elem(), structTypeOf[PartitionInformation]())
 	if err != nil {
 		return err
 	}
@@ -46,30 +46,27 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // readPartition reads a partition. It accepts any value of an unknown kind, and reads its kind and its identity if
 // they are where the known kinds have them.
-func (r *reader) readPartition(p *PartitionInformation, t *structType) (invalid, err error) {
-	from := r.beginRaw()
-	p.Raw = nil
-	if r.peek() == '{' {
-		if _, _, err = r.next(); err != nil {
-			return nil, err
+func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err error) {
+	p := v.Addr().Interface().(*PartitionInformation)
+	raw, err := r.raw(func() error {
+		if r.peek() != '{' {
+			*p = PartitionInformation{}
+			return r.skip()
 		}
-		if _, _, invalid, err = r.object(reflect.ValueOf(p).Elem(), t, false); err != nil {
-			return nil, err
-		}
-		if p.known() { // otherwise the error does not matter
-			r.kept.raw = false
-			if r.item != nil {
-				r.item.partition = p
-			}
-			return invalid, nil
-		}
-	} else {
-		*p = PartitionInformation{}
-		if err = r.skip(); err != nil {
-			return nil, err
-		}
+		_, _, invalid, err = r.object(v, t, false)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: bytes.Clone(r.endRaw(from))}
+	p.Raw = nil
+	if p.known() { // otherwise it does not matter what is invalid
+		if r.item != nil {
+			r.item.partition = p
+		}
+		return invalid, nil
+	}
+	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: bytes.Clone(raw)}
 	r.repeatable = false
 	return nil, nil
 }

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"reflect"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -17,25 +17,17 @@ type form[T any] struct {
 	value T
 }
 
-// A template is the text of an item, with the comma before it, and the places of its leaves, which are the strings
-// and the numbers.
+// A template is the text of an item, with the comma before it, and its leaves, which are its strings and numbers.
 type template struct {
 	text      []byte
 	leaves    []leaf
-	next      []leaf  // those of the text that matches
-	fields    []place // of the leaves
+	next      []leaf // those of the text that matches
+	places    []place
 	partition *PartitionInformation
 }
 
-// A place is a field of a struct. It is zero if the property is unknown.
-type place struct {
-	kind fieldKind
-	v    reflect.Value
-}
-
-// A leaf is the place of a string or a number in a text.
 type leaf struct {
-	from, to int
+	from, to int  // in the text
 	changed  bool // it differs from that of the template
 }
 
@@ -47,6 +39,30 @@ const (
 	// maxLeaves is the maximum number of its leaves. Real ones have less than 20.
 	maxLeaves = 64
 )
+
+// begin starts a template at the current position of the decoder, unless it is only a place to read to.
+func (t *template) begin(r *reader, usable bool) {
+	if t.leaves == nil {
+		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]place, 0, 24), make([]byte, 0, 1<<10)
+	}
+	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil
+	if r.item, r.repeatable = t, usable; usable {
+		r.keep()
+	}
+	if _, n := r.dec.StackIndex(r.dec.StackDepth()); n == 0 && usable { // the items after the first have a comma
+		r.kept, r.keptFrom = slices.Insert(r.kept, 0, ','), r.keptFrom-1
+	}
+}
+
+// end ends the template. It reports whether it is usable.
+func (t *template) end(r *reader) bool {
+	usable := r.repeatable
+	if usable {
+		t.text, r.kept = r.kept[:r.dec.InputOffset()-r.keptFrom], t.text
+	}
+	r.item, r.repeatable, r.keeps = nil, false, false
+	return usable
+}
 
 // match looks for an item of this form in the source and returns its text, which starts with a comma. It waits for
 // more bytes only while those that have come are the beginning of such an item, which is then not complete.
@@ -89,25 +105,12 @@ func (t *template) match(s *source) []byte {
 	return b[:at+len(t.text)-from]
 }
 
-// scalarLength returns the length of the string or number at the start of b. It is 0 if there is none, and negative
-// if b ends before it does. The value may be invalid.
+// scalarLength returns the length of the string or number at the start of b, which may be invalid. It is 0 if there
+// is none, and negative if b ends before it does.
 func scalarLength(b []byte) int {
-	switch {
-	case b[0] == '"':
-		return stringLength(b)
-	case b[0] != '-' && (b[0] < '0' || b[0] > '9'):
-		return 0
+	if b[0] != '"' {
+		return bytes.IndexFunc(b, func(r rune) bool { return r != '-' && (r < '0' || r > '9') })
 	}
-	for i, c := range b {
-		if c != '-' && (c < '0' || c > '9') {
-			return i
-		}
-	}
-	return -1
-}
-
-// stringLength returns the length of the string at the start of b, quotes included, or -1 if b ends before it does.
-func stringLength(b []byte) int {
 	for i := 1; ; {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
@@ -129,8 +132,8 @@ func stringLength(b []byte) int {
 func (t *template) repeat(text []byte, buffer *[]byte) bool {
 	ok := len(text) <= maxRepeated
 	for i := 0; i < len(t.next) && ok; i++ {
-		if l := t.next[i]; l.changed {
-			ok = setScalar(t.fields[i], text[l.from:l.to], buffer)
+		if l := &t.next[i]; l.changed {
+			ok = setScalar(t.places[i], text[l.from:l.to], buffer)
 		}
 	}
 	if !ok || t.partition != nil && !t.partition.known() {

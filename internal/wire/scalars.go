@@ -7,13 +7,14 @@
 package wire
 
 import (
-	"bytes"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 )
 
 // Tolerant is the set of options for decoding every response. Property names match in any case, as they do
@@ -34,29 +35,7 @@ const maxScalar = 1 << 10
 type Int64 int64
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, n.parse) }
-
-func (n *Int64) parse(value []byte) error {
-	*n = 0
-	if len(value) > maxScalar {
-		return fmt.Errorf("%.40q is not an int64", value)
-	}
-	text := value
-	if value[0] == '"' {
-		if text = value[1 : len(value)-1]; bytes.IndexByte(text, '\\') >= 0 {
-			text = unquote(value, new([]byte))
-		}
-	}
-	if len(text) == 0 {
-		return nil
-	}
-	v, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		return fmt.Errorf("%.40q is not an int64", text)
-	}
-	*n = Int64(v)
-	return nil
-}
+func (n *Int64) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, n) }
 
 // MarshalJSONTo implements [json.MarshalerTo].
 func (n Int64) MarshalJSONTo(enc *jsontext.Encoder) error {
@@ -68,13 +47,7 @@ func (n Int64) MarshalJSONTo(enc *jsontext.Encoder) error {
 type Symbol string
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (s *Symbol) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, s.parse) }
-
-func (s *Symbol) parse(value []byte) error {
-	text, err := scalar(value, '"', '0')
-	*s = Symbol(text)
-	return err
-}
+func (s *Symbol) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, s) }
 
 // Time is a point in time in UTC. null, the empty string and any time in the year 1 are read as the zero
 // time: .NET writes an unset DateTime as January 1 of the year 1, and a server in a time zone west of UTC
@@ -83,33 +56,28 @@ type Time struct{ time.Time }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It accepts RFC 3339 with or without fractional
 // seconds. A time without a zone is UTC.
-func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, t.parse) }
+func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, t) }
 
-func (t *Time) parse(value []byte) error {
-	*t = Time{}
-	if len(value) > maxScalar {
-		return fmt.Errorf("%.40q is not a date and time", value)
-	}
+func (t *Time) parse(text []byte) error {
 	var v time.Time
-	if err := v.UnmarshalText(bytes.Trim(value, `"`)); err != nil { // UnmarshalText is fast, but strict
-		text, err := scalar(value, '"')
-		if err != nil || len(text) == 0 {
-			return err
-		}
-		if v, err = time.Parse(time.RFC3339, string(text)); err != nil {
-			v, err = time.Parse("2006-01-02T15:04:05", string(text))
+	err := v.UnmarshalText(text) // it is fast, but strict
+	if err != nil && len(text) > 0 {
+		v, err = time.Parse("2006-01-02T15:04:05", string(text))
+		if err != nil {
+			v, err = time.Parse(time.RFC3339, string(text))
 		}
 		if err != nil {
 			return fmt.Errorf("%.40q is not a date and time", text)
 		}
 	}
-	if v.Year() == 1 {
+	if len(text) == 0 || v.Year() == 1 {
+		*t = Time{}
 		return nil
 	}
 	v = v.UTC()
 	if v.Year() < 0 || v.Year() > 9999 {
 		// In UTC, its year cannot be written as four digits. DateTimeOffset of .NET rejects it as well.
-		return fmt.Errorf("%.40q is not a date and time in UTC", value)
+		return fmt.Errorf("%.40q is not a date and time in UTC", text)
 	}
 	*t = Time{v}
 	return nil
@@ -120,14 +88,62 @@ func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
 }
 
-// decode reads the next value and parses it. It passes null to parse as an empty string.
-func decode(dec *jsontext.Decoder, parse func([]byte) error) error {
+// decode reads the next value into a scalar of this package.
+func decode(dec *jsontext.Decoder, scalar any) error {
 	value, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	if value.Kind() == 'n' {
-		value = []byte(`""`)
+	v := reflect.ValueOf(scalar).Elem()
+	v.SetZero()
+	switch kind := value.Kind(); kind {
+	case 'n':
+		return nil
+	case '"', '0':
+		return readScalar(value, kind, place{fieldKinds[v.Type()], v}, new([]byte))
+	default:
+		return kindError(kind)
 	}
-	return parse(value)
+}
+
+// A place is a field for a string or a number. It is zero if there is none.
+type place struct {
+	kind fieldKind
+	v    reflect.Value
+}
+
+// readScalar decodes a string or a number. After an error the field is as it was.
+func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) error {
+	if kind != '"' && field.kind != int64Field && field.kind != symbolField && field.kind != otherField {
+		return kindError(kind)
+	}
+	text := value
+	switch {
+	case kind == '"' && (field.kind == textField || field.kind == symbolField):
+		setText(field.v, value, buffer)
+		return nil
+	case len(value) > maxScalar && field.kind != symbolField:
+		return fmt.Errorf("%.40q is too long", value)
+	case kind == '"':
+		text = unquote(value, buffer)
+	}
+	switch field.kind {
+	case symbolField:
+		field.v.SetString(string(text))
+	case int64Field:
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		if err != nil && len(text) > 0 {
+			return fmt.Errorf("%.40q is not an int64", text)
+		}
+		field.v.SetInt(n)
+	case idField:
+		id, err := uuid.ParseBytes(text)
+		if err != nil {
+			return err
+		}
+		copy(field.v.Bytes(), id[:])
+	case timeField:
+		return field.v.Addr().Interface().(*Time).parse(text)
+	}
+	return nil
 }
