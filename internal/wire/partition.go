@@ -48,7 +48,7 @@ func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // they are where the known kinds have them.
 func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err error) {
 	p := v.Addr().Interface().(*PartitionInformation)
-	raw, err := r.raw(func() error {
+	raw, isCopy, err := r.raw(func() error {
 		if r.peek() != '{' {
 			*p = PartitionInformation{}
 			return r.skip()
@@ -66,7 +66,10 @@ func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err err
 		}
 		return invalid, nil
 	}
-	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: bytes.Clone(raw)}
+	if !isCopy {
+		raw = bytes.Clone(raw)
+	}
+	*p = PartitionInformation{Kind: p.Kind, ID: p.ID, Raw: raw}
 	r.repeatable = false
 	return nil, nil
 }

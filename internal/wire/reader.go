@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,6 +43,7 @@ type reader struct {
 	keptFrom   int64     // that offset
 	keeps      bool      // what is read is added to the text
 	inRaw      bool      // however long it is
+	parts      [][]byte  // the rest of a long text
 	item       *template // what is read becomes one; nil: it does not
 	repeatable bool      // it is usable so far
 
@@ -167,7 +169,7 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 	case f.kind == otherField:
 		r.repeatable = false // items would share what the field refers to
 		var raw []byte
-		if raw, err = r.raw(r.skip); err == nil {
+		if raw, _, err = r.raw(r.skip); err == nil {
 			v.SetZero()
 			invalid = json.Unmarshal(raw, v.Addr().Interface(), Tolerant)
 		}
@@ -300,24 +302,35 @@ func (r *reader) keep() {
 
 // add is called with what the decoder is going to read.
 func (r *reader) add(b []byte) {
-	if r.keeps && !r.inRaw && len(r.kept)+len(b) > maxRepeated {
-		r.keeps, r.repeatable = false, false
-	}
-	if r.keeps {
+	switch last := len(r.parts) - 1; {
+	case !r.keeps:
+	case last < 0 && len(r.kept)+len(b) <= maxRepeated:
 		r.kept = append(r.kept, b...)
+	case !r.inRaw:
+		r.keeps, r.repeatable = false, false
+	case last < 0 || len(r.parts[last])+len(b) > cap(r.parts[last]):
+		r.parts = append(r.parts, append(make([]byte, 0, max(len(b), maxRepeated/2)), b...))
+	default:
+		r.parts[last] = append(r.parts[last], b...)
 	}
 }
 
-// raw calls read, which reads the next value, and returns the text of that value. It is valid until the next read.
-func (r *reader) raw(read func() error) ([]byte, error) {
+// raw calls read, which reads the next value, and returns the text of that value. It is a copy or valid until the
+// next read.
+func (r *reader) raw(read func() error) (text []byte, isCopy bool, err error) {
 	if !r.keeps {
 		r.keep()
 	}
 	from := r.dec.InputOffset()
 	r.inRaw = true
-	err := read()
+	err = read()
 	r.inRaw = false
-	return bytes.TrimLeft(r.kept[from-r.keptFrom:r.dec.InputOffset()-r.keptFrom], ": \t\r\n"), err
+	text = r.kept[from-r.keptFrom:]
+	if isCopy = r.parts != nil; isCopy { // a slice that grows would take twice as much
+		text = slices.Concat(slices.Insert(r.parts, 0, text)...)
+		r.parts, r.keeps, r.repeatable = nil, false, false
+	}
+	return bytes.TrimLeft(text[:r.dec.InputOffset()-from], ": \t\r\n"), isCopy, err
 }
 
 // leaf adds a string or a number to the template.

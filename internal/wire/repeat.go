@@ -147,20 +147,18 @@ func (t *template) repeat(text []byte, buffer *[]byte) bool {
 // setScalar sets a field to a string or a number whose syntax was not checked.
 func setScalar(field place, value []byte, buffer *[]byte) bool {
 	kind := jsontext.Value(value).Kind()
-	checked := false
-	switch quoted := kind == '"'; field.kind {
-	case textField, symbolField:
-		if quoted {
-			var err error
-			if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
-				field.v.SetString(string(*buffer))
-				return true
-			}
+	switch quoted := kind == '"'; {
+	case quoted && (field.kind == textField || field.kind == symbolField):
+		var err error
+		if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
+			field.v.SetString(string(*buffer))
+			return true
 		}
-	case idField: // package uuid looks at every byte of this form only
-		checked = quoted && len(value) == len(`"00000000-0000-0000-0000-000000000000"`)
-	case int64Field, timeField: // what these accept is valid if it has no escapes
-		checked = quoted && bytes.IndexByte(value, '\\') < 0
+	case quoted && field.kind == idField && len(value) == len(`"00000000-0000-0000-0000-000000000000"`),
+		quoted && (field.kind == int64Field || field.kind == timeField):
+		if field.set(value[1:len(value)-1]) == nil { // then it is valid: it has only the characters of a number, an identity or a time
+			return true
+		}
 	}
-	return (checked || jsontext.Value(value).IsValid(Tolerant)) && readScalar(value, kind, field, buffer) == nil
+	return jsontext.Value(value).IsValid(Tolerant) && readScalar(value, kind, field, buffer) == nil
 }

@@ -379,7 +379,12 @@ var quotation = regexp.MustCompile("(escape sequence .*|character '.*') (at|in|a
 func checkNearCopies(t *testing.T, c choices) {
 	t.Helper()
 	size := c.below(200) + 1
-	page := c.nearCopies()
+	checkPage(t, c.nearCopies(), size)
+}
+
+// checkPage checks that a page is read as its items one by one, in whatever chunks it arrives.
+func checkPage(t *testing.T, page []byte, size int) {
+	t.Helper()
 	want := readPlainly(t, page)
 	for name, r := range map[string]io.Reader{
 		"at once":         bytes.NewReader(page),
@@ -397,6 +402,30 @@ func checkNearCopies(t *testing.T, c choices) {
 				}
 			}
 			t.Fatalf("%s: %d items, %q, %v\nwant %d items, %q, %v\nfrom %.3000q", name, len(got.items), got.token, got.err, len(want.items), want.token, want.err, page)
+		}
+	}
+}
+
+// Each value of an item may be replaced by any other.
+func TestOtherValues(t *testing.T) {
+	t.Parallel()
+	for i := range backup().all() {
+		for _, value := range otherValues {
+			var b bytes.Buffer
+			b.WriteString(`{"Items":[`)
+			for n := range 4 {
+				item := backup()
+				if n%2 == 1 {
+					n := item.all()[i]
+					n.text, n.members = value, nil
+				}
+				if n > 0 {
+					b.WriteByte(',')
+				}
+				item.write(&b, func() string { return "" })
+			}
+			b.WriteString(`]}`)
+			checkPage(t, b.Bytes(), 50)
 		}
 	}
 }

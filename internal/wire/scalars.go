@@ -127,23 +127,28 @@ func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) e
 	case kind == '"':
 		text = unquote(value, buffer)
 	}
-	switch field.kind {
+	return field.set(text)
+}
+
+// set decodes the text of a scalar.
+func (p place) set(text []byte) error {
+	switch p.kind {
 	case symbolField:
-		field.v.SetString(string(text))
+		p.v.SetString(string(text))
 	case int64Field:
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		if err != nil && len(text) > 0 {
 			return fmt.Errorf("%.40q is not an int64", text)
 		}
-		field.v.SetInt(n)
+		p.v.SetInt(n)
 	case idField:
 		id, err := uuid.ParseBytes(text)
 		if err != nil {
 			return err
 		}
-		copy(field.v.Bytes(), id[:])
+		copy(p.v.Bytes(), id[:])
 	case timeField:
-		return field.v.Addr().Interface().(*Time).parse(text)
+		return p.v.Addr().Interface().(*Time).parse(text)
 	}
 	return nil
 }

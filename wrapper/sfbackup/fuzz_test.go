@@ -176,6 +176,11 @@ func addHostileBodies(f *testing.F) {
 		`{"Items":[{"` + strings.Repeat("\xff", 20000) + `":1}]}`,
 		`{"` + strings.Repeat("\xff", 20000) + `":1}`,
 		`{"ContinuationToken":"` + strings.Repeat("\xff", 20000) + `"}`,
+		// Partitions of unknown kinds, whose whole text is kept.
+		`{"Items":[{"PartitionInformation":"` + strings.Repeat("a", 60000) + `"}]}`,
+		`{"Items":[{"PartitionInformation":[1` + strings.Repeat(",1", 30000) + `]}]}`,
+		`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"` + strings.Repeat("\xff", 50000) + `"}}]}`,
+		`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"` + strings.Repeat("\xff", 60000) + `"}}]}`,
 	} {
 		f.Add([]byte(body))
 	}
