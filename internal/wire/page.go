@@ -181,7 +181,7 @@ func (p *PageDecoder[T]) item(item *T) error {
 
 // property reads the name and the value of the next property. Of Items it reads only the opening bracket.
 func (p *PageDecoder[T]) property() error {
-	quoted, err := p.r.name()
+	_, quoted, err := p.r.next()
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err err
 			*p = PartitionInformation{}
 			return r.skip()
 		}
-		_, _, invalid, err = r.object(v, t, false)
+		invalid, err = r.object(v, t, false)
 		return err
 	})
 	if err != nil {

@@ -37,6 +37,7 @@ type reader struct {
 	dec               *jsontext.Decoder
 	maxValue, maxName int
 	base              int    // the nesting depth outside the value
+	start             int64  // the offset of the value, if it is an object or an array
 	buffer            []byte // for texts with escapes
 
 	kept       []byte    // the text that was read, from some offset on
@@ -106,33 +107,29 @@ func (r *reader) recognized(v reflect.Value, t *structType) (invalid, err error)
 	if kind := r.peek(); kind != '{' {
 		return kindError(kind), r.skip()
 	}
-	known, others, invalid, err := r.object(v, t, false)
-	if !known && others && invalid == nil {
-		invalid = errUnrecognized
-	}
-	return invalid, err
+	return r.object(v, t, false)
 }
 
-// object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v. It reports
-// whether the object has properties of t and others.
-func (r *reader) object(v reflect.Value, t *structType, merge bool) (known, others bool, invalid, err error) {
+// object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v.
+func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, err error) {
 	if _, _, err := r.next(); err != nil {
-		return false, false, nil, err
+		return nil, err
 	}
-	from := r.dec.InputOffset() - 1
 	var seen, set uint64
+	others := false
 	for {
-		name, err := r.name()
+		_, name, err := r.next()
 		if err != nil {
-			return known, others, nil, err
+			return nil, err
 		}
 		if name == nil {
 			break
 		}
 		i := t.find(name, &r.buffer)
 		if i < 0 {
-			if others, err = true, r.skip(); err != nil {
-				return known, others, nil, err
+			others = true
+			if err := r.skip(); err != nil {
+				return nil, err
 			}
 			continue
 		}
@@ -140,12 +137,12 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (known, othe
 		r.repeatable = r.repeatable && seen&bit == 0
 		ok, fault, err := r.member(v.Field(f.index), f, set&bit != 0)
 		if err != nil {
-			return known, others, nil, err
+			return nil, err
 		}
 		if fault != nil && invalid == nil {
 			invalid = fmt.Errorf("%s: %w", f.name, fault)
 		}
-		if known, seen = true, seen|bit; ok {
+		if seen |= bit; ok {
 			set |= bit
 		}
 	}
@@ -154,7 +151,10 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (known, othe
 			v.Field(t.fields[i].index).SetZero()
 		}
 	}
-	return known, others, invalid, r.checkLength(from)
+	if others && seen == 0 && r.dec.StackDepth() == r.base {
+		invalid = errUnrecognized
+	}
+	return invalid, nil
 }
 
 // member reads the value of a property, which may have been set before. It reports whether it sets the field: null
@@ -191,50 +191,29 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 			}
 			v = v.Elem()
 		}
-		_, _, invalid, err = r.object(v, f.elem, again)
+		invalid, err = r.object(v, f.elem, again)
 	}
 	return true, invalid, err
 }
 
-// name reads the next name of an object, as it is written. At the end of the object it returns nil.
-func (r *reader) name() ([]byte, error) {
-	_, name, err := r.next()
-	if err == nil && len(name) > r.maxName+len(`""`) {
-		err = r.located(&jsontext.SyntacticError{ByteOffset: r.dec.InputOffset(), Err: errLongName})
-	}
-	return name, err
-}
-
 // skip reads the next value.
 func (r *reader) skip() error {
-	depth, from := r.dec.StackDepth(), int64(-1)
-	for from < 0 || r.dec.StackDepth() > depth {
-		if in, n := r.dec.StackIndex(r.dec.StackDepth()); in == '{' && n%2 == 0 {
-			if _, err := r.name(); err != nil {
-				return err
-			}
-			continue
-		}
+	for depth, first := r.dec.StackDepth(), true; first || r.dec.StackDepth() > depth; first = false {
 		_, text, err := r.next()
 		if err != nil {
 			return err
 		}
-		if text != nil {
+		if text != nil && !r.afterName() {
 			r.leaf(text, place{})
 		}
-		if from < 0 {
-			from = r.dec.InputOffset() - 1
-		}
-	}
-	return r.checkLength(from)
-}
-
-// checkLength checks the length of the value that ends here.
-func (r *reader) checkLength(from int64) error {
-	if r.dec.InputOffset()-from > int64(r.maxValue) {
-		return errTooLong
 	}
 	return nil
+}
+
+// afterName reports whether the last token was the name of a property.
+func (r *reader) afterName() bool {
+	kind, n := r.dec.StackIndex(r.dec.StackDepth())
+	return kind == '{' && n%2 != 0
 }
 
 // next reads the next token. Of a string or a number it also returns the text as it is written.
@@ -242,12 +221,20 @@ func (r *reader) next() (kind jsontext.Kind, text []byte, err error) {
 	switch kind = r.peek(); kind {
 	case '"', '0':
 		if text, err = r.dec.ReadValue(); len(text) > r.maxValue {
-			return kind, nil, errTooLong
+			err = errTooLong
+		} else if len(text) > r.maxName+len(`""`) && r.afterName() {
+			err = &jsontext.SyntacticError{ByteOffset: r.dec.InputOffset(), Err: errLongName}
 		}
 	default:
 		_, err = r.dec.ReadToken()
-		if err == nil && r.dec.StackDepth()-r.base > maxDepth {
-			err = &jsontext.SyntacticError{ByteOffset: r.dec.InputOffset(), JSONPointer: r.dec.StackPointer(), Err: errTooDeep}
+		switch depth, end := r.dec.StackDepth()-r.base, r.dec.InputOffset(); {
+		case err != nil:
+		case depth > maxDepth:
+			err = &jsontext.SyntacticError{ByteOffset: end, JSONPointer: r.dec.StackPointer(), Err: errTooDeep}
+		case depth == 1 && (kind == '{' || kind == '['):
+			r.start = end - 1
+		case depth == 0 && (kind == '}' || kind == ']') && end-r.start > int64(r.maxValue):
+			err = errTooLong
 		}
 	}
 	if err != nil {

@@ -349,9 +349,6 @@ func checkAgainstJSON(t *testing.T, value jsontext.Value, got *generated.BackupI
 	}
 	var want generated.BackupInfo
 	if err := json.Unmarshal(value, &want, wire.Tolerant); err != nil {
-		if strings.Contains(string(value), `"-`) || strings.ContainsAny(string(value), `_-`) {
-			return
-		}
 		t.Fatalf("%s is read as %+v, by package json as %v", value, got, err)
 	}
 	if !reflect.DeepEqual(&want, got) {
@@ -463,9 +460,9 @@ func FuzzNearCopies(f *testing.F) {
 // TestNearCopies runs FuzzNearCopies with random inputs.
 func TestNearCopies(t *testing.T) {
 	t.Parallel()
-	pages := 3000
+	pages := 1000
 	if testing.Short() {
-		pages = 300
+		pages = 100
 	}
 	random := rand.New(rand.NewPCG(3, 4))
 	for range pages {
