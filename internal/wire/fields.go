@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"reflect"
@@ -49,11 +48,10 @@ var structTypes sync.Map // the *structType of each reflect.Type
 
 // structTypeOf returns the properties of a struct type. It uses reflection once for each type.
 func structTypeOf[T any]() *structType {
-	t := reflect.TypeFor[T]()
-	s, ok := structTypes.Load(t)
-	if !ok {
-		s, _ = structTypes.LoadOrStore(t, newStructType(t, true))
+	if s, ok := structTypes.Load(reflect.TypeFor[T]()); ok {
+		return s.(*structType)
 	}
+	s, _ := structTypes.LoadOrStore(reflect.TypeFor[T](), newStructType(reflect.TypeFor[T](), true))
 	return s.(*structType)
 }
 
@@ -76,7 +74,7 @@ func newStructType(t reflect.Type, outer bool) *structType {
 			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)
-		s.likely[hashName([]byte(f.name))] = int8(len(s.fields)) //nolint:gosec // it is at most 64
+		s.likely[hashName([]byte(`"`+f.name+`"`))] = int8(len(s.fields)) //nolint:gosec // it is at most 64
 	}
 	if len(s.fields) > 64 {
 		panic(fmt.Sprintf("wire: %v has more than 64 properties", t)) // reader.object has a bit for each
@@ -87,21 +85,16 @@ func newStructType(t reflect.Type, outer bool) *structType {
 // find returns the index in fields of the property with a name as it is written, in any case, or -1.
 func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	name := quoted[1 : len(quoted)-1]
-	if i := int(s.likely[hashName(name)]) - 1; i >= 0 && (s.fields[i].name == string(name) || strings.EqualFold(s.fields[i].name, string(name))) {
+	if i := int(s.likely[hashName(quoted)]) - 1; i >= 0 && (s.fields[i].name == string(name) || strings.EqualFold(s.fields[i].name, string(name))) {
 		return i
 	}
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name = unquote(quoted, buffer)
-	}
+	name = unquote(quoted, buffer)
 	return slices.IndexFunc(s.fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
 }
 
 // hashName returns a hash that differs for the properties of a backup and its parts, but not for their cases.
-func hashName(name []byte) int {
-	if len(name) == 0 {
-		return 0
-	}
-	return (7*len(name) + int(name[0]|0x20)) % 64
+func hashName(quoted []byte) int {
+	return (7*len(quoted) + int(quoted[1]|0x20)) % 64
 }
 
 // clonePointers replaces the structs that the fields of v point to by copies.

@@ -191,18 +191,16 @@ func (p *PageDecoder[T]) property() error {
 	p.startValue()
 	kind := p.r.peek()
 	switch {
-	case i == 0 && kind == '[':
-		_, _, err = p.r.next()
-		return err
-	case i == 1 && kind == '"':
+	case i == 0 && kind == '[', i == 1 && kind == '"':
 		_, value, err := p.r.next()
-		if err == nil && len(value) > p.maxToken {
-			err = fmt.Errorf("%s: %w", pageNames[i], errLongToken)
+		if err != nil || i == 0 {
+			return err
 		}
-		if err == nil {
-			setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
+		if len(value) > p.maxToken {
+			return fmt.Errorf("%s: %w", pageNames[i], errLongToken)
 		}
-		return err
+		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
+		return nil
 	case i == 1 && kind == 'n':
 		p.token = ""
 	}

@@ -76,42 +76,29 @@ func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err err
 
 // known reports whether the kind is one of the constants.
 func (p *PartitionInformation) known() bool {
-	switch p.Kind {
-	case PartitionInt64Range, PartitionNamed, PartitionSingleton:
-		return true
-	}
-	return false
+	return p.Kind == PartitionInt64Range || p.Kind == PartitionNamed || p.Kind == PartitionSingleton
 }
 
 // MarshalJSONTo implements [json.MarshalerTo]. It writes the discriminator first, leaves out a zero
 // identity, and writes an unknown kind as it came. The zero value is null.
 func (p PartitionInformation) MarshalJSONTo(enc *jsontext.Encoder) error {
-	if p.Raw != nil {
+	w := struct {
+		Kind            Symbol    `json:"ServicePartitionKind"`
+		LowKey, HighKey *Int64    `json:",omitzero"`
+		Name            *string   `json:",omitzero"`
+		ID              uuid.UUID `json:"Id,omitzero"`
+	}{Kind: p.Kind, ID: p.ID}
+	switch {
+	case p.Raw != nil:
 		return enc.WriteValue(p.Raw)
-	}
-	type head struct {
-		Kind Symbol `json:"ServicePartitionKind"`
-	}
-	switch p.Kind {
-	case "":
+	case p.Kind == "":
 		return enc.WriteToken(jsontext.Null)
-	case PartitionInt64Range:
-		return json.MarshalEncode(enc, struct {
-			head
-			LowKey, HighKey Int64
-			ID              uuid.UUID `json:"Id,omitzero"`
-		}{head{p.Kind}, p.LowKey, p.HighKey, p.ID})
-	case PartitionNamed:
-		return json.MarshalEncode(enc, struct {
-			head
-			Name string
-			ID   uuid.UUID `json:"Id,omitzero"`
-		}{head{p.Kind}, p.Name, p.ID})
-	case PartitionSingleton:
-		return json.MarshalEncode(enc, struct {
-			head
-			ID uuid.UUID `json:"Id,omitzero"`
-		}{head{p.Kind}, p.ID})
+	case !p.known():
+		return errors.New("a partition of an unknown kind needs its raw JSON")
+	case p.Kind == PartitionInt64Range:
+		w.LowKey, w.HighKey = &p.LowKey, &p.HighKey
+	case p.Kind == PartitionNamed:
+		w.Name = &p.Name
 	}
-	return errors.New("a partition of an unknown kind needs its raw JSON")
+	return json.MarshalEncode(enc, &w)
 }

@@ -32,24 +32,22 @@ type leaf struct {
 }
 
 const (
-	// maxForms is the number of forms that a page keeps, for items of several shapes.
-	maxForms = 4
-	// maxRepeated is the maximum length of an item that is kept. Real ones have less than 1 KiB.
-	maxRepeated = 8 << 10
-	// maxLeaves is the maximum number of its leaves. Real ones have less than 20.
-	maxLeaves = 64
+	maxForms    = 4       // of a page, for items of several shapes
+	maxRepeated = 8 << 10 // bytes of an item that is kept; real ones have less than 1 KiB
+	maxLeaves   = 64      // of an item that is kept; real ones have less than 20
 )
 
-// begin starts a template at the current position of the decoder, unless it is only a place to read to.
-func (t *template) begin(r *reader, usable bool) {
+// begin starts a template at the current position of the decoder. Without keep it is only a value to read to.
+func (t *template) begin(r *reader, keep bool) {
 	if t.leaves == nil {
 		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]place, 0, 24), make([]byte, 0, 1<<10)
 	}
 	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil
-	if r.item, r.repeatable = t, usable; usable {
-		r.keep()
+	if r.item, r.repeatable = t, keep; !keep {
+		return
 	}
-	if _, n := r.dec.StackIndex(r.dec.StackDepth()); n == 0 && usable { // the items after the first have a comma
+	r.keep()
+	if _, n := r.dec.StackIndex(r.dec.StackDepth()); n == 0 { // the items after the first have a comma
 		r.kept, r.keptFrom = slices.Insert(r.kept, 0, ','), r.keptFrom-1
 	}
 }
@@ -57,10 +55,9 @@ func (t *template) begin(r *reader, usable bool) {
 // end ends the template. It reports whether it is usable.
 func (t *template) end(r *reader) bool {
 	usable := r.repeatable
-	if usable {
+	if r.keeps, r.repeatable = false, false; usable {
 		t.text, r.kept = r.kept[:r.dec.InputOffset()-r.keptFrom], t.text
 	}
-	r.item, r.repeatable, r.keeps = nil, false, false
 	return usable
 }
 
@@ -130,13 +127,12 @@ func scalarLength(b []byte) int {
 // repeat sets what has changed in the item that was matched, and makes it the template. If it reports false, the
 // text may be invalid or need more care, and the form is no longer usable.
 func (t *template) repeat(text []byte, buffer *[]byte) bool {
-	ok := len(text) <= maxRepeated
-	for i := 0; i < len(t.next) && ok; i++ {
-		if l := &t.next[i]; l.changed {
-			ok = setScalar(t.places[i], text[l.from:l.to], buffer)
+	for i, l := range t.next {
+		if l.changed && !setScalar(t.places[i], text[l.from:l.to], buffer) {
+			return false
 		}
 	}
-	if !ok || t.partition != nil && !t.partition.known() {
+	if len(text) > maxRepeated || t.partition != nil && !t.partition.known() {
 		return false
 	}
 	t.leaves, t.next = t.next, t.leaves

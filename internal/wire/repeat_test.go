@@ -188,7 +188,9 @@ func (c *choices) nearCopies() []byte {
 	items := []*node{backup()}
 	for n := 0; n < 40 && (len(*c) > 0 || n < 2); n++ {
 		item := items[len(items)-1-c.below(min(len(items), 7))].clone()
-		if n > 0 {
+		if n > 0 && c.below(16) == 1 {
+			b.WriteString(`],"x":["y",{"z":1}],"Items":[`)
+		} else if n > 0 {
 			b.WriteString(space + ",")
 		}
 		for range []int{0, 1, 1, 1, 1, 1, 2, 3}[c.below(8)] {
@@ -299,6 +301,7 @@ func readPlainly(t *testing.T, page []byte) (want reading) {
 			read()
 		default:
 			_, want.err = dec.ReadToken()
+			first := len(want.items)
 			for want.err == nil && dec.PeekKind() != ']' {
 				value := read()
 				from := dec.InputOffset() - int64(len(value))
@@ -312,7 +315,7 @@ func readPlainly(t *testing.T, page []byte) (want reading) {
 				s, _ := errors.AsType[*jsontext.SyntacticError](want.err)
 				if limit := ok && strings.Contains(err.Error(), " than "); limit && (s == nil || e.ByteOffset+from < s.ByteOffset) {
 					if e.ByteOffset += from; e.JSONPointer != "" {
-						e.JSONPointer = jsontext.Pointer(fmt.Sprintf("/Items/%d", len(want.items))) + e.JSONPointer
+						e.JSONPointer = jsontext.Pointer(fmt.Sprintf("/Items/%d", len(want.items)-first)) + e.JSONPointer
 					}
 					want.err = err
 				} else if want.err == nil {

@@ -60,26 +60,23 @@ func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(de
 
 func (t *Time) parse(text []byte) error {
 	var v time.Time
-	err := v.UnmarshalText(text) // it is fast, but strict
-	if err != nil && len(text) > 0 {
-		v, err = time.Parse("2006-01-02T15:04:05", string(text))
-		if err != nil {
+	if err := v.UnmarshalText(text); err != nil && len(text) > 0 { // UnmarshalText is fast, but strict
+		if v, err = time.Parse("2006-01-02T15:04:05", string(text)); err != nil {
 			v, err = time.Parse(time.RFC3339, string(text))
 		}
 		if err != nil {
 			return fmt.Errorf("%.40q is not a date and time", text)
 		}
 	}
-	if len(text) == 0 || v.Year() == 1 {
+	if v.Year() == 1 {
 		*t = Time{}
 		return nil
 	}
-	v = v.UTC()
-	if v.Year() < 0 || v.Year() > 9999 {
+	*t = Time{v.UTC()}
+	if t.Year() < 0 || t.Year() > 9999 {
 		// In UTC, its year cannot be written as four digits. DateTimeOffset of .NET rejects it as well.
 		return fmt.Errorf("%.40q is not a date and time in UTC", text)
 	}
-	*t = Time{v}
 	return nil
 }
 
@@ -96,14 +93,14 @@ func decode(dec *jsontext.Decoder, scalar any) error {
 	}
 	v := reflect.ValueOf(scalar).Elem()
 	v.SetZero()
-	switch kind := value.Kind(); kind {
-	case 'n':
-		return nil
-	case '"', '0':
-		return readScalar(value, kind, place{fieldKinds[v.Type()], v}, new([]byte))
-	default:
+	kind := value.Kind()
+	if kind != '"' && kind != '0' && kind != 'n' {
 		return kindError(kind)
 	}
+	if kind == 'n' {
+		return nil
+	}
+	return readScalar(value, kind, place{fieldKinds[v.Type()], v}, new([]byte))
 }
 
 // A place is a field for a string or a number. It is zero if there is none.
@@ -112,7 +109,7 @@ type place struct {
 	v    reflect.Value
 }
 
-// readScalar decodes a string or a number. After an error the field is as it was.
+// readScalar decodes a string or a number.
 func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) error {
 	if kind != '"' && field.kind != int64Field && field.kind != symbolField && field.kind != otherField {
 		return kindError(kind)

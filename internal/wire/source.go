@@ -52,9 +52,8 @@ func (s *source) Read(p []byte) (int, error) {
 		b = b[:i+1]
 		s.braces++
 	}
-	n := copy(p, b)
 	s.reader.add(b)
-	_, _ = s.r.Discard(n)
+	n := copy(p, b)
 	s.total += int64(n)
-	return n, nil
+	return s.r.Discard(n)
 }

@@ -11,15 +11,13 @@ import (
 
 // setText sets a text to that of a valid JSON string. If it is the same as before, it shares the memory.
 func setText(text reflect.Value, quoted []byte, buffer *[]byte) {
-	plain := bytes.IndexByte(quoted, '\\') < 0
-	switch b := quoted[1 : len(quoted)-1]; {
-	case plain && text.String() == string(b):
-	case !utf8.Valid(b):
+	if text.String() == string(quoted[1:len(quoted)-1]) && bytes.IndexByte(quoted, '\\') < 0 {
+		return
+	}
+	if !utf8.Valid(quoted) {
 		text.SetString(unquoteInvalidUTF8(quoted))
-	default:
-		if b = unquote(quoted, buffer); text.String() != string(b) {
-			text.SetString(string(b))
-		}
+	} else if b := unquote(quoted, buffer); text.String() != string(b) {
+		text.SetString(string(b))
 	}
 }
 
