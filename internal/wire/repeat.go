@@ -143,16 +143,13 @@ func (t *template) repeat(text []byte, buffer *[]byte) bool {
 // setScalar sets a field to a string or a number whose syntax was not checked.
 func setScalar(field place, value []byte, buffer *[]byte) bool {
 	kind := jsontext.Value(value).Kind()
-	switch quoted := kind == '"'; {
-	case quoted && (field.kind == textField || field.kind == symbolField):
+	if kind == '"' && field.setPlain(value) {
+		return true
+	}
+	if kind == '"' && (field.kind == textField || field.kind == symbolField) {
 		var err error
 		if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
 			field.v.SetString(string(*buffer))
-			return true
-		}
-	case quoted && field.kind == idField && len(value) == len(`"00000000-0000-0000-0000-000000000000"`),
-		quoted && (field.kind == int64Field || field.kind == timeField):
-		if field.set(value[1:len(value)-1]) == nil { // then it is valid: it has only the characters of a number, an identity or a time
 			return true
 		}
 	}

@@ -7,10 +7,13 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -122,9 +125,19 @@ func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) e
 	case len(value) > maxScalar && field.kind != symbolField:
 		return fmt.Errorf("%.40q is too long", value)
 	case kind == '"':
+		if field.setPlain(value) {
+			return nil
+		}
 		text = unquote(value, buffer)
 	}
 	return field.set(text)
+}
+
+// setPlain decodes a quoted number, identity or time in the usual form, which has only the characters of such a one.
+// It reports whether the value has that form: then it is also valid JSON.
+func (p place) setPlain(value []byte) bool {
+	plain := p.kind == int64Field || p.kind == timeField || p.kind == idField && len(value) == len(`"00000000-0000-0000-0000-000000000000"`)
+	return plain && p.set(value[1:len(value)-1]) == nil
 }
 
 // set decodes the text of a scalar.
@@ -148,4 +161,45 @@ func (p place) set(text []byte) error {
 		return p.v.Addr().Interface().(*Time).parse(text)
 	}
 	return nil
+}
+
+// setText sets a text to that of a valid JSON string. If it is the same as before, it shares the memory.
+func setText(text reflect.Value, quoted []byte, buffer *[]byte) {
+	plain := bytes.IndexByte(quoted, '\\') < 0
+	switch b := quoted[1 : len(quoted)-1]; {
+	case plain && text.String() == string(b):
+	case !utf8.Valid(b):
+		text.SetString(unquoteInvalidUTF8(quoted))
+	case plain:
+		text.SetString(string(b))
+	default:
+		if b = unquote(quoted, buffer); text.String() != string(b) {
+			text.SetString(string(b))
+		}
+	}
+}
+
+// unquote returns the text of a valid JSON string. A string without escapes is returned in place, any
+// other as a copy in buffer. Invalid UTF-8 is replaced by U+FFFD.
+func unquote(quoted []byte, buffer *[]byte) []byte {
+	text := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+		return text
+	}
+	*buffer, _ = jsontext.AppendUnquote((*buffer)[:0], quoted) // the error only reports the replacement
+	return *buffer
+}
+
+// unquoteInvalidUTF8 returns the text of a valid JSON string that has invalid UTF-8, each invalid byte
+// replaced by U+FFFD. The result can be three times as long as the input, so it is not copied.
+func unquoteInvalidUTF8(quoted []byte) string {
+	length := len(quoted)
+	for rest := quoted; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if rest = rest[size:]; r == utf8.RuneError && size == 1 {
+			length += len("\uFFFD") - 1
+		}
+	}
+	b, _ := jsontext.AppendUnquote(make([]byte, 0, length), quoted)
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // nothing else refers to b
 }
