@@ -83,7 +83,7 @@ func (p *PageDecoder[T]) read(item *T) error {
 			}
 			return nil
 		case depth == inItems:
-			if _, _, err := p.r.next(); err != nil {
+			if _, err := p.r.next(); err != nil {
 				return err
 			}
 			p.r.repeated = 0
@@ -181,7 +181,7 @@ func (p *PageDecoder[T]) item(item *T) error {
 
 // property reads the name and the value of the next property. Of Items it reads only the opening bracket.
 func (p *PageDecoder[T]) property() error {
-	_, quoted, err := p.r.next()
+	quoted, err := p.r.next()
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (p *PageDecoder[T]) property() error {
 	kind := p.r.peek()
 	switch {
 	case i == 0 && kind == '[', i == 1 && kind == '"':
-		_, value, err := p.r.next()
+		value, err := p.r.next()
 		if err != nil || i == 0 {
 			return err
 		}
@@ -214,7 +214,7 @@ var pageNames = [...]string{"Items", "ContinuationToken"}
 
 // end reads the closing brace of the page and checks that nothing follows.
 func (p *PageDecoder[T]) end() error {
-	if _, _, err := p.r.next(); err != nil {
+	if _, err := p.r.next(); err != nil {
 		return err
 	}
 	if p.unknown && !p.known {

@@ -96,8 +96,8 @@ func newReader(data []byte, maxName int) *reader {
 // CheckLimits checks that JSON is not nested too deep and has no name that is too long, up to the first syntax error.
 func CheckLimits(data []byte) error {
 	err := newReader(data, maxName).skip()
-	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && (e.Err == errTooDeep || e.Err == errLongName) {
-		return e.Err // without its place, which contains names
+	if errors.Is(err, errTooDeep) || errors.Is(err, errLongName) {
+		return errors.Unwrap(err) // without its place, which contains names
 	}
 	return nil
 }
@@ -112,13 +112,13 @@ func (r *reader) recognized(v reflect.Value, t *structType) (invalid, err error)
 
 // object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v.
 func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, err error) {
-	if _, _, err := r.next(); err != nil {
+	if _, err := r.next(); err != nil {
 		return nil, err
 	}
 	var seen, set uint64
 	others := false
 	for {
-		_, name, err := r.next()
+		name, err := r.next()
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +174,7 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 			invalid = json.Unmarshal(raw, v.Addr().Interface(), Tolerant)
 		}
 	case !object && (kind == '"' || kind == '0'):
-		_, value, err := r.next()
+		value, err := r.next()
 		if err != nil {
 			return false, nil, err
 		}
@@ -199,7 +199,7 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 // skip reads the next value.
 func (r *reader) skip() error {
 	for depth, first := r.dec.StackDepth(), true; first || r.dec.StackDepth() > depth; first = false {
-		_, text, err := r.next()
+		text, err := r.next()
 		if err != nil {
 			return err
 		}
@@ -217,8 +217,8 @@ func (r *reader) afterName() bool {
 }
 
 // next reads the next token. Of a string or a number it also returns the text as it is written.
-func (r *reader) next() (kind jsontext.Kind, text []byte, err error) {
-	switch kind = r.peek(); kind {
+func (r *reader) next() (text []byte, err error) {
+	switch kind := r.peek(); kind {
 	case '"', '0':
 		if text, err = r.dec.ReadValue(); len(text) > r.maxValue {
 			err = errTooLong
@@ -240,7 +240,7 @@ func (r *reader) next() (kind jsontext.Kind, text []byte, err error) {
 	if err != nil {
 		err = r.located(err)
 	}
-	return kind, text, err
+	return text, err
 }
 
 // peek returns the kind of the next token. It is a faster PeekKind where no white space comes before the token.

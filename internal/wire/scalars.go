@@ -159,6 +159,7 @@ func (p place) set(text []byte) error {
 		copy(p.v.Bytes(), id[:])
 	case timeField:
 		return p.v.Addr().Interface().(*Time).parse(text)
+	default: // the property is unknown
 	}
 	return nil
 }
