@@ -152,15 +152,17 @@ func (p *PageDecoder[T]) deliver(f *form[T], item *T) {
 	p.fields.clonePointers(reflect.ValueOf(item).Elem())
 }
 
-// item reads the next item token by token and makes it a form. If there are forms enough, it does so every fourth
-// time only, so that more shapes than forms do not replace them all the time.
+// item reads the next item token by token and makes it a form, unless it is the first, which may be the only one. After
+// many items that have none of the forms, only every fourth becomes one, so that more shapes than forms do not replace
+// them all the time.
 func (p *PageDecoder[T]) item(item *T) error {
 	f := p.spare
 	if f == nil {
 		f = new(form[T])
 	}
 	p.misses++
-	f.begin(&p.r, len(p.forms) < maxForms || p.misses%4 == 0)
+	_, n := p.r.dec.StackIndex(inItems)
+	f.begin(&p.r, n > 0 && (p.misses < 3*maxForms || p.misses%4 == 0))
 	invalid, err := p.r.recognized(reflect.ValueOf(&f.value).Elem(), p.fields)
 	usable := f.end(&p.r)
 	if err == nil {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -39,17 +38,14 @@ const (
 
 // begin starts a template at the current position of the decoder. Without keep it is only a value to read to.
 func (t *template) begin(r *reader, keep bool) {
+	if r.item, r.repeatable = t, keep; !keep {
+		return
+	}
 	if t.leaves == nil {
 		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]place, 0, 24), make([]byte, 0, 1<<10)
 	}
 	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil
-	if r.item, r.repeatable = t, keep; !keep {
-		return
-	}
 	r.keep()
-	if _, n := r.dec.StackIndex(r.dec.StackDepth()); n == 0 { // the items after the first have a comma
-		r.kept, r.keptFrom = slices.Insert(r.kept, 0, ','), r.keptFrom-1
-	}
 }
 
 // end ends the template. It reports whether it is usable.
