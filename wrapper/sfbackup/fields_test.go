@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/servicefabric-go/backup/generated"
 	"github.com/servicefabric-go/backup/internal/wire"
@@ -87,6 +88,31 @@ func TestGeneratedFieldsHaveCounterparts(t *testing.T) {
 	for name, s := range doc.Components.Schemas {
 		if len(s.Value.Properties) > 0 && name != "FailureError" && !covered[name] { // FailureError is FabricErrorError
 			t.Errorf("the schema %s is not compared", name)
+		}
+	}
+}
+
+// The decoder reads every field of the generated structs.
+func TestEveryFieldIsRead(t *testing.T) {
+	t.Parallel()
+	var backup, readBackup generated.BackupInfo
+	fill(reflect.ValueOf(&backup).Elem())
+	backup.PartitionInformation = wire.PartitionInformation{Kind: wire.PartitionNamed, Name: "n", ID: backup.BackupID}
+	var progress, readProgress generated.BackupProgressInfo
+	fill(reflect.ValueOf(&progress).Elem())
+	for _, tt := range []struct {
+		written, read any
+		readObject    func([]byte) error
+	}{
+		{&backup, &readBackup, func(data []byte) error { return wire.ReadObject(data, &readBackup) }},
+		{&progress, &readProgress, func(data []byte) error { return wire.ReadObject(data, &readProgress) }},
+	} {
+		data, err := jsonv2.Marshal(tt.written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tt.readObject(data); err != nil || !reflect.DeepEqual(tt.written, tt.read) {
+			t.Errorf("%s is read as %+v, %v", data, tt.read, err)
 		}
 	}
 }
