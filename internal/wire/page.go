@@ -163,7 +163,7 @@ func (p *PageDecoder[T]) item(item *T) error {
 	p.misses++
 	_, n := p.r.dec.StackIndex(inItems)
 	f.begin(&p.r, n > 0 && (p.misses < 3*maxForms || p.misses%4 == 0))
-	invalid, err := p.r.recognized(reflect.ValueOf(&f.value).Elem(), p.fields)
+	invalid, err := p.r.object(reflect.ValueOf(&f.value).Elem(), p.fields, false)
 	usable := f.end(&p.r)
 	if err == nil {
 		err = invalid

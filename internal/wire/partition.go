@@ -51,7 +51,6 @@ func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err err
 	raw, isCopy, err := r.raw(func() error {
 		if r.peek() != '{' {
 			*p = PartitionInformation{}
-			return r.skip()
 		}
 		invalid, err = r.object(v, t, false)
 		return err

@@ -63,7 +63,7 @@ func ReadStored[T any](data []byte, o *T) error { return readObject(data, o, len
 
 func readObject[T any](data []byte, o *T, maxName int) error {
 	r := newReader(data, maxName)
-	invalid, err := r.recognized(reflect.ValueOf(o).Elem(), structTypeOf[T]())
+	invalid, err := r.object(reflect.ValueOf(o).Elem(), structTypeOf[T](), false)
 	if err == nil {
 		err = r.end("the value")
 	}
@@ -102,16 +102,12 @@ func CheckLimits(data []byte) error {
 	return nil
 }
 
-// recognized reads an object that is empty or has a property of t.
-func (r *reader) recognized(v reflect.Value, t *structType) (invalid, err error) {
+// object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v. The outermost
+// object has to have a property of t if it has any.
+func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, err error) {
 	if kind := r.peek(); kind != '{' {
 		return kindError(kind), r.skip()
 	}
-	return r.object(v, t, false)
-}
-
-// object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v.
-func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, err error) {
 	if _, err := r.next(); err != nil {
 		return nil, err
 	}
@@ -173,7 +169,17 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 			v.SetZero()
 			invalid = json.Unmarshal(raw, v.Addr().Interface(), Tolerant)
 		}
-	case !object && (kind == '"' || kind == '0'):
+	case object:
+		if f.kind == pointerField && kind == '{' {
+			if again = false; v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		invalid, err = r.object(v, f.elem, again)
+	case kind != '"' && kind != '0':
+		return false, kindError(kind), r.skip()
+	default:
 		value, err := r.next()
 		if err != nil {
 			return false, nil, err
@@ -182,16 +188,6 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 		r.leaf(value, p)
 		err = readScalar(value, kind, p, &r.buffer)
 		return err == nil, err, nil
-	case !object || kind != '{':
-		return false, kindError(kind), r.skip()
-	default:
-		if f.kind == pointerField {
-			if again = false; v.IsNil() {
-				v.Set(reflect.New(v.Type().Elem()))
-			}
-			v = v.Elem()
-		}
-		invalid, err = r.object(v, f.elem, again)
 	}
 	return true, invalid, err
 }
