@@ -184,7 +184,7 @@ func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invali
 		if err != nil {
 			return false, nil, err
 		}
-		p := place{f.kind, v}
+		p := place{kind: f.kind, v: v}
 		r.leaf(value, p)
 		err = readScalar(value, kind, p, &r.buffer)
 		return err == nil, err, nil
@@ -320,6 +320,9 @@ func (r *reader) raw(read func() error) (text []byte, isCopy bool, err error) {
 func (r *reader) leaf(text []byte, p place) {
 	if r.repeatable = r.repeatable && len(r.item.leaves) < maxLeaves; !r.repeatable {
 		return
+	}
+	if p.kind == timeField {
+		p.time = p.timePointer()
 	}
 	to := int(r.dec.InputOffset() - r.keptFrom)
 	r.item.leaves = append(r.item.leaves, leaf{from: to - len(text), to: to})

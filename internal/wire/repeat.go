@@ -62,8 +62,23 @@ func (t *template) end(r *reader) bool {
 func (t *template) match(s *source) []byte {
 	b, at, from := s.buffered(), 0, 0 // at is the position in b, from that in t.text
 	t.next = t.next[:0]
-	for _, l := range t.leaves {
+	for i := 0; i < len(t.leaves); i++ {
+		// Most likely the leaves that did not change last time are the same again, up to the next one that did.
+		j := i
+		for j < len(t.leaves) && !t.leaves[j].changed {
+			j++
+		}
+		if j > i+1 && bytes.HasPrefix(b[at:], t.text[from:t.leaves[j-1].to+1]) {
+			for shift := at - from; i < j; i++ {
+				l := t.leaves[i]
+				t.next = append(t.next, leaf{l.from + shift, l.to + shift, false})
+			}
+			if from, at = t.leaves[i-1].to, t.next[i-1].to; i == len(t.leaves) {
+				break
+			}
+		}
 		// The text before the leaf and its old value. A number ends only before the character after it.
+		l := t.leaves[i]
 		gap, want := l.from-from, t.text[from:l.to]
 		if t.text[l.from] != '"' {
 			want = t.text[from : l.to+1]

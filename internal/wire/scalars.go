@@ -71,12 +71,10 @@ func (t *Time) parse(text []byte) error {
 			return fmt.Errorf("%.40q is not a date and time", text)
 		}
 	}
-	if v.Year() == 1 {
+	year := v.Year()
+	if *t = (Time{v.UTC()}); year == 1 {
 		*t = Time{}
-		return nil
-	}
-	*t = Time{v.UTC()}
-	if t.Year() < 0 || t.Year() > 9999 {
+	} else if (year < 1 || year > 9998) && (t.Year() < 0 || t.Year() > 9999) {
 		// In UTC, its year cannot be written as four digits. DateTimeOffset of .NET rejects it as well.
 		return fmt.Errorf("%.40q is not a date and time in UTC", text)
 	}
@@ -103,13 +101,14 @@ func decode(dec *jsontext.Decoder, scalar any) error {
 	if kind == 'n' {
 		return nil
 	}
-	return readScalar(value, kind, place{fieldKinds[v.Type()], v}, new([]byte))
+	return readScalar(value, kind, place{kind: fieldKinds[v.Type()], v: v}, new([]byte))
 }
 
 // A place is a field for a string or a number. It is zero if there is none.
 type place struct {
 	kind fieldKind
 	v    reflect.Value
+	time *Time // nil: not known yet
 }
 
 // readScalar decodes a string or a number.
@@ -131,6 +130,13 @@ func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) e
 		text = unquote(value, buffer)
 	}
 	return field.set(text)
+}
+
+func (p place) timePointer() *Time {
+	if p.time != nil {
+		return p.time
+	}
+	return p.v.Addr().Interface().(*Time)
 }
 
 // setPlain decodes a quoted number, identity or time in the usual form, which has only the characters of such a one.
@@ -158,7 +164,7 @@ func (p place) set(text []byte) error {
 		}
 		copy(p.v.Bytes(), id[:])
 	case timeField:
-		return p.v.Addr().Interface().(*Time).parse(text)
+		return p.timePointer().parse(text)
 	default: // the property is unknown
 	}
 	return nil
