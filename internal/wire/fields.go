@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"reflect"
@@ -85,11 +86,13 @@ func newStructType(t reflect.Type, outer bool) *structType {
 // find returns the index in fields of the property with a name as it is written, in any case, or -1.
 func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	name := quoted[1 : len(quoted)-1]
-	if i := int(s.likely[hashName(quoted)]) - 1; i >= 0 && (s.fields[i].name == string(name) || strings.EqualFold(s.fields[i].name, string(name))) {
+	if i := int(s.likely[hashName(quoted)]) - 1; i >= 0 && (s.fields[i].name == string(name) || bytes.EqualFold([]byte(s.fields[i].name), name)) {
 		return i
 	}
-	name = unquote(quoted, buffer)
-	return slices.IndexFunc(s.fields, func(f field) bool { return strings.EqualFold(f.name, string(name)) })
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = unquote(quoted, buffer)
+	}
+	return slices.IndexFunc(s.fields, func(f field) bool { return bytes.EqualFold([]byte(f.name), name) })
 }
 
 // hashName returns a hash that differs for the properties of a backup and its parts, but not for their cases.
