@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -71,7 +72,7 @@ func (v *Validator) Strict() *Validator {
 // is 32 MiB.
 func (v *Validator) WithBodyLimit(bytes int64) *Validator {
 	w := *v
-	w.limit = max(bytes, 0)
+	w.limit = min(max(bytes, 0), math.MaxInt64-1) // one byte more is read
 	return &w
 }
 
