@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -153,9 +154,10 @@ func (v *Validator) route(req *http.Request) route {
 		}
 	}
 
+	method := cmp.Or(req.Method, http.MethodGet) // a client may leave it empty
 	var best *match
 	for _, o := range v.operations {
-		if m := o.match(segments); m != nil && (best == nil || m.better(best, req.Method)) {
+		if m := o.match(segments); m != nil && (best == nil || m.better(best, method)) {
 			best = m
 		}
 	}
@@ -175,8 +177,8 @@ func (v *Validator) route(req *http.Request) route {
 	if trimmed != escaped {
 		add(RuleTrailingSlash, "expected %s, found a trailing slash", best.operation.path)
 	}
-	if best.operation.method != req.Method {
-		add(RuleMethod, "expected %s, found %s", best.operation.method, quote(req.Method))
+	if best.operation.method != method {
+		add(RuleMethod, "expected %s, found %s", best.operation.method, quote(method))
 		r.operation = nil // the response is not one of this operation
 	}
 	return r
