@@ -65,7 +65,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			case !completed: // the response was aborted
 				end(noResponse)
 			case recorder.conn != nil:
-				recorder.conn.whenClosed(func(sent []byte) { x.checkHijacked(sent, end) })
+				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(sent.data, end) })
 			default:
 				status, header := recorder.sent()
 				x.checkResponse(status, header, &recorder.body)
