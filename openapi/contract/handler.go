@@ -65,7 +65,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			case !completed: // the response was aborted
 				end(noResponse)
 			case recorder.conn != nil:
-				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(sent.data, end) })
+				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(&sent, end) })
 			default:
 				status, header := recorder.sent()
 				x.checkResponse(status, header, &recorder.body)
@@ -78,8 +78,17 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 }
 
 // checkHijacked checks the response in what was sent through a hijacked connection, if there is one.
-func (x *exchange) checkHijacked(sent []byte, end func(status int)) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(sent)), x.req)
+func (x *exchange) checkHijacked(sent *message, end func(status int)) {
+	if sent.long {
+		x.check(InResponse).body(nil, nil, sent)
+		end(noResponse)
+		return
+	}
+	r := bufio.NewReader(bytes.NewReader(sent.data))
+	resp, err := http.ReadResponse(r, x.req)
+	for err == nil && resp.StatusCode < http.StatusOK && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp, err = http.ReadResponse(r, x.req) // the one before was informational
+	}
 	if err != nil {
 		end(noResponse)
 		return
