@@ -119,13 +119,12 @@ type responseRecorder struct {
 
 // readRest reads the rest of the request body where net/http would discard it.
 func (r *responseRecorder) readRest() {
-	t := r.received
-	unread := t.length - t.size
-	if t.state != open || r.req.ProtoMajor != 1 || r.req.Close || unread >= maxUnread ||
-		t.size == 0 && strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
+	unread, ok := r.received.unread()
+	if !ok || unread >= maxUnread || r.req.ProtoMajor != 1 || r.req.Close ||
+		strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, t, maxUnread)
+	_, _ = io.CopyN(io.Discard, r.received, maxUnread)
 }
 
 func (r *responseRecorder) WriteHeader(status int) {

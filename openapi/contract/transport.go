@@ -110,7 +110,9 @@ type teeBody struct {
 	length int64          // -1: not known
 	finish func(*message) // called once, with nil if the body was closed before its end
 
-	mu    sync.Mutex // a body may be closed while it is read
+	reading sync.Mutex // keeps the copy in order
+
+	mu    sync.Mutex // for the rest, because a body may be closed while it is read
 	size  int64
 	copy  message
 	state teeState
@@ -129,6 +131,8 @@ func newTee(body io.ReadCloser, length, limit int64) *teeBody {
 }
 
 func (t *teeBody) Read(p []byte) (int, error) {
+	t.reading.Lock()
+	defer t.reading.Unlock()
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
 	if t.state == open && n > 0 {
@@ -164,12 +168,21 @@ func (t *teeBody) end(eof bool) {
 	}
 }
 
+// unread returns how much of the body has not been read, negative if its length is not known. If the body has ended,
+// ok is false.
+func (t *teeBody) unread() (n int64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.length - t.size, t.state == open
+}
+
 // message returns the copy, nil if the body has not been read to its end.
 func (t *teeBody) message() *message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state == complete || t.state == open && t.size == t.length {
-		return &t.copy
+		m := t.copy // it may still be read beyond its length
+		return &m
 	}
 	return nil
 }
