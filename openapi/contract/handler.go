@@ -120,7 +120,7 @@ type responseRecorder struct {
 // readRest reads the rest of the request body where net/http would discard it.
 func (r *responseRecorder) readRest() {
 	unread, ok := r.received.unread()
-	if !ok || unread >= maxUnread || r.req.ProtoMajor != 1 || r.req.Close ||
+	if !ok || unread >= maxUnread || r.req.ProtoMajor != 1 || r.req.Close || r.Header().Get("Connection") == "close" ||
 		strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
 		return
 	}
