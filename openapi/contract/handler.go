@@ -68,7 +68,11 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(&sent, end) })
 			default:
 				status, header := recorder.sent()
-				x.checkResponse(status, header, &recorder.body)
+				body := &recorder.body
+				if recorder.broken {
+					body = nil
+				}
+				x.checkResponse(status, header, body)
 				end(status)
 			}
 		}()
@@ -112,6 +116,7 @@ type responseRecorder struct {
 	header   http.Header // as it was sent
 	flushed  bool        // before the first byte of the body
 	body     message
+	broken   bool   // the body was not sent as it was written
 	start    []byte // of the body, from which net/http detects its type
 	size     int    // of the body
 	conn     *recordedConn
@@ -142,6 +147,7 @@ func (r *responseRecorder) Write(p []byte) (int, error) {
 		r.readRest()
 	}
 	n, err := r.ResponseWriter.Write(p)
+	r.broken = r.broken || err != nil
 	_, _ = r.body.Write(p[:n])
 	r.start = append(r.start, p[:min(n, 512-len(r.start))]...)
 	return n, err
