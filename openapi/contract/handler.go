@@ -155,12 +155,15 @@ func (r *responseRecorder) Write(p []byte) (int, error) {
 
 // FlushError is the method that [http.ResponseController] calls.
 func (r *responseRecorder) FlushError() error {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
 	r.readRest()
+	if err := http.NewResponseController(r.ResponseWriter).Flush(); err != nil {
+		return err
+	}
+	if r.status == 0 {
+		r.status, r.header = http.StatusOK, r.Header().Clone()
+	}
 	r.flushed = r.flushed || len(r.start) == 0
-	return http.NewResponseController(r.ResponseWriter).Flush()
+	return nil
 }
 
 // Flush implements [http.Flusher].
