@@ -48,6 +48,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			return
 		}
 		served := req.Clone(req.Context()) // next may change it, and its body is another
+		served.Trailer = req.Trailer       // the server sets its values when it has read the body
 		received := newTee(req.Body, req.ContentLength, v.limit)
 		if req.Body != nil && req.Body != http.NoBody {
 			served.Body = received

@@ -56,7 +56,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	outgoing := req
 	var sent *teeBody
 	if x.matched() && req.Body != nil && req.Body != http.NoBody {
-		outgoing = req.Clone(req.Context()) // a RoundTripper must not modify the request
+		outgoing = req.WithContext(req.Context()) // a RoundTripper must not modify the request
 		sent = newTee(req.Body, req.ContentLength, t.validator.limit)
 		outgoing.Body = sent
 	}
