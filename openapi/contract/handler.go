@@ -50,12 +50,15 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 		served := req.Clone(req.Context()) // next may change it, and its body is another
 		served.Trailer = req.Trailer       // the server sets its values when it has read the body
 		received := newTee(req.Body, req.ContentLength, v.limit)
+		recorder := &responseRecorder{ResponseWriter: w, req: req, received: received, body: message{limit: v.limit}}
 		if req.Body != nil && req.Body != http.NoBody {
-			served.Body = received
+			served.Body = &replacedBody{received, closeFunc(func() error {
+				recorder.readRest() // as net/http does
+				return received.Close()
+			})}
 		} else {
 			received.state = complete
 		}
-		recorder := &responseRecorder{ResponseWriter: w, req: req, received: received, body: message{limit: v.limit}}
 		completed := false
 		defer func() {
 			if completed {
@@ -81,6 +84,10 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 		completed = true
 	})
 }
+
+type closeFunc func() error
+
+func (f closeFunc) Close() error { return f() }
 
 // checkHijacked checks the response in what was sent through a hijacked connection, if there is one.
 func (x *exchange) checkHijacked(sent *message, end func(status int)) {
