@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -57,7 +58,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent *teeBody
 	if x.matched() && req.Body != nil && req.Body != http.NoBody {
 		outgoing = req.WithContext(req.Context()) // a RoundTripper must not modify the request
-		sent = newTee(req.Body, req.ContentLength, t.validator.limit)
+		sent = newTee(req.Body, cmp.Or(req.ContentLength, -1), t.validator.limit) // 0 is not known either
 		outgoing.Body = sent
 	}
 	resp, err := t.next.RoundTrip(outgoing)
