@@ -85,6 +85,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// CloseIdleConnections makes the method of [http.Client] work.
+func (t *transport) CloseIdleConnections() {
+	if next, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+}
+
 // sentBody returns the body of a request after next has returned, nil if it is not known.
 func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 	if sent == nil {
