@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // An exchange is a request and its response while they are checked.
@@ -16,10 +17,11 @@ type exchange struct {
 	req       *http.Request
 	route     route
 	out       *report
+	mu        sync.Mutex // for out
 }
 
 func (v *Validator) exchange(req *http.Request, out *report) *exchange {
-	return &exchange{v, req, v.route(req), out}
+	return &exchange{validator: v, req: req, route: v.route(req), out: out}
 }
 
 // matched reports whether the request is one of an operation, so that its bodies are worth reading.
@@ -35,6 +37,8 @@ func (x *exchange) check(side Side) *check {
 
 // checkRequest checks the request. The body is nil if it was not read.
 func (x *exchange) checkRequest(body *message) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	c := x.check(InRequest)
 	defer c.end()
 	for _, p := range x.route.problems {
@@ -57,6 +61,8 @@ func (x *exchange) checkRequest(body *message) {
 
 // checkResponse checks the response. The body is nil if it was not read.
 func (x *exchange) checkResponse(status int, header http.Header, body *message) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	c := x.check(InResponse)
 	defer c.end()
 	o := x.route.operation
