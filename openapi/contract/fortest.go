@@ -117,8 +117,8 @@ func (v *Validator) target(u *url.URL) string {
 	}
 	pairs := strings.Split(u.RawQuery, "&")
 	for i, pair := range pairs {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err != nil || !documented[plain] {
+		name, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || !documented[plain] || strings.Contains(value, ";") {
 			pairs[i] = name + "=…"
 		}
 	}
