@@ -57,7 +57,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	outgoing := req
 	var sent *teeBody
 	if x.matched() && req.Body != nil && req.Body != http.NoBody {
-		outgoing = req.WithContext(req.Context()) // a RoundTripper must not modify the request
+		outgoing = req.WithContext(req.Context())                                 // a RoundTripper must not modify the request
 		sent = newTee(req.Body, cmp.Or(req.ContentLength, -1), t.validator.limit) // 0 is not known either
 		outgoing.Body = sent
 	}
