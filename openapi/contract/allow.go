@@ -98,8 +98,11 @@ func (v *Validator) allows(c *check, rule Rule) bool {
 }
 
 func (a *allowance) matches(c *check) bool {
-	if c.prefix != "" || len(c.path) == 0 || len(a.tokens) == 0 {
-		return a.location == c.location() || c.prefix != "" && a.location == c.prefix+"*"
+	if c.prefix != "" {
+		return a.location == c.location() || a.location == c.prefix+"*"
+	}
+	if len(c.path) == 0 || len(a.tokens) == 0 {
+		return len(c.path) == 0 && a.location == ""
 	}
 	return slices.EqualFunc(a.tokens, c.path, func(token string, s step) bool {
 		return token == "*" || s.named && token == s.token || !s.named && token == strconv.FormatUint(s.index, 10)
