@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,11 +29,14 @@ func (v *Validator) Recording(har io.Reader) error {
 	})
 	switch {
 	case err != nil:
-		out.fail("contract: not a valid HAR file: %w", err)
+		err = fmt.Errorf("contract: not a valid HAR file: %w", err)
 	case out.exchange == 0:
-		out.fail("contract: nothing was checked: the HAR file has no entries")
+		err = errors.New("contract: nothing was checked: the HAR file has no entries")
 	case !checked:
-		out.fail("contract: nothing was checked: no entry is of an operation of the document")
+		err = errors.New("contract: nothing was checked: no entry is of an operation of the document")
+	}
+	if err != nil {
+		out.errs = slices.Insert(out.errs, 0, err)
 	}
 	return out.err()
 }
