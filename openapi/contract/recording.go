@@ -130,7 +130,7 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool)
 	req.Header = harHeaders(e.Request.Headers)
 	x := v.exchange(req, out)
 	fail := func(problem string) {
-		out.fail("exchange %d: %s %s: %s", out.exchange, req.Method, req.URL.Path, problem)
+		out.fail("exchange %d: %s %s: %s", out.exchange, req.Method, req.URL.EscapedPath(), problem)
 	}
 	sent := &message{}
 	switch post := e.Request.PostData; {
