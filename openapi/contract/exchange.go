@@ -100,7 +100,8 @@ func accepts(req *http.Request, encoding string) bool {
 	for _, values := range req.Header.Values("Accept-Encoding") {
 		for value := range strings.SplitSeq(values, ",") {
 			name, weight, _ := strings.Cut(value, ";")
-			if strings.EqualFold(strings.TrimSpace(name), encoding) && strings.Trim(strings.TrimSpace(weight), "0.") != "q=" {
+			name = strings.TrimSpace(name)
+			if (name == "*" || strings.EqualFold(name, encoding)) && strings.Trim(strings.TrimSpace(weight), "0.") != "q=" {
 				return true
 			}
 		}
