@@ -36,6 +36,9 @@ func (c *recordedConn) Close() error {
 	return err
 }
 
+// NetConn returns the connection below, as that of [crypto/tls.Conn] does.
+func (c *recordedConn) NetConn() net.Conn { return c.Conn }
+
 // whenClosed calls f once with what was written, as soon as the connection is closed.
 func (c *recordedConn) whenClosed(f func(sent message)) {
 	c.mu.Lock()
