@@ -68,8 +68,11 @@ func (c *compiler) operations(doc *openapi3.T) ([]*operation, error) {
 
 // operation adds the parts of an operation of the document to o.
 func (c *compiler) operation(o *operation, op *openapi3.Operation, shared openapi3.Parameters) (err error) {
-	for _, ref := range slices.Concat(shared, op.Parameters) {
+	for i, ref := range slices.Concat(shared, op.Parameters) {
 		p := ref.Value
+		if i < len(shared) && op.Parameters.GetByInAndName(p.In, p.Name) != nil {
+			continue // the operation has its own
+		}
 		if p.In != openapi3.ParameterInPath && p.In != openapi3.ParameterInQuery {
 			continue
 		}
