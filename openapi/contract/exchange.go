@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -71,7 +72,7 @@ func (x *exchange) checkResponse(status int, header http.Header, body *message) 
 			c.count(seen)
 		}
 	}
-	documented := o.responses[strconv.Itoa(status)]
+	documented := cmp.Or(o.responses[strconv.Itoa(status)], o.responses[strconv.Itoa(status/100)+"XX"])
 	if documented == nil && status >= http.StatusBadRequest {
 		documented = o.responses["default"] // the document describes errors only by it
 	}

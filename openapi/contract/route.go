@@ -99,7 +99,7 @@ func (c *compiler) operation(o *operation, op *openapi3.Operation, shared openap
 			return err
 		}
 		o.responses[status].required = ref.Value.Extensions[emptyBodyExtension] == nil
-		counted := []string{status}
+		counted := []string{strings.ToLower(status)} // "4XX" too
 		if status == "default" {
 			counted = []string{"4xx", "5xx"}
 		}
