@@ -36,7 +36,7 @@ func (x *exchange) check(side Side) *check {
 	return c
 }
 
-// checkRequest checks the request. The body is nil if it was not read.
+// checkRequest checks the request. The body is not used if the request matches no operation.
 func (x *exchange) checkRequest(body *message) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -51,16 +51,13 @@ func (x *exchange) checkRequest(body *message) {
 	o := x.route.operation
 	c.count(o.used)
 	c.parameters(o, x.route.pathParameters, x.req.URL.RawQuery)
-	if body == nil {
-		return
-	}
 	if encoding := x.req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		c.at("header.", "Content-Encoding", func() { c.add(RuleEncoding, "expected no encoding, found %s", quote(encoding)) })
 	}
 	c.body(o.body, x.req.Header, body)
 }
 
-// checkResponse checks the response. The body is nil if it was not read.
+// checkResponse checks the response.
 func (x *exchange) checkResponse(status int, header http.Header, body *message) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -82,9 +79,6 @@ func (x *exchange) checkResponse(status int, header http.Header, body *message) 
 			statuses[i] = "an error status"
 		}
 		c.at("status", "", func() { c.add(RuleStatus, "expected %s, found %d", strings.Join(statuses, " or "), status) })
-		return
-	}
-	if body == nil {
 		return
 	}
 	encoding := header.Get("Content-Encoding")

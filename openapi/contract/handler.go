@@ -72,11 +72,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(&sent, end) })
 			default:
 				status, header := recorder.sent()
-				body := &recorder.body
-				if recorder.broken {
-					body = nil
-				}
-				x.checkResponse(status, header, body)
+				x.checkResponse(status, header, &recorder.body)
 				end(status)
 			}
 		}()
@@ -108,7 +104,7 @@ func (x *exchange) checkHijacked(sent *message, end func(status int)) {
 	defer resp.Body.Close()
 	body := &message{limit: x.validator.limit}
 	if _, err := io.Copy(body, resp.Body); err != nil {
-		body = nil // the connection was closed before the end
+		body.partial = true // the connection was closed before the end
 	}
 	x.checkResponse(resp.StatusCode, resp.Header, body)
 	end(resp.StatusCode)
@@ -124,7 +120,6 @@ type responseRecorder struct {
 	header   http.Header // as it was sent
 	flushed  bool        // before the first byte of the body
 	body     message
-	broken   bool   // the body was not sent as it was written
 	start    []byte // of the body, from which net/http detects its type
 	size     int    // of the body
 	conn     *recordedConn
@@ -155,7 +150,7 @@ func (r *responseRecorder) Write(p []byte) (int, error) {
 		r.readRest()
 	}
 	n, err := r.ResponseWriter.Write(p)
-	r.broken = r.broken || err != nil
+	r.body.partial = r.body.partial || err != nil
 	_, _ = r.body.Write(p[:n])
 	r.start = append(r.start, p[:min(n, 512-len(r.start))]...)
 	return n, err

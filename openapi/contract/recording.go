@@ -138,7 +138,7 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool)
 		sent.data = []byte(*post.Text)
 		setDefault(req.Header, post.MimeType)
 	case x.matched() && (post != nil || e.Request.BodySize > 0):
-		sent = nil
+		sent.partial = true
 		fail("the request body was not recorded")
 	}
 	x.checkRequest(sent)
@@ -150,11 +150,11 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool)
 	received := &message{}
 	switch {
 	case content.Text == nil && content.Size != 0:
-		received = nil
+		received.partial = true
 		fail("the response body was not recorded")
 	case content.Text != nil && content.Encoding == "base64":
 		if received.data, err = base64.StdEncoding.DecodeString(*content.Text); err != nil {
-			received = nil
+			received.data, received.partial = nil, true
 			fail("the response body is not valid base64")
 		}
 	case content.Text != nil:

@@ -15,9 +15,9 @@ import (
 // has been read.
 //
 // Neither the request nor the response is delayed or changed: their bodies stream, and a copy of them is kept in
-// memory (see [Validator.WithBodyLimit]). A body that is closed before its end is not checked, nor is a request
-// body that next has not read when the response arrives, unless the request has GetBody, as those of
-// [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
+// memory (see [Validator.WithBodyLimit]). Of a body that is closed before its end, the JSON is checked if it is complete, as
+// for a decoder that stops after a value. The same holds for a request body that next has not read when the response
+// arrives, unless the request has GetBody, as those of [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
 // to its end nor closed, nothing is reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
 	return newTransport(v, next, func(x *exchange) func(int) {
@@ -92,22 +92,22 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// sentBody returns the body of a request after next has returned, nil if it is not known.
+// sentBody returns the body of a request after next has returned.
 func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 	if sent == nil {
 		return &message{}
 	}
-	if m := sent.message(); m != nil || req.GetBody == nil {
+	m := sent.message()
+	if !m.partial || req.GetBody == nil {
 		return m
 	}
 	body, err := req.GetBody()
 	if err != nil {
-		return nil
+		return m
 	}
 	defer body.Close()
-	m, err := t.validator.readBody(&body)
-	if err != nil {
-		return nil
+	if again, err := t.validator.readBody(&body); err == nil {
+		return again
 	}
 	return m
 }
@@ -116,7 +116,7 @@ func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 type teeBody struct {
 	io.ReadCloser
 	length int64          // -1: not known
-	finish func(*message) // called once, with nil if the body was closed before its end
+	finish func(*message) // called once
 
 	reading sync.Mutex // keeps the copy in order
 
@@ -184,13 +184,11 @@ func (t *teeBody) unread() (n int64, ok bool) {
 	return t.length - t.size, t.state == open
 }
 
-// message returns the copy, nil if the body has not been read to its end.
+// message returns the copy, which is partial if the body has not been read to its end.
 func (t *teeBody) message() *message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state == complete || t.state == open && t.size == t.length {
-		m := t.copy // it may still be read beyond its length
-		return &m
-	}
-	return nil
+	m := t.copy // it may still be read beyond its length
+	m.partial = t.state != complete && (t.state == broken || t.size != t.length)
+	return &m
 }
