@@ -157,7 +157,7 @@ func TestEarlyAnswers(t *testing.T) {
 					break
 				}
 			}
-			conn.Close()
+			_ = conn.Close()
 			server.Close()
 		}
 	}
@@ -441,7 +441,7 @@ func hijacking(t *testing.T, v *contract.Validator, response string) []string {
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // a test
 		_, _ = rw.WriteString(response)
 		_ = rw.Flush()
 	}), func(_ *http.Request, err error) { reported <- lines(err) })
@@ -494,7 +494,7 @@ func TestHandlerBeforeBrokenConnection(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
 			t.Errorf("checked %t: got %v instead of a reset", checked, err)
 		}
-		conn.Close()
+		_ = conn.Close()
 		server.Close()
 	}
 }
