@@ -115,9 +115,6 @@ func bounds(s *openapi3.Schema) string {
 	if s.Max != nil {
 		parts = append(parts, "at most "+formatNumber(*s.Max))
 	}
-	if s.MultipleOf != nil {
-		parts = append(parts, "a multiple of "+formatNumber(*s.MultipleOf))
-	}
 	return strings.Join(parts, " and ")
 }
 

@@ -111,7 +111,6 @@ const (
 	RuleMethod      Rule = "method"     // the path is right, the method is not
 	RuleJSON        Rule = "json"       // not valid JSON
 	RuleMissingBody Rule = "empty-body" // no body where one is required
-	RuleSchema      Rule = "schema"     // any other keyword of a schema
 )
 
 // Rules that other validators often do not check.
@@ -141,7 +140,7 @@ const RuleLimit Rule = "limit"
 // rules has all rules.
 var rules = []Rule{
 	RuleType, RuleNull, RuleRequired, RuleEnum, RulePattern, RuleBounds, RuleOneOf, RuleOperation, RuleMethod, RuleJSON,
-	RuleMissingBody, RuleSchema, RuleUUID, RuleDateTime, RuleInt64, RuleURI, RuleProperty, RuleStatus, RuleParameter,
+	RuleMissingBody, RuleUUID, RuleDateTime, RuleInt64, RuleURI, RuleProperty, RuleStatus, RuleParameter,
 	RuleRepeated, RuleDiscriminator, RuleTrailing, RuleDuplicate, RuleContentType, RuleEncoding, RuleUndocumentedBody,
 	RuleAPIVersion, RulePathCase, RuleTrailingSlash, RuleLimit,
 }
