@@ -625,3 +625,15 @@ func TestRecordingWithEmptyText(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A long name of a parameter costs what reading it costs.
+func TestLongParameterName(t *testing.T) { //nolint:paralleltest // it measures allocations
+	const size = 1 << 20
+	v := newValidator(t, openapi.Runtime)
+	x := hostileExchange{target: listOf + "&" + strings.Repeat("N", size) + "=1"}
+	var c cost
+	c.add(func() error { x.check(v); return nil })
+	if c.bytes > 16*size {
+		t.Errorf("a name of %d bytes allocates %d", size, c.bytes)
+	}
+}

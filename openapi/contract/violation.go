@@ -173,6 +173,9 @@ func printable(name string) string {
 func closest(other string, names iter.Seq[string]) (name string) {
 	best := 0
 	for n := range names {
+		if len(other) > 2*len(n) {
+			continue // that many changes cost time
+		}
 		changes := distance(strings.ToLower(n), strings.ToLower(other))
 		if changes*3 <= len(n) && (name == "" || changes < best || changes == best && n < name) {
 			name, best = n, changes
