@@ -31,7 +31,7 @@ func (v *Validator) Allow(operation, location string, rule Rule) *Validator {
 	a := &allowance{operation: operation, location: location, rule: rule, used: new(atomic.Bool)}
 	if strings.HasPrefix(location, "/") {
 		for token := range strings.SplitSeq(location[1:], "/") {
-			a.tokens = append(a.tokens, unescape(token))
+			a.tokens = append(a.tokens, unescaped.Replace(token))
 		}
 	}
 	w.allowed = append(slices.Clip(v.allowed), a)

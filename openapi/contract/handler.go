@@ -28,13 +28,7 @@ const (
 // [http.ResponseController] offers. What next writes to a hijacked connection is checked if it is a response, and
 // reported when next has returned and the connection is closed. If next panics, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
-	return v.handler(next, func(x *exchange) func(int) {
-		return func(int) {
-			if err := x.out.err(); err != nil {
-				report(x.req, err)
-			}
-		}
-	})
+	return v.handler(next, reporting(report))
 }
 
 func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {

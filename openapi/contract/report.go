@@ -201,7 +201,7 @@ func (c *check) location() string {
 		}
 		b.WriteByte('/')
 		if s.named {
-			b.WriteString(escape(s.token))
+			b.WriteString(escaped.Replace(s.token))
 		} else {
 			b.WriteString(strconv.FormatUint(s.index, 10))
 		}

@@ -20,13 +20,18 @@ import (
 // arrives, unless the request has GetBody, as those of [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
 // to its end nor closed, nothing is reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
-	return newTransport(v, next, func(x *exchange) func(int) {
+	return newTransport(v, next, reporting(report))
+}
+
+// reporting returns a beginFunc that calls report with violations.
+func reporting(report func(*http.Request, error)) beginFunc {
+	return func(x *exchange) func(int) {
 		return func(int) {
 			if err := x.out.err(); err != nil {
 				report(x.req, err)
 			}
 		}
-	})
+	}
 }
 
 type transport struct {

@@ -148,15 +148,11 @@ var rules = []Rule{
 // Rules returns all rules.
 func Rules() []Rule { return slices.Clone(rules) }
 
-// escape escapes a reference token of a JSON pointer.
-func escape(token string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")
-}
-
-// unescape is the inverse of escape.
-func unescape(token string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
-}
+// The reference tokens of a JSON pointer are escaped.
+var (
+	escaped   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescaped = strings.NewReplacer("~0", "~", "~1", "/")
+)
 
 // printable returns a name that fits in one line. Names that come from an exchange may be long, or hold line
 // breaks and invalid UTF-8.
