@@ -118,7 +118,11 @@ func (v *Validator) target(u *url.URL) string {
 	pairs := strings.Split(u.RawQuery, "&")
 	for i, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err != nil || !documented[plain] || strings.Contains(value, ";") {
+		plain, err := url.QueryUnescape(name)
+		switch {
+		case err != nil || printable(plain) != plain:
+			pairs[i] = "…"
+		case !documented[plain] || strings.Contains(value, ";"):
 			pairs[i] = name + "=…"
 		}
 	}

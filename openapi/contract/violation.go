@@ -155,9 +155,9 @@ var (
 )
 
 // printable returns a name that fits in one line. Names that come from an exchange may be long, or hold line
-// breaks and invalid UTF-8.
+// breaks and invalid UTF-8, or be a secret at the wrong place, such as AccountKey=….
 func printable(name string) string {
-	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) || r == '=' }
 	if len(name) > maxToken || !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) {
 		return fmt.Sprintf("(a name of %s)", count(len(name), "byte"))
 	}
