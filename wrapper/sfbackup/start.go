@@ -138,7 +138,9 @@ func (s *start) attempt(ctx context.Context) (done bool, wait time.Duration, err
 	if s.onSend != nil {
 		if !s.once {
 			if !s.record.before.known() {
-				s.record.data.SendBy = sent.Add(startWindow) // without a result an observation does not grow old
+				// Without a result an observation does not grow old. What the server's clock says at this attempt
+				// is not known.
+				s.record.data.SendBy, s.record.data.ServerSendBy = sent.Add(startWindow), time.Time{}
 			}
 			s.sendBy = s.record.data.SendBy
 		}

@@ -1,0 +1,51 @@
+package sfbackup_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+)
+
+// dated is a response with the time of a server.
+func dated(c canned, at time.Time) canned {
+	c.header = http.Header{"Date": {at.UTC().Format(http.TimeFormat)}}
+	return c
+}
+
+// A record whose observation was not read is valid from the attempt on, on both clocks.
+func TestRecordOfALaterAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		posted := 0
+		transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+			switch {
+			case req.Method == http.MethodPost && posted == 0:
+				posted++
+				busy := canned{status: "429 Too Many Requests", header: http.Header{"Retry-After": {"290"}}}
+				return busy.response(req), nil
+			case req.Method == http.MethodPost:
+				posted++
+				return canned{status: "202 Accepted"}.response(req), nil
+			}
+			return dated(ok(""), time.Now()).response(req), nil // which proves nothing
+		})
+		resolver := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			return dated(ok("null"), time.Now()).response(req), nil
+		}))
+		calls := 0
+		opts := &sfbackup.BackupOptions{OnSend: func(r sfbackup.StartRecord) error {
+			calls++
+			outcome, err := resolver.ResolveStart(t.Context(), reread(t, r))
+			if outcome != sfbackup.StartUnknown {
+				t.Errorf("before attempt %d: %v, %v", calls, outcome, err)
+			}
+			return nil
+		}}
+		if err := newUncheckedClient(t, transport).BackupPartition(t.Context(), partition1, opts); err != nil || calls != 2 || posted != 2 {
+			t.Errorf("%v after %d records and %d requests", err, calls, posted)
+		}
+	})
+}
