@@ -244,12 +244,23 @@ func (r StartRecord) timeLeft(asked, date time.Time, took, hold time.Duration) (
 	if first.IsZero() {
 		first = sendBy.Add(-startWindow)
 	}
-	passed, uncertain := asked.Round(0).Sub(sendBy), clockDifference
+	least := between(sendBy, asked.Round(0)) - clockDifference
+	most := least + 2*clockDifference
 	if !date.IsZero() && !r.data.ServerSendBy.IsZero() {
-		passed, uncertain = date.Sub(r.data.ServerSendBy)-took, 0 // what a response says may be as old as its request
+		passed := between(r.data.ServerSendBy, date) - took // what a response says may be as old as its request
+		if passed >= least && passed <= most {
+			least, most = passed, passed
+		}
+		least, most = min(passed, least), max(passed, most) // else a clock is wrong, and it may be any
 	}
-	left = hold + time.Duration(r.data.Timeout)*time.Second + settleMargin + uncertain - passed
-	return left, passed + took + uncertain + settleMargin + sendBy.Sub(first)
+	left = hold + time.Duration(r.data.Timeout)*time.Second + settleMargin - least
+	return left, most + took + settleMargin + sendBy.Sub(first)
+}
+
+// between returns the time from t to u, of at most a century, so that sums do not overflow.
+func between(t, u time.Time) time.Duration {
+	const century = 100 * 365 * 24 * time.Hour
+	return min(max(u.Sub(t), -century), century)
 }
 
 // decidableAt returns when to look again, given for how long a start may still take effect and what was observed now.

@@ -325,9 +325,7 @@ func TestResolveStart(t *testing.T) {
 					return after.response(req), nil
 				}), sfbackup.WithRetry(sfbackup.RetryPolicy{MaxAttempts: 1}))
 				record := reread(t, observe(t, client, &sfbackup.BackupOptions{Timeout: 20 * time.Minute}))
-				if !tt.dates {
-					time.Sleep(tt.passed)
-				}
+				time.Sleep(tt.passed)
 				outcome, err := client.ResolveStart(t.Context(), record)
 				if outcome != tt.want || requests != 2 {
 					t.Errorf("got %v, %v after %d requests", outcome, err, requests)

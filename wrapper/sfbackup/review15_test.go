@@ -49,3 +49,31 @@ func TestRecordOfALaterAttempt(t *testing.T) {
 		}
 	})
 }
+
+// A node whose clock is wrong does not make a start NotStarted while its request may be in flight.
+func TestResolveStartWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(now time.Time) time.Time{
+		"never set":     func(time.Time) time.Time { return time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"an hour ahead": func(now time.Time) time.Time { return now.Add(time.Hour) },
+		"centuries":     func(time.Time) time.Time { return time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		for _, wrongBefore := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				requests := 0
+				client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+					if requests++; (requests == 1) == wrongBefore {
+						return dated(ok("null"), at(time.Now())).response(req), nil
+					}
+					return dated(ok("null"), time.Now()).response(req), nil
+				}))
+				record := reread(t, observe(t, client, nil))
+				time.Sleep(time.Second)
+				outcome, err := client.ResolveStart(t.Context(), record)
+				if outcome != sfbackup.StartUnknown {
+					t.Errorf("%s, before %v: %v, %v", name, wrongBefore, outcome, err)
+				}
+			})
+		}
+	}
+}
