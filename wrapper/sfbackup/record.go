@@ -228,7 +228,7 @@ func (r StartRecord) resolve(p *poll, hold time.Duration) (outcome StartOutcome,
 	if outcome = r.judge(after, left <= 0, age); outcome != StartUnknown {
 		return outcome, nil
 	}
-	unknown = &OutcomeUnknownError{Before: r.before, After: after, Err: after.Err, DecidableAt: decidableAt(left, after)}
+	unknown = &OutcomeUnknownError{Before: r.before, After: after, Err: after.Err, DecidableAt: r.decidableAt(left, age, after)}
 	if _, refused := errors.AsType[*APIError](p.err); after.known() {
 		unknown.Err = errors.New("the progress does not tell")
 	} else if refused && !p.worthRepeating() {
@@ -263,11 +263,13 @@ func between(t, u time.Time) time.Duration {
 	return min(max(u.Sub(t), -century), century)
 }
 
-// decidableAt returns when to look again, given for how long a start may still take effect and what was observed now.
-func decidableAt(left time.Duration, after Observation) time.Time {
+// decidableAt returns when to look again, given what timeLeft returns and what was observed now.
+func (r StartRecord) decidableAt(left, age time.Duration, after Observation) time.Time {
 	switch {
 	case !after.known():
 		left = lookAgain // there may be a backup by now
+	case r.judge(after, left <= 0, age) != StartUnknown:
+		left = 0 // what a start does not tell by itself, because it may be in flight, or was sent by another
 	case left <= 0:
 		return time.Time{}
 	}

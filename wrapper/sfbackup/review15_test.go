@@ -1,12 +1,14 @@
 package sfbackup_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
+	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
 )
 
 // dated is a response with the time of a server.
@@ -75,5 +77,63 @@ func TestResolveStartWithAWrongClock(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Where a call cannot tell, but the time has passed, DecidableAt is not "never".
+func TestDecidableAfterALongCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		posted, looks := false, 0
+		old := progressOf("Success", oldBackup)
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost {
+				posted = true
+				time.Sleep(2 * time.Minute)
+				return dated(canned{status: "504 Gateway Timeout"}, time.Now()).response(req), nil
+			}
+			if posted {
+				if looks++; looks == 1 {
+					return canned{status: "503 Service Unavailable", header: http.Header{"Retry-After": {"240"}}}.response(req), nil
+				}
+			}
+			return dated(old, time.Now()).response(req), nil
+		}))
+		var record sfbackup.StartRecord
+		err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{OnSend: func(r sfbackup.StartRecord) error {
+			record = r
+			return nil
+		}})
+		unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		outcome, err := client.ResolveStart(t.Context(), record)
+		if outcome != sfbackup.NotStarted || unknown.DecidableAt.IsZero() || time.Until(unknown.DecidableAt) > 0 {
+			t.Errorf("%v, %v, decidable at %v", outcome, err, unknown.DecidableAt)
+		}
+	})
+}
+
+// What SendStart sees by itself, ResolveStart can say at once, whatever the clock of the machine says.
+func TestDecidableWithoutSending(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{0, 5 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			cluster := sfbackuptest.NewCluster()
+			client := newUncheckedClient(t, cluster.Transport())
+			record := reread(t, observe(t, client, nil))
+			if err := client.SendStart(t.Context(), record, nil); err != nil {
+				t.Fatal(err)
+			}
+			err := client.SendStart(t.Context(), record.Shifted(-ahead), nil)
+			unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err)
+			if !ok || posts(cluster) != 1 {
+				t.Fatal(err)
+			}
+			if unknown.DecidableAt.IsZero() || time.Until(unknown.DecidableAt) > 0 {
+				t.Errorf("%v ahead: decidable at %v, now it is %v", ahead, unknown.DecidableAt, time.Now())
+			}
+		})
 	}
 }

@@ -229,9 +229,9 @@ func (s *start) unknown(err error) error {
 	if !date.IsZero() {
 		date = date.Add(now.Sub(s.record.data.SendBy)) // about what ResolveStart will read
 	}
-	left, _ := s.record.timeLeft(now, date, 0, s.client.gatewayHold)
+	left, age := s.record.timeLeft(now, date, 0, s.client.gatewayHold)
 	after := s.after.Observation
-	return &OutcomeUnknownError{Before: s.record.before, After: after, Err: err, DecidableAt: decidableAt(left, after)}
+	return &OutcomeUnknownError{Before: s.record.before, After: after, Err: err, DecidableAt: s.record.decidableAt(left, age, after)}
 }
 
 // An observation is an [Observation] that may take several tries.
