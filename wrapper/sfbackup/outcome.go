@@ -168,7 +168,7 @@ func (r StartRecord) judge(observed Observation, settled bool, age time.Duration
 		return unchanged
 	case known:
 		return Started
-	case before.BackupState == BackupStateTimeout && age < r.allowed()/2:
+	case before.BackupState == BackupStateTimeout && age < r.allowed()-settleMargin:
 		return unchanged // a new backup could not have timed out yet
 	default:
 		// Servers of 6.4 report nothing about a failure that tells it from another one like it.

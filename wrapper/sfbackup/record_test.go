@@ -305,7 +305,7 @@ func TestResolveStart(t *testing.T) {
 		{"forgotten", old, none, true, time.Hour, sfbackup.StartUnknown, 0},
 		{"two failures", failed, failed, true, time.Hour, sfbackup.StartUnknown, 0},
 		{"two timeouts, soon", timedOut, timedOut, true, settled, sfbackup.NotStarted, 0},
-		{"two timeouts", timedOut, timedOut, true, 10 * time.Minute, sfbackup.StartUnknown, 0},
+		{"two timeouts", timedOut, timedOut, true, 20 * time.Minute, sfbackup.StartUnknown, 0},
 		{"another is running", running, running, true, time.Hour, sfbackup.StartUnknown, 0},
 		{"another was running", running, old, true, time.Hour, sfbackup.StartUnknown, 0},
 	} {

@@ -137,3 +137,29 @@ func TestDecidableWithoutSending(t *testing.T) {
 		})
 	}
 }
+
+// A backup that is given ten minutes has not timed out after five.
+func TestResolveStartAfterATimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			return dated(progressOf("Timeout", ""), time.Now()).response(req), nil
+		}))
+		record := reread(t, observe(t, client, nil))
+		for range 3 {
+			outcome, err := client.ResolveStart(t.Context(), record)
+			unknown, ok := errors.AsType[*sfbackup.OutcomeUnknownError](err)
+			if !ok {
+				if outcome != sfbackup.NotStarted {
+					t.Error(outcome)
+				}
+				return
+			}
+			if unknown.DecidableAt.IsZero() {
+				t.Fatal("it is never decided")
+			}
+			time.Sleep(time.Until(unknown.DecidableAt))
+		}
+		t.Error("it is not decided")
+	})
+}
