@@ -192,8 +192,8 @@ func sameBackup(a, b *Progress) (same, known bool) {
 }
 
 func failureCode(p *Progress) ErrorCode {
-	if p.FailureError == nil {
-		return ""
+	if p.FailureError == nil || !transport.IsClusterCode(string(p.FailureError.Code)) {
+		return "" // a text may repeat a secret, which not every client redacts
 	}
 	return p.FailureError.Code
 }

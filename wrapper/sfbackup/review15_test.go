@@ -1,6 +1,8 @@
 package sfbackup_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
@@ -161,5 +163,36 @@ func TestResolveStartAfterATimeout(t *testing.T) {
 			time.Sleep(time.Until(unknown.DecidableAt))
 		}
 		t.Error("it is not decided")
+	})
+}
+
+// The code of a failure may repeat a secret. No record holds it, and a client that does not know the secret, and so
+// does not redact it, sees no other backup.
+func TestSecretInTheCodeOfAFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failed := ok(`{"BackupState":"Failure","FailureError":{"Code":"refused hunter2hunter2","Message":"m"}}`)
+		opts := &sfbackup.BackupOptions{Storage: &sfbackup.FileShare{Path: `\\a\b`, PrimaryUserName: "u", PrimaryPassword: "hunter2hunter2"}}
+		newOne := func() *sfbackup.Client {
+			return newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPost {
+					return canned{status: "400 Bad Request"}.response(req), nil
+				}
+				return dated(failed, time.Now()).response(req), nil
+			}))
+		}
+		for _, sentBefore := range []bool{false, true} {
+			client := newOne()
+			if sentBefore {
+				_ = client.BackupPartition(t.Context(), partition1, opts)
+			}
+			record := observe(t, client, opts)
+			if data, err := json.Marshal(record); err != nil || bytes.Contains(data, []byte("hunter2")) {
+				t.Errorf("sent before %v: %s, %v", sentBefore, data, err)
+			}
+			if outcome, err := newOne().ResolveStart(t.Context(), reread(t, record)); outcome != sfbackup.StartUnknown {
+				t.Errorf("sent before %v: %v, %v", sentBefore, outcome, err)
+			}
+		}
 	})
 }
