@@ -219,7 +219,7 @@ func (f *fleet) admit(partition uuid.UUID) {
 	}
 	p := &pending{partition: partition, start: f.client.newStart(partition, f.backup), outcome: NotStarted, wait: w}
 	if f.opts.Resume != nil {
-		if p.resume = f.opts.Resume(partition); p.resume != nil && p.resume.data.Partition != partition {
+		if p.resume = f.opts.Resume(partition); p.resume != nil && (p.resume.data.Partition != partition || partition == uuid.Nil) {
 			p.failed, p.outcome, p.err = true, StartUnknown, errors.New("sfbackup: BackupMany: Resume returned the record of another partition")
 		}
 	}

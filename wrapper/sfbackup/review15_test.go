@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/wrapper/sfbackup"
 	"github.com/servicefabric-go/backup/wrapper/sfbackuptest"
@@ -192,6 +195,24 @@ func TestSecretInTheCodeOfAFailure(t *testing.T) {
 			}
 			if outcome, err := newOne().ResolveStart(t.Context(), reread(t, record)); outcome != sfbackup.StartUnknown {
 				t.Errorf("sent before %v: %v, %v", sentBefore, outcome, err)
+			}
+		}
+	})
+}
+
+// A partition without an identity is refused at once, also with a record that is none.
+func TestResumeWithoutPartition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		results, err := newUncheckedClient(t, neverSent(t)).BackupMany(t.Context(), slices.Values([]uuid.UUID{uuid.Nil}),
+			&sfbackup.BackupManyOptions{Resume: func(uuid.UUID) *sfbackup.StartRecord { return new(sfbackup.StartRecord) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
+			if r.Err == nil || time.Since(begin) > 0 {
+				t.Errorf("%v after %v", r.Err, time.Since(begin))
 			}
 		}
 	})
