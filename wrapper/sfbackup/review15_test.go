@@ -217,3 +217,17 @@ func TestResumeWithoutPartition(t *testing.T) {
 		}
 	})
 }
+
+// A record of version 1 can be read for good, whatever Progress becomes.
+func TestStoredStartRecord(t *testing.T) {
+	t.Parallel()
+	for _, stored := range []string{
+		`{"Version":1,"Partition":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d","Known":true,"Before":{"BackupState":"Failure","FailureError":{"Code":"E_FAIL"}},"SendBy":"2000-01-01T00:01:00Z","ServerSendBy":"2027-01-01T00:00:59Z","Timeout":60,"BackupTimeout":0,"Sum":1875289987}`,
+		`{"Version":1,"Partition":"1daae3f5-7fd6-42e9-b1ba-8c05f873994d","Known":true,"Before":null,"SendBy":"2000-01-01T00:01:00Z","ServerSendBy":"2027-01-01T00:00:59Z","Timeout":60,"BackupTimeout":0,"Sum":1520635255}`,
+	} {
+		var record sfbackup.StartRecord
+		if err := json.Unmarshal([]byte(stored), &record); err != nil || record.Partition() != partition1 {
+			t.Errorf("%s: %v", stored, err)
+		}
+	}
+}
