@@ -22,7 +22,11 @@ type BackupOptions struct {
 	// OnSend is called before each request that starts a backup, with what another process needs to tell whether
 	// it took effect, see [StartRecord]. If it returns an error, nothing is sent, and that is the error of the start.
 	// The record of a further attempt replaces that of the one before. BackupMany calls OnSend on several goroutines
-	// at once. With OnSend, a request that cannot be written within a minute of its observation is not sent.
+	// at once.
+	//
+	// With OnSend, a request that cannot be written within a minute of its observation is not sent. The progress is
+	// then observed again, and OnSend called with another record. So if this process may have slept while another
+	// took over its journal, OnSend has to find that out, and to return an error.
 	OnSend func(StartRecord) error
 }
 

@@ -202,13 +202,19 @@ func (s *start) lookBeforeSending(ctx context.Context) error {
 //   - NotStarted: it did not and will not, so a new start is safe. Nothing less than the time is sufficient for this:
 //     the request can no longer be sent, the gateway does not hold it any more ([WithGatewayHold]), and
 //     the server has given up on it. With a context without a deadline in ObserveStart this takes
-//     four and a half minutes on the clock of the server. Without Date headers five minutes are added, by which
-//     the clocks of the machines may differ.
+//     four and a half minutes on the clock of the server. Without Date headers, or if they contradict
+//     the clocks of the machines, five minutes are added, by which those may differ.
 //   - StartUnknown: the error is an [*OutcomeUnknownError]. Ask again at its DecidableAt.
 //
-// A backup that somebody else has started since the observation counts as started by this start. It can be wrong in
-// the cases that [Client.BackupPartition] names, if a network delivers a request later than that, if
-// clocks differ by more, or if a process is stopped between the last check of the time and writing the request.
+// The client must be one of the same cluster, which a record does not name.
+//
+// A backup that somebody else has started since the observation counts as started by this start. The outcome can be
+// wrong in the cases that [Client.BackupPartition] names, and in these:
+//
+//   - The clocks of the machines differ by more than five minutes, or those of the cluster's nodes, which the Date
+//     headers show, by more than half a minute.
+//   - A network, or middleware that has read the body, delivers the request later than that.
+//   - A process is stopped between the last check of the time and writing the request.
 func (c *Client) ResolveStart(ctx context.Context, record StartRecord) (StartOutcome, error) {
 	if record.data.Partition == uuid.Nil {
 		return StartUnknown, fmt.Errorf("sfbackup: ResolveStart: %w", errNoRecord)
