@@ -44,9 +44,9 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 //
 // One call starts at most one backup, as far as the client can know. BackupPartition reads the progress
 // before it starts the backup, which it does even if the progress cannot be read, and again if the response
-// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
-// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup. The
-// exceptions are:
+// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the
+// request is sent again as often as the [RetryPolicy] allows. If the client cannot tell, the error is
+// [ErrOutcomeUnknown]. Any other error means that this call started no backup. The exceptions are:
 //
 //   - CodeBackupInProgress: a backup is running. If it began after this call had read the progress, it was
 //     started by another caller or, if a proxy or transport repeats requests, by this call.

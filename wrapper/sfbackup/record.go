@@ -68,7 +68,7 @@ func (r StartRecord) MarshalJSON() (data []byte, err error) {
 	return jsonv2.Marshal(&r.data)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Everything else is an error.
+// UnmarshalJSON reads what MarshalJSON writes. JSON whose values were changed is an error.
 func (r *StartRecord) UnmarshalJSON(data []byte) error {
 	var d recordData
 	if err := jsonv2.Unmarshal(data, &d); err != nil {
@@ -120,7 +120,8 @@ func (s *start) newRecord(ctx context.Context) {
 // read, unless the start would fail alike; the outcome of the start is then less often certain.
 //
 // If the context has a deadline, the server is told to handle the start in the time that is left now, of at most a
-// minute. The shorter it is, the earlier a start without an effect can be told.
+// minute. The shorter it is, the earlier a start without an effect can be told, but a server that needs longer fails
+// the start. Leave it a minute, also where an engine limits the time of a step.
 func (c *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *BackupOptions) (StartRecord, error) {
 	encoded, err := encodeBackup(opts)
 	if err != nil {
@@ -141,10 +142,10 @@ func (c *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *Ba
 // WaitOptions.Started. If the error is [ErrOutcomeUnknown], or if SendStart did not return at all, ask
 // [Client.ResolveStart]. Any other error means that this call started no backup.
 //
-// Call SendStart once for each record. It sends nothing if the request cannot be written within one minute of the observation. If
-// the record comes from another process, SendStart first reads the progress once more, to get the time of the
-// server, and sends nothing if that fails, or if another backup is there now: then the start has most likely been
-// sent before, and the error is ErrOutcomeUnknown.
+// Call SendStart once for each record. It sends nothing if the request cannot be written within one minute of the
+// observation. If the record comes from another process, SendStart first reads the progress once more, to get the time
+// of the server, and sends nothing if that fails, or if another backup is there now: then the start has most likely
+// been sent before, and the error is ErrOutcomeUnknown.
 func (c *Client) SendStart(ctx context.Context, record StartRecord, opts *BackupOptions) error {
 	encoded, err := encodeBackup(opts)
 	if err == nil && (record.data.Partition == uuid.Nil || record.data.BackupTimeout != encoded.minutes()) {
@@ -195,8 +196,8 @@ func (s *start) lookBeforeSending(ctx context.Context) error {
 	return nil
 }
 
-// ResolveStart is the third step: it reads the progress once, with one request, and tells whether the start of a record took effect.
-// It does not wait, and can be called at any time, by any process.
+// ResolveStart is the third step: it reads the progress once, with one request, and tells whether the start of a
+// record took effect. It does not wait, and can be called at any time, by any process.
 //
 //   - Started: it did, and can be waited for with WaitOptions.Started.
 //   - NotStarted: it did not and will not, so a new start is safe. Nothing less than the time is sufficient for this:
