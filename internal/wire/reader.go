@@ -310,7 +310,7 @@ func (r *reader) raw(read func() error) (text []byte, isCopy bool, err error) {
 	r.inRaw = false
 	text = r.kept[from-r.keptFrom:]
 	if isCopy = r.parts != nil; isCopy { // a slice that grows would take twice as much
-		text = slices.Concat(slices.Insert(r.parts, 0, text)...)
+		text = bytes.Join(slices.Insert(r.parts, 0, text), nil) // slices.Concat allocates twice as much under the race detector
 		r.parts, r.keeps, r.repeatable = nil, false, false
 	}
 	return bytes.TrimLeft(text[:r.dec.InputOffset()-from], ": \t\r\n"), isCopy, err
