@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/google/uuid"
 )
 
 // A structType has the properties of a struct, as the json tags of its fields name them.
@@ -22,37 +20,17 @@ type structType struct {
 type field struct {
 	name  string
 	index int
-	kind  fieldKind
-	elem  *structType // of an object
-}
-
-type fieldKind int
-
-const (
-	otherField     fieldKind = iota // package json decodes it
-	textField                       // a string
-	symbolField                     // a Symbol
-	int64Field                      // an Int64
-	idField                         // a uuid.UUID
-	timeField                       // a Time
-	partitionField                  // a PartitionInformation
-	objectField                     // another struct
-	pointerField                    // a pointer to a struct
-)
-
-var fieldKinds = map[reflect.Type]fieldKind{
-	reflect.TypeFor[string](): textField, reflect.TypeFor[Symbol](): symbolField, reflect.TypeFor[Int64](): int64Field,
-	reflect.TypeFor[uuid.UUID](): idField, reflect.TypeFor[Time](): timeField, reflect.TypeFor[PartitionInformation](): partitionField,
+	elem  *structType // of an object that is read into a struct or a pointer to one; nil: it is no object
 }
 
 var structTypes sync.Map // the *structType of each reflect.Type
 
-// structTypeOf returns the properties of a struct type. It uses reflection once for each type.
+// structTypeOf returns the properties of a struct type.
 func structTypeOf[T any]() *structType {
-	if s, ok := structTypes.Load(reflect.TypeFor[T]()); ok {
-		return s.(*structType)
+	s, ok := structTypes.Load(reflect.TypeFor[T]())
+	if !ok {
+		s, _ = structTypes.LoadOrStore(reflect.TypeFor[T](), newStructType(reflect.TypeFor[T](), true))
 	}
-	s, _ := structTypes.LoadOrStore(reflect.TypeFor[T](), newStructType(reflect.TypeFor[T](), true))
 	return s.(*structType)
 }
 
@@ -65,13 +43,12 @@ func newStructType(t reflect.Type, outer bool) *structType {
 		if name == "-" || !sf.IsExported() {
 			continue
 		}
-		f := field{name: cmp.Or(name, sf.Name), index: i, kind: fieldKinds[sf.Type]}
+		f := field{name: cmp.Or(name, sf.Name), index: i}
 		switch ft := sf.Type; {
-		case f.kind != otherField && f.kind != partitionField:
-		case ft.Kind() == reflect.Struct:
-			f.kind, f.elem = cmp.Or(f.kind, objectField), newStructType(ft, false)
+		case ft.Kind() == reflect.Struct && ft != reflect.TypeFor[Time]():
+			f.elem = newStructType(ft, false)
 		case outer && ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct:
-			f.kind, f.elem = pointerField, newStructType(ft.Elem(), false)
+			f.elem = newStructType(ft.Elem(), false)
 			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)

@@ -191,7 +191,7 @@ func (p *PageDecoder[T]) property() error {
 	i := slices.IndexFunc(pageNames[:], func(known string) bool { return strings.EqualFold(known, name) })
 	p.known, p.unknown = p.known || i >= 0, p.unknown || i < 0
 	p.startValue()
-	kind := p.r.peek()
+	kind := p.r.dec.PeekKind()
 	switch {
 	case i == 0 && kind == '[', i == 1 && kind == '"':
 		value, err := p.r.next()
@@ -201,7 +201,7 @@ func (p *PageDecoder[T]) property() error {
 		if len(value) > p.maxToken {
 			return fmt.Errorf("%s: %w", pageNames[i], errLongToken)
 		}
-		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
+		setText(&p.token, value, &p.r.buffer)
 		return nil
 	case i == 1 && kind == 'n':
 		p.token = ""

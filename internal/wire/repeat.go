@@ -21,7 +21,7 @@ type template struct {
 	text      []byte
 	leaves    []leaf
 	next      []leaf // those of the text that matches
-	places    []place
+	places    []any  // what they are decoded into; nil: nothing
 	partition *PartitionInformation
 }
 
@@ -42,7 +42,7 @@ func (t *template) begin(r *reader, keep bool) {
 		return
 	}
 	if t.leaves == nil {
-		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]place, 0, 24), make([]byte, 0, 1<<10)
+		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]any, 0, 24), make([]byte, 0, 1<<10)
 	}
 	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil
 	r.keep()
@@ -152,17 +152,26 @@ func (t *template) repeat(text []byte, buffer *[]byte) bool {
 }
 
 // setScalar sets a field to a string or a number whose syntax was not checked.
-func setScalar(field place, value []byte, buffer *[]byte) bool {
+func setScalar(field any, value []byte, buffer *[]byte) bool {
 	kind := jsontext.Value(value).Kind()
-	if kind == '"' && field.setPlain(value) {
-		return true
-	}
-	if kind == '"' && (field.kind == textField || field.kind == symbolField) {
-		var err error
-		if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
-			field.v.SetString(string(*buffer))
+	if kind == '"' {
+		if setPlain(value, field) {
 			return true
 		}
+		b, err := jsontext.AppendUnquote((*buffer)[:0], value)
+		*buffer = b
+		switch p := field.(type) {
+		case *string:
+			if err == nil {
+				*p = string(b)
+				return true
+			}
+		case *Symbol:
+			if err == nil {
+				*p = Symbol(b)
+				return true
+			}
+		}
 	}
-	return jsontext.Value(value).IsValid(Tolerant) && readScalar(value, kind, field, buffer) == nil
+	return jsontext.Value(value).IsValid(Tolerant) && (field == nil || readScalar(value, kind, field, buffer) == nil)
 }
