@@ -24,6 +24,7 @@ type PageDecoder[T any] struct {
 	spare    *form[T]    // it has no template; nil: there is none
 	items    int         // the number of items read
 	misses   int         // how many of these did not repeat a form
+	inARow   int         // how many of the last ones did not
 	token    string
 	known    bool // the page has Items or ContinuationToken
 	unknown  bool // the page has another property
@@ -103,7 +104,14 @@ const beforePage, inItems = 0, 2
 func (p *PageDecoder[T]) startValue() {
 	p.r.base = p.r.dec.StackDepth()
 	p.input.start, p.input.braces = p.r.dec.InputOffset(), 0
+	if p.unlike() {
+		p.input.braces = maxLeaves
+	}
 }
+
+// unlike reports whether the next item is read without an attempt to repeat a form, because many in a row had none.
+// Eight of 32 are read with one.
+func (p *PageDecoder[T]) unlike() bool { return p.inARow%32 >= 8 }
 
 // begin reads the opening brace of the page.
 func (p *PageDecoder[T]) begin() error {
@@ -137,6 +145,7 @@ func (p *PageDecoder[T]) repeat(item *T) bool {
 		_, _ = p.input.r.Discard(len(text))
 		p.r.taken += int64(len(text))
 		p.r.repeated++
+		p.inARow = 0
 		copy(p.forms[1:i+1], p.forms[:i])
 		p.forms[0] = f
 		p.deliver(f, item)
@@ -161,8 +170,9 @@ func (p *PageDecoder[T]) item(item *T) error {
 		f = new(form[T])
 	}
 	p.misses++
+	p.inARow++
 	_, n := p.r.dec.StackIndex(inItems)
-	f.begin(&p.r, n > 0 && (p.misses < 3*maxForms || p.misses%4 == 0))
+	f.begin(&p.r, n > 0 && !p.unlike() && (p.misses < 3*maxForms || p.misses%4 == 0))
 	invalid, err := p.r.object(reflect.ValueOf(&f.value).Elem(), p.fields, false)
 	usable := f.end(&p.r)
 	if err == nil {
