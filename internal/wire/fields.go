@@ -15,11 +15,13 @@ type structType struct {
 	fields   []field
 	pointers []int    // the indexes of the fields that are pointers to structs
 	likely   [64]int8 // by the hash of a name: the index in fields, plus one, of the property that it most likely names
+	slots    int      // the number of fields of the struct and those in it
 }
 
 type field struct {
 	name  string
 	index int
+	slot  int         // the index in template.fields, or -1 behind a pointer
 	elem  *structType // of an object that is read into a struct or a pointer to one; nil: it is no object
 }
 
@@ -29,26 +31,31 @@ var structTypes sync.Map // the *structType of each reflect.Type
 func structTypeOf[T any]() *structType {
 	s, ok := structTypes.Load(reflect.TypeFor[T]())
 	if !ok {
-		s, _ = structTypes.LoadOrStore(reflect.TypeFor[T](), newStructType(reflect.TypeFor[T](), true))
+		s, _ = structTypes.LoadOrStore(reflect.TypeFor[T](), newStructType(reflect.TypeFor[T](), 0))
 	}
 	return s.(*structType)
 }
 
-// newStructType reads the tags of a struct type. Pointers are followed in the outer struct only, where they are cloned.
-func newStructType(t reflect.Type, outer bool) *structType {
-	s := &structType{}
+// newStructType reads the tags of a struct type, whose slots start at slot. Pointers are followed in the outer struct
+// only, where they are cloned. Behind these slot is -1.
+func newStructType(t reflect.Type, slot int) *structType {
+	s := &structType{slots: slot}
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		if name == "-" || !sf.IsExported() {
 			continue
 		}
-		f := field{name: cmp.Or(name, sf.Name), index: i}
+		f := field{name: cmp.Or(name, sf.Name), index: i, slot: s.slots}
+		if slot >= 0 {
+			s.slots++
+		}
 		switch ft := sf.Type; {
 		case ft.Kind() == reflect.Struct && ft != reflect.TypeFor[Time]():
-			f.elem = newStructType(ft, false)
-		case outer && ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct:
-			f.elem = newStructType(ft.Elem(), false)
+			f.elem = newStructType(ft, s.slots)
+			s.slots = f.elem.slots
+		case slot == 0 && ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct:
+			f.elem = newStructType(ft.Elem(), -1)
 			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)

@@ -110,8 +110,8 @@ func (p *PageDecoder[T]) startValue() {
 }
 
 // unlike reports whether the next item is read without an attempt to repeat a form, because many in a row had none.
-// Eight of 32 are read with one.
-func (p *PageDecoder[T]) unlike() bool { return p.inARow%32 >= 8 }
+// Four of 32 are read with one.
+func (p *PageDecoder[T]) unlike() bool { return p.inARow >= 12 && p.inARow%32 >= 4 }
 
 // begin reads the opening brace of the page.
 func (p *PageDecoder[T]) begin() error {
@@ -172,7 +172,7 @@ func (p *PageDecoder[T]) item(item *T) error {
 	p.misses++
 	p.inARow++
 	_, n := p.r.dec.StackIndex(inItems)
-	f.begin(&p.r, n > 0 && !p.unlike() && (p.misses < 3*maxForms || p.misses%4 == 0))
+	f.begin(&p.r, n > 0 && !p.unlike() && (p.misses < 3*maxForms || p.misses%4 == 0), p.fields.slots)
 	invalid, err := p.r.object(reflect.ValueOf(&f.value).Elem(), p.fields, false)
 	usable := f.end(&p.r)
 	if err == nil {

@@ -33,16 +33,14 @@ type PartitionInformation struct {
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
 func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, p) }
 
-var partitionType = structTypeOf[PartitionInformation]()
-
 // partition reads a partition. It accepts any value of an unknown kind, and reads its kind and its identity if they are
 // where the known kinds have them.
-func (r *reader) partition(p *PartitionInformation) (invalid, err error) {
+func (r *reader) partition(p *PartitionInformation, t *structType) (invalid, err error) {
 	raw, isCopy, err := r.raw(func() error {
 		if r.dec.PeekKind() != '{' {
 			*p = PartitionInformation{}
 		}
-		invalid, err = r.object(reflect.ValueOf(p).Elem(), partitionType, false)
+		invalid, err = r.object(reflect.ValueOf(p).Elem(), t, false)
 		return err
 	})
 	if err != nil {

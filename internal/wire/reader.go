@@ -132,7 +132,7 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, er
 		}
 		f, bit := &t.fields[i], uint64(1)<<i
 		r.repeatable = r.repeatable && seen&bit == 0
-		ok, fault, err := r.member(v.Field(f.index), f.elem, set&bit != 0)
+		ok, fault, err := r.member(r.field(v, f), f.elem, set&bit != 0)
 		if err != nil {
 			return nil, err
 		}
@@ -154,14 +154,26 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, er
 	return invalid, nil
 }
 
+// field returns a pointer to a field of v.
+func (r *reader) field(v reflect.Value, f *field) any {
+	if r.item == nil || uint(f.slot) >= uint(len(r.item.fields)) {
+		return v.Field(f.index).Addr().Interface()
+	}
+	p := &r.item.fields[f.slot]
+	if *p == nil {
+		*p = v.Field(f.index).Addr().Interface()
+	}
+	return *p
+}
+
 // member reads the value of a property, which may have been set before. It reports whether it sets the field: null
 // leaves it as it is.
-func (r *reader) member(v reflect.Value, elem *structType, again bool) (set bool, invalid, err error) {
+func (r *reader) member(field any, elem *structType, again bool) (set bool, invalid, err error) {
 	kind := r.dec.PeekKind()
 	if kind == 'n' {
 		return false, nil, r.skip()
 	}
-	switch p := v.Addr().Interface().(type) {
+	switch p := field.(type) {
 	case *string, *Symbol, *Int64, *uuid.UUID, *Time:
 		if kind != '"' && kind != '0' {
 			return false, kindError(kind), r.skip()
@@ -170,12 +182,13 @@ func (r *reader) member(v reflect.Value, elem *structType, again bool) (set bool
 		if err != nil {
 			return false, nil, err
 		}
-		r.leaf(value, p)
-		err = readScalar(value, kind, p, &r.buffer)
+		r.leaf(value, field)
+		err = readScalar(value, kind, field, &r.buffer)
 		return err == nil, err, nil
 	case *PartitionInformation:
-		invalid, err = r.partition(p)
+		invalid, err = r.partition(p, elem)
 	default:
+		v := reflect.ValueOf(field).Elem()
 		if elem != nil {
 			if v.Kind() == reflect.Pointer && kind == '{' {
 				if again = false; v.IsNil() {
@@ -190,7 +203,7 @@ func (r *reader) member(v reflect.Value, elem *structType, again bool) (set bool
 		var raw []byte
 		if raw, _, err = r.raw(r.skip); err == nil {
 			v.SetZero()
-			invalid = json.Unmarshal(raw, p, Tolerant)
+			invalid = json.Unmarshal(raw, field, Tolerant)
 		}
 	}
 	return true, invalid, err

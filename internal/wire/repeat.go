@@ -23,6 +23,7 @@ type template struct {
 	next      []leaf // those of the text that matches
 	places    []any  // what they are decoded into; nil: nothing
 	partition *PartitionInformation
+	fields    []any // pointers to the fields of the value, by slot
 }
 
 type leaf struct {
@@ -37,11 +38,12 @@ const (
 )
 
 // begin starts a template at the current position of the decoder. Without keep it is only a value to read to.
-func (t *template) begin(r *reader, keep bool) {
+func (t *template) begin(r *reader, keep bool, slots int) {
 	if r.item, r.repeatable = t, keep; !keep {
 		return
 	}
 	if t.leaves == nil {
+		t.fields = make([]any, slots)
 		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]any, 0, 24), make([]byte, 0, 1<<10)
 	}
 	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil

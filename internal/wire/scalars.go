@@ -93,9 +93,8 @@ func decode(dec *jsontext.Decoder, p any) error {
 	if err != nil {
 		return err
 	}
-	v := reflect.ValueOf(p).Elem()
-	v.SetZero()
-	_, invalid, err := newReader(value, len(value)).member(v, nil, false)
+	reflect.ValueOf(p).Elem().SetZero()
+	_, invalid, err := newReader(value, len(value)).member(p, structTypeOf[PartitionInformation](), false)
 	return cmp.Or(err, invalid)
 }
 
@@ -173,7 +172,8 @@ func setText[T ~string](text *T, quoted []byte, buffer *[]byte) {
 	case plain:
 		*text = T(b)
 	default:
-		if b = unquote(quoted, buffer); string(*text) != string(b) {
+		b, _ = jsontext.AppendUnquote((*buffer)[:0], quoted)
+		if *buffer = b; string(*text) != string(b) {
 			*text = T(b)
 		}
 	}
