@@ -13,13 +13,12 @@ import (
 // A structType has the properties of a struct, as the json tags of its fields name them.
 type structType struct {
 	fields   []field
-	pointers []int    // the indexes of the fields that are pointers to structs
-	likely   [64]int8 // by the hash of a name: the index in fields, plus one, of the property that it most likely names
-	slots    int      // the number of fields of the struct and those in it
+	pointers []int // the indexes of the fields that are pointers to structs
+	slots    int   // the number of fields of the struct and those in it
 }
 
 type field struct {
-	name  string
+	name  []byte
 	index int
 	slot  int         // the index in template.fields, or -1 behind a pointer
 	elem  *structType // of an object that is read into a struct or a pointer to one; nil: it is no object
@@ -46,7 +45,7 @@ func newStructType(t reflect.Type, slot int) *structType {
 		if name == "-" || !sf.IsExported() {
 			continue
 		}
-		f := field{name: cmp.Or(name, sf.Name), index: i, slot: s.slots}
+		f := field{name: []byte(cmp.Or(name, sf.Name)), index: i, slot: s.slots}
 		if slot >= 0 {
 			s.slots++
 		}
@@ -59,7 +58,6 @@ func newStructType(t reflect.Type, slot int) *structType {
 			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)
-		s.likely[hashName([]byte(`"`+f.name+`"`))] = int8(len(s.fields)) //nolint:gosec // it is at most 64
 	}
 	if len(s.fields) > 64 {
 		panic(fmt.Sprintf("wire: %v has more than 64 properties", t)) // reader.object has a bit for each
@@ -70,27 +68,11 @@ func newStructType(t reflect.Type, slot int) *structType {
 // find returns the index in fields of the property with a name as it is written, in any case, or -1.
 func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	name := quoted[1 : len(quoted)-1]
-	if i := int(s.likely[hashName(quoted)]) - 1; i >= 0 && (s.fields[i].name == string(name) || bytes.EqualFold([]byte(s.fields[i].name), name)) {
-		return i
-	}
-	if bytes.IndexByte(name, '\\') >= 0 {
-		name = unquote(quoted, buffer)
-	}
-	return slices.IndexFunc(s.fields, func(f field) bool { return bytes.EqualFold([]byte(f.name), name) })
-}
-
-// hashName returns a hash that differs for the properties of a backup and its parts, but not for their cases.
-func hashName(quoted []byte) int {
-	return (7*len(quoted) + int(quoted[1]|0x20)) % 64
-}
-
-// clonePointers replaces the structs that the fields of v point to by copies.
-func (s *structType) clonePointers(v reflect.Value) {
-	for _, i := range s.pointers {
-		if f := v.Field(i); !f.IsNil() {
-			c := reflect.New(f.Type().Elem())
-			c.Elem().Set(f.Elem())
-			f.Set(c)
+	for i := range s.fields { // most names differ in length
+		if f := &s.fields[i]; len(f.name) == len(name) && bytes.EqualFold(f.name, name) {
+			return i
 		}
 	}
+	name = unquote(quoted, buffer)
+	return slices.IndexFunc(s.fields, func(f field) bool { return bytes.EqualFold(f.name, name) })
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -68,22 +69,19 @@ func readObject[T any](data []byte, o *T, maxName int) error {
 	if err == nil {
 		err = r.end("the value")
 	}
-	if errors.Is(err, io.EOF) {
-		return invalid
-	}
-	return err
+	return cmp.Or(err, invalid)
 }
 
-// end returns [io.EOF] if nothing follows.
+// end checks that nothing follows.
 func (r *reader) end(what string) error {
-	_, err := r.dec.ReadToken()
-	if err == nil {
+	switch _, err := r.dec.ReadToken(); {
+	case err == nil:
 		return errors.New("unexpected data after " + what)
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return r.located(err)
 	}
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	return r.located(err)
 }
 
 // newReader returns a reader of one value.

@@ -98,7 +98,7 @@ func decode(dec *jsontext.Decoder, p any) error {
 	return cmp.Or(err, invalid)
 }
 
-// readScalar decodes a valid string or number of a kind into what field points to.
+// readScalar decodes a valid string or number of a kind into what field points to, or nowhere if it is nil.
 func readScalar(value []byte, kind jsontext.Kind, field any, buffer *[]byte) error {
 	switch p := field.(type) {
 	case *string:
@@ -106,17 +106,21 @@ func readScalar(value []byte, kind jsontext.Kind, field any, buffer *[]byte) err
 			setText(p, value, buffer)
 			return nil
 		}
+		return kindError(kind)
 	case *Symbol:
 		if kind == '"' {
 			setText(p, value, buffer)
-		} else {
-			*p = Symbol(value)
+			return nil
 		}
+		return set(value, p)
+	case *uuid.UUID, *Time:
+		if kind != '"' {
+			return kindError(kind)
+		}
+	case nil:
 		return nil
 	}
-	switch _, number := field.(*Int64); {
-	case kind != '"' && !number:
-		return kindError(kind)
+	switch {
 	case len(value) > maxScalar:
 		return fmt.Errorf("%.40q is too long", value)
 	case kind != '"':
@@ -132,19 +136,20 @@ func readScalar(value []byte, kind jsontext.Kind, field any, buffer *[]byte) err
 func setPlain(value []byte, field any) bool {
 	switch field.(type) {
 	case *Int64, *Time:
+		return len(value) <= maxScalar && set(value[1:len(value)-1], field) == nil
 	case *uuid.UUID:
-		if len(value) != len(`"00000000-0000-0000-0000-000000000000"`) {
-			return false
-		}
-	default:
-		return false
+		return len(value) == len(`"00000000-0000-0000-0000-000000000000"`) && set(value[1:len(value)-1], field) == nil
 	}
-	return set(value[1:len(value)-1], field) == nil
+	return false
 }
 
-// set decodes the text of a number, an identity or a time.
-func set(text []byte, field any) (err error) {
+// set decodes the text of a scalar.
+func set(text []byte, field any) error {
 	switch p := field.(type) {
+	case *string:
+		*p = string(text)
+	case *Symbol:
+		*p = Symbol(text)
 	case *Int64:
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		if err != nil && len(text) > 0 {
@@ -152,14 +157,15 @@ func set(text []byte, field any) (err error) {
 		}
 		*p = Int64(n)
 	case *uuid.UUID:
-		var id uuid.UUID
-		if id, err = uuid.ParseBytes(text); err == nil {
-			*p = id
+		id, err := uuid.ParseBytes(text)
+		if err != nil {
+			return err
 		}
+		*p = id
 	case *Time:
 		return p.parse(text)
 	}
-	return err
+	return nil
 }
 
 // setText sets a text to that of a valid JSON string. If it is the same as before, it shares the memory.
