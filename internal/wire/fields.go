@@ -69,7 +69,7 @@ func newStructType(t reflect.Type, slot int) *structType {
 func (s *structType) find(quoted []byte, buffer *[]byte) int {
 	name := quoted[1 : len(quoted)-1]
 	for i := range s.fields { // most names differ in length
-		if f := &s.fields[i]; len(f.name) == len(name) && bytes.EqualFold(f.name, name) {
+		if f := &s.fields[i]; len(f.name) == len(name) && (bytes.Equal(f.name, name) || bytes.EqualFold(f.name, name)) {
 			return i
 		}
 	}

@@ -69,27 +69,25 @@ func (p *PageDecoder[T]) read(item *T) error {
 			return nil
 		}
 		p.startValue()
+		var err error
 		switch kind := p.r.dec.PeekKind(); {
 		case depth == beforePage:
-			if err := p.begin(); err != nil {
-				return err
-			}
+			err = p.begin()
 		case depth == inItems && kind != ']':
-			if err := p.item(item); err != nil {
-				return fmt.Errorf("item %d: %w", p.items, err)
+			if err = p.item(item); err != nil {
+				err = fmt.Errorf("item %d: %w", p.items, err)
 			}
-			return nil
+			return err
 		case depth == inItems:
-			if _, err := p.r.next(); err != nil {
-				return err
-			}
+			_, err = p.r.next()
 			p.r.repeated = 0
 		case kind == '}':
 			return p.end()
 		default:
-			if err := p.property(); err != nil {
-				return err
-			}
+			err = p.property()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
