@@ -69,6 +69,31 @@ func TestCancelReading(t *testing.T) {
 	})
 }
 
+// TestCancelEndsHandler: the client gets the cause, even if the handler breaks the connection as soon as its context is
+// canceled. That context has many children to cancel first, so the handler is the faster one.
+func TestCancelEndsHandler(t *testing.T) {
+	handled(t, func(w http.ResponseWriter, r *http.Request) {
+		var cancels []context.CancelFunc
+		for range 10_000 {
+			_, cancel := context.WithCancel(r.Context())
+			cancels = append(cancels, cancel)
+		}
+		_, _ = fmt.Fprint(w, len(cancels))
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	}, func(t *testing.T, rt http.RoundTripper) {
+		for range 10 {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errCause)
+			defer cancel()
+			resp := roundTrip(t, rt, newRequest(ctx, t, "GET", "http://cluster/", nil))
+			defer resp.Body.Close()
+			if _, err := io.ReadAll(resp.Body); !errors.Is(err, errCause) {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
+
 // TestCancelSending: the client cancels before its request body was sent completely.
 func TestCancelSending(t *testing.T) {
 	handled(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -168,9 +168,9 @@ func (x *exchange) serve(ctx context.Context, w *responseWriter, handler http.Ha
 // abort ends the exchange early: the handler's reads of the request and writes of the response fail, and
 // the client's reads of the response return the error.
 func (x *exchange) abort(err error) {
+	_ = x.outWriter.CloseWithError(err) // before the handler ends, which closes it with another error
 	x.cancel()
 	_ = x.in.CloseWithError(err)
-	_ = x.outWriter.CloseWithError(err)
 	_ = x.body.Close()
 }
 

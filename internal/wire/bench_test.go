@@ -41,7 +41,7 @@ func BenchmarkPage(b *testing.B) {
 		{"exact names", func(item []byte) []byte { return item }},
 		{"names in another case", func(item []byte) []byte {
 			for _, f := range structTypeOf[backup]().fields {
-				item = bytes.Replace(item, []byte(f.name), bytes.ToLower([]byte(f.name)), 1)
+				item = bytes.Replace(item, f.name, bytes.ToLower(f.name), 1)
 			}
 			return item
 		}},

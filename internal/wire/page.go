@@ -3,12 +3,11 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -19,11 +18,11 @@ type PageDecoder[T any] struct {
 	r        reader
 	input    source
 	maxToken int
-	fields   *structType // of T
-	forms    []*form[T]  // the one that was used last is the first
-	spare    *form[T]    // it has no template; nil: there is none
-	items    int         // the number of items read
-	misses   int         // how many of these did not repeat a form
+	fields   *structType            // of T
+	forms    [maxForms + 1]*form[T] // the one that was used last is the first; the next is read into the last
+	items    int                    // the number of items read
+	misses   int                    // how many of these did not repeat a form
+	inARow   int                    // how many of the last ones did not
 	token    string
 	known    bool // the page has Items or ContinuationToken
 	unknown  bool // the page has another property
@@ -32,16 +31,6 @@ type PageDecoder[T any] struct {
 
 // NewPageDecoder returns a PageDecoder that reads from r, and from its buffer if it is a [bufio.Reader].
 func NewPageDecoder[T any](r io.Reader) *PageDecoder[T] {
-	return newPageDecoder[T](r, maxValue, maxToken, maxName)
-}
-
-// NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
-// limit on the length of names, nor on that of values and the token.
-func NewStoredPageDecoder[T any](data []byte) *PageDecoder[T] {
-	return newPageDecoder[T](bytes.NewReader(data), len(data), len(data), len(data))
-}
-
-func newPageDecoder[T any](r io.Reader, maxValue, maxToken, maxName int) *PageDecoder[T] {
 	b, ok := r.(*bufio.Reader)
 	if !ok {
 		b = bufio.NewReader(r)
@@ -49,6 +38,14 @@ func newPageDecoder[T any](r io.Reader, maxValue, maxToken, maxName int) *PageDe
 	p := &PageDecoder[T]{maxToken: maxToken, fields: structTypeOf[T]()}
 	p.input = source{r: b, reader: &p.r}
 	p.r = reader{dec: jsontext.NewDecoder(&p.input, Tolerant), maxValue: maxValue, maxName: maxName}
+	return p
+}
+
+// NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
+// limit on the length of names, nor on that of values and the token.
+func NewStoredPageDecoder[T any](data []byte) *PageDecoder[T] {
+	p := NewPageDecoder[T](bytes.NewReader(data))
+	p.r.maxValue, p.maxToken, p.r.maxName = len(data), len(data), len(data)
 	return p
 }
 
@@ -72,27 +69,25 @@ func (p *PageDecoder[T]) read(item *T) error {
 			return nil
 		}
 		p.startValue()
+		var err error
 		switch kind := p.r.dec.PeekKind(); {
 		case depth == beforePage:
-			if err := p.begin(); err != nil {
-				return err
-			}
+			err = p.begin()
 		case depth == inItems && kind != ']':
-			if err := p.item(item); err != nil {
-				return fmt.Errorf("item %d: %w", p.items, err)
+			if err = p.item(item); err != nil {
+				err = fmt.Errorf("item %d: %w", p.items, err)
 			}
-			return nil
+			return err
 		case depth == inItems:
-			if _, err := p.r.next(); err != nil {
-				return err
-			}
+			_, err = p.r.next()
 			p.r.repeated = 0
 		case kind == '}':
 			return p.end()
 		default:
-			if err := p.property(); err != nil {
-				return err
-			}
+			err = p.property()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -103,7 +98,14 @@ const beforePage, inItems = 0, 2
 func (p *PageDecoder[T]) startValue() {
 	p.r.base = p.r.dec.StackDepth()
 	p.input.start, p.input.braces = p.r.dec.InputOffset(), 0
+	if p.unlike() {
+		p.input.braces = maxLeaves
+	}
 }
+
+// unlike reports whether the next item is read without an attempt to repeat a form, because many in a row had none.
+// Four of 32 are read with one.
+func (p *PageDecoder[T]) unlike() bool { return p.inARow >= 12 && p.inARow%32 >= 4 }
 
 // begin reads the opening brace of the page.
 func (p *PageDecoder[T]) begin() error {
@@ -126,93 +128,98 @@ func (p *PageDecoder[T]) repeat(item *T) bool {
 		return false // the first item has no comma before it
 	}
 	for i, f := range p.forms {
+		if f == nil {
+			break
+		}
 		text := f.match(&p.input)
 		if text == nil {
 			continue
 		}
 		if !f.repeat(text, &p.r.buffer) {
-			p.forms = slices.Delete(p.forms, i, i+1)
 			return false
 		}
 		_, _ = p.input.r.Discard(len(text))
 		p.r.taken += int64(len(text))
 		p.r.repeated++
-		copy(p.forms[1:i+1], p.forms[:i])
-		p.forms[0] = f
-		p.deliver(f, item)
+		p.inARow = 0
+		p.deliver(i, item)
 		return true
 	}
 	return false
 }
 
-// deliver copies the value of a form to an item, which must not share memory with the next ones.
-func (p *PageDecoder[T]) deliver(f *form[T], item *T) {
+// deliver copies the value of form i to an item, which must not share memory with the next ones, and makes it the first
+// form if it is usable.
+func (p *PageDecoder[T]) deliver(i int, item *T) {
+	f := p.forms[i]
+	if len(f.text) > 0 {
+		copy(p.forms[1:i+1], p.forms[:i])
+		p.forms[0] = f
+	}
 	p.items++
 	*item = f.value
-	p.fields.clonePointers(reflect.ValueOf(item).Elem())
+	v := reflect.ValueOf(item).Elem()
+	for _, i := range p.fields.pointers {
+		if f := v.Field(i); !f.IsNil() {
+			c := reflect.New(f.Type().Elem())
+			c.Elem().Set(f.Elem())
+			f.Set(c)
+		}
+	}
 }
 
 // item reads the next item token by token and makes it a form, unless it is the first, which may be the only one. After
 // many items that have none of the forms, only every fourth becomes one, so that more shapes than forms do not replace
 // them all the time.
 func (p *PageDecoder[T]) item(item *T) error {
-	f := p.spare
+	f := p.forms[maxForms]
 	if f == nil {
 		f = new(form[T])
+		p.forms[maxForms] = f
 	}
 	p.misses++
+	p.inARow++
 	_, n := p.r.dec.StackIndex(inItems)
-	f.begin(&p.r, n > 0 && (p.misses < 3*maxForms || p.misses%4 == 0))
+	f.begin(&p.r, n > 0 && !p.unlike() && (p.misses < 3*maxForms || p.misses%4 == 0), p.fields.slots)
 	invalid, err := p.r.object(reflect.ValueOf(&f.value).Elem(), p.fields, false)
-	usable := f.end(&p.r)
-	if err == nil {
-		err = invalid
-	}
-	if err != nil {
-		return err
-	}
-	p.deliver(f, item)
-	if p.spare = f; usable {
-		if p.spare = nil; len(p.forms) == maxForms {
-			p.spare, p.forms = p.forms[maxForms-1], p.forms[:maxForms-1]
-		}
-		p.forms = slices.Insert(p.forms, 0, f)
-	}
-	return nil
-}
-
-// property reads the name and the value of the next property. Of Items it reads only the opening bracket.
-func (p *PageDecoder[T]) property() error {
-	quoted, err := p.r.next()
-	if err != nil {
-		return err
-	}
-	name := string(unquote(quoted, &p.r.buffer)) // before the next read, which overwrites quoted
-	i := slices.IndexFunc(pageNames[:], func(known string) bool { return strings.EqualFold(known, name) })
-	p.known, p.unknown = p.known || i >= 0, p.unknown || i < 0
-	p.startValue()
-	kind := p.r.peek()
-	switch {
-	case i == 0 && kind == '[', i == 1 && kind == '"':
-		value, err := p.r.next()
-		if err != nil || i == 0 {
-			return err
-		}
-		if len(value) > p.maxToken {
-			return fmt.Errorf("%s: %w", pageNames[i], errLongToken)
-		}
-		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
-		return nil
-	case i == 1 && kind == 'n':
-		p.token = ""
-	}
-	if err = p.r.skip(); err == nil && i >= 0 && kind != 'n' {
-		err = fmt.Errorf("%s: %w", pageNames[i], kindError(kind))
+	f.end(&p.r)
+	if err = cmp.Or(err, invalid); err == nil {
+		p.deliver(maxForms, item)
 	}
 	return err
 }
 
-var pageNames = [...]string{"Items", "ContinuationToken"}
+// pageType has the properties of a page.
+var pageType = structTypeOf[struct{ Items, ContinuationToken string }]()
+
+// property reads the name and the value of the next property. Of Items it reads only the opening bracket.
+func (p *PageDecoder[T]) property() error {
+	name, err := p.r.next()
+	if err != nil {
+		return err
+	}
+	i := pageType.find(name, &p.r.buffer)
+	p.known, p.unknown = p.known || i >= 0, p.unknown || i < 0
+	p.startValue()
+	kind := p.r.dec.PeekKind()
+	if i == 0 && kind == '[' || i == 1 && kind == '"' {
+		value, err := p.r.next()
+		if err == nil && len(value) > p.maxToken {
+			err = fmt.Errorf("ContinuationToken: %w", errLongToken)
+		}
+		if err == nil && i == 1 {
+			setText(&p.token, value, &p.r.buffer)
+		}
+		return err
+	}
+	if i == 1 {
+		p.token = ""
+	}
+	if err = p.r.skip(); err == nil && i >= 0 && kind != 'n' {
+		err = fmt.Errorf("%s: %w", pageType.fields[i].name, kindError(kind))
+	}
+	return err
+}
 
 // end reads the closing brace of the page and checks that nothing follows.
 func (p *PageDecoder[T]) end() error {
@@ -224,7 +231,7 @@ func (p *PageDecoder[T]) end() error {
 		// caller that there are no backups.
 		return errors.New("not a page of backups: the object has neither Items nor ContinuationToken")
 	}
-	return p.r.end("the page")
+	return cmp.Or(p.r.end("the page"), io.EOF)
 }
 
 // maxValue is the maximum length of a value within a page, such as an item. The items that the document

@@ -31,28 +31,16 @@ type PartitionInformation struct {
 }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	*p = PartitionInformation{}
-	value, err := dec.ReadValue()
-	if err != nil || value.Kind() == 'n' {
-		return err
-	}
-	invalid, err := newReader(value, len(value)).readPartition(reflect.ValueOf(p).Elem(), structTypeOf[PartitionInformation]())
-	if err != nil {
-		return err
-	}
-	return invalid
-}
+func (p *PartitionInformation) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return decode(dec, p) }
 
-// readPartition reads a partition. It accepts any value of an unknown kind, and reads its kind and its identity if
-// they are where the known kinds have them.
-func (r *reader) readPartition(v reflect.Value, t *structType) (invalid, err error) {
-	p := v.Addr().Interface().(*PartitionInformation)
+// partition reads a partition. It accepts any value of an unknown kind, and reads its kind and its identity if they are
+// where the known kinds have them.
+func (r *reader) partition(p *PartitionInformation, t *structType) (invalid, err error) {
 	raw, isCopy, err := r.raw(func() error {
-		if r.peek() != '{' {
+		if r.dec.PeekKind() != '{' {
 			*p = PartitionInformation{}
 		}
-		invalid, err = r.object(v, t, false)
+		invalid, err = r.object(reflect.ValueOf(p).Elem(), t, false)
 		return err
 	})
 	if err != nil {

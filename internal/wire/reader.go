@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 )
 
 // maxDepth is the maximum nesting depth of an item. The items of the document are three levels deep.
@@ -67,22 +69,19 @@ func readObject[T any](data []byte, o *T, maxName int) error {
 	if err == nil {
 		err = r.end("the value")
 	}
-	if errors.Is(err, io.EOF) {
-		return invalid
-	}
-	return err
+	return cmp.Or(err, invalid)
 }
 
-// end returns [io.EOF] if nothing follows.
+// end checks that nothing follows.
 func (r *reader) end(what string) error {
-	_, err := r.dec.ReadToken()
-	if err == nil {
+	switch _, err := r.dec.ReadToken(); {
+	case err == nil:
 		return errors.New("unexpected data after " + what)
+	case errors.Is(err, io.EOF):
+		return nil
+	default:
+		return r.located(err)
 	}
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	return r.located(err)
 }
 
 // newReader returns a reader of one value.
@@ -105,7 +104,7 @@ func CheckLimits(data []byte) error {
 // object reads an object, and zeroes the fields that it does not have, unless it is to be merged into v. The outermost
 // object has to have a property of t if it has any.
 func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, err error) {
-	if kind := r.peek(); kind != '{' {
+	if kind := r.dec.PeekKind(); kind != '{' {
 		return kindError(kind), r.skip()
 	}
 	if _, err := r.next(); err != nil {
@@ -131,7 +130,7 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, er
 		}
 		f, bit := &t.fields[i], uint64(1)<<i
 		r.repeatable = r.repeatable && seen&bit == 0
-		ok, fault, err := r.member(v.Field(f.index), f, set&bit != 0)
+		ok, fault, err := r.member(r.field(v, f), f.elem, set&bit != 0)
 		if err != nil {
 			return nil, err
 		}
@@ -153,41 +152,57 @@ func (r *reader) object(v reflect.Value, t *structType, merge bool) (invalid, er
 	return invalid, nil
 }
 
+// field returns a pointer to a field of v.
+func (r *reader) field(v reflect.Value, f *field) any {
+	if r.item == nil || uint(f.slot) >= uint(len(r.item.fields)) {
+		return v.Field(f.index).Addr().Interface()
+	}
+	p := &r.item.fields[f.slot]
+	if *p == nil {
+		*p = v.Field(f.index).Addr().Interface()
+	}
+	return *p
+}
+
 // member reads the value of a property, which may have been set before. It reports whether it sets the field: null
 // leaves it as it is.
-func (r *reader) member(v reflect.Value, f *field, again bool) (set bool, invalid, err error) {
-	kind := r.peek()
-	switch object := f.kind == objectField || f.kind == pointerField; {
-	case kind == 'n':
+func (r *reader) member(field any, elem *structType, again bool) (set bool, invalid, err error) {
+	kind := r.dec.PeekKind()
+	if kind == 'n' {
 		return false, nil, r.skip()
-	case f.kind == partitionField:
-		invalid, err = r.readPartition(v, f.elem)
-	case f.kind == otherField:
-		r.repeatable = false // items would share what the field refers to
-		var raw []byte
-		if raw, _, err = r.raw(r.skip); err == nil {
-			v.SetZero()
-			invalid = json.Unmarshal(raw, v.Addr().Interface(), Tolerant)
+	}
+	switch p := field.(type) {
+	case *string, *Symbol, *Int64, *uuid.UUID, *Time:
+		if kind != '"' && kind != '0' {
+			return false, kindError(kind), r.skip()
 		}
-	case object:
-		if f.kind == pointerField && kind == '{' {
-			if again = false; v.IsNil() {
-				v.Set(reflect.New(v.Type().Elem()))
-			}
-			v = v.Elem()
-		}
-		invalid, err = r.object(v, f.elem, again)
-	case kind != '"' && kind != '0':
-		return false, kindError(kind), r.skip()
-	default:
 		value, err := r.next()
 		if err != nil {
 			return false, nil, err
 		}
-		p := place{kind: f.kind, v: v}
-		r.leaf(value, p)
-		err = readScalar(value, kind, p, &r.buffer)
+		r.leaf(value, field)
+		err = readScalar(value, kind, field, &r.buffer)
 		return err == nil, err, nil
+	case *PartitionInformation:
+		invalid, err = r.partition(p, elem)
+	default:
+		v := reflect.ValueOf(field).Elem()
+		if elem != nil {
+			if v.Kind() == reflect.Pointer && kind == '{' {
+				if again = false; v.IsNil() {
+					v.Set(reflect.New(v.Type().Elem()))
+				}
+				v = v.Elem()
+			}
+			invalid, err = r.object(v, elem, again)
+			break
+		}
+		r.repeatable = false // items would share what the field refers to
+		var raw []byte
+		if raw, _, err = r.raw(r.skip); err == nil {
+			v.SetZero()
+			invalid = json.Unmarshal(raw, field, Tolerant)
+		}
 	}
 	return true, invalid, err
 }
@@ -200,7 +215,7 @@ func (r *reader) skip() error {
 			return err
 		}
 		if text != nil && !r.afterName() {
-			r.leaf(text, place{})
+			r.leaf(text, nil)
 		}
 	}
 	return nil
@@ -214,7 +229,7 @@ func (r *reader) afterName() bool {
 
 // next reads the next token. Of a string or a number it also returns the text as it is written.
 func (r *reader) next() (text []byte, err error) {
-	switch kind := r.peek(); kind {
+	switch kind := r.dec.PeekKind(); kind {
 	case '"', '0':
 		if text, err = r.dec.ReadValue(); len(text) > r.maxValue {
 			err = errTooLong
@@ -237,23 +252,6 @@ func (r *reader) next() (text []byte, err error) {
 		err = r.located(err)
 	}
 	return text, err
-}
-
-// peek returns the kind of the next token. It is a faster PeekKind where no white space comes before the token.
-func (r *reader) peek() jsontext.Kind {
-	if b := r.dec.UnreadBuffer(); len(b) > 1 {
-		c := b[0]
-		if c == ',' || c == ':' {
-			c = b[1]
-		}
-		switch {
-		case c == '"' || c == '{' || c == '}' || c == 'n':
-			return jsontext.Kind(c)
-		case '0' <= c && c <= '9' || c == '-':
-			return '0'
-		}
-	}
-	return r.dec.PeekKind()
 }
 
 // located returns an error with its place in the input. An error of the source has none, and that of the decoder lacks
@@ -310,23 +308,19 @@ func (r *reader) raw(read func() error) (text []byte, isCopy bool, err error) {
 	r.inRaw = false
 	text = r.kept[from-r.keptFrom:]
 	if isCopy = r.parts != nil; isCopy { // a slice that grows would take twice as much
-		text = slices.Concat(slices.Insert(r.parts, 0, text)...)
+		text = bytes.Join(slices.Insert(r.parts, 0, text), nil) // slices.Concat allocates twice as much under the race detector
 		r.parts, r.keeps, r.repeatable = nil, false, false
 	}
 	return bytes.TrimLeft(text[:r.dec.InputOffset()-from], ": \t\r\n"), isCopy, err
 }
 
 // leaf adds a string or a number to the template.
-func (r *reader) leaf(text []byte, p place) {
-	if r.repeatable = r.repeatable && len(r.item.leaves) < maxLeaves; !r.repeatable {
-		return
+func (r *reader) leaf(text []byte, field any) {
+	if r.repeatable = r.repeatable && len(r.item.leaves) < maxLeaves; r.repeatable {
+		to := int(r.dec.InputOffset() - r.keptFrom)
+		r.item.leaves = append(r.item.leaves, leaf{from: to - len(text), to: to})
+		r.item.places = append(r.item.places, field)
 	}
-	if p.kind == timeField {
-		p.time = p.timePointer()
-	}
-	to := int(r.dec.InputOffset() - r.keptFrom)
-	r.item.leaves = append(r.item.leaves, leaf{from: to - len(text), to: to})
-	r.item.places = append(r.item.places, p)
 }
 
 // A kindError reports a JSON value of the wrong kind.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -137,7 +136,7 @@ func FuzzString(f *testing.F) {
 		}
 		buffer := []byte("old content")
 		var set string
-		setText(reflect.ValueOf(&set).Elem(), quoted, &buffer)
+		setText(&set, quoted, &buffer)
 		for name, got := range map[string]string{
 			"unquote": string(unquote(quoted, &buffer)), "unquoteInvalidUTF8": unquoteInvalidUTF8(quoted), "setText": set,
 		} {

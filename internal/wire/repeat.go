@@ -18,11 +18,12 @@ type form[T any] struct {
 
 // A template is the text of an item, with the comma before it, and its leaves, which are its strings and numbers.
 type template struct {
-	text      []byte
+	text      []byte // empty: the template is not usable
 	leaves    []leaf
 	next      []leaf // those of the text that matches
-	places    []place
+	places    []any  // what they are decoded into; nil: nothing
 	partition *PartitionInformation
+	fields    []any // pointers to the fields of the value, by slot
 }
 
 type leaf struct {
@@ -36,30 +37,34 @@ const (
 	maxLeaves   = 64      // of an item that is kept; real ones have less than 20
 )
 
-// begin starts a template at the current position of the decoder. Without keep it is only a value to read to.
-func (t *template) begin(r *reader, keep bool) {
-	if r.item, r.repeatable = t, keep; !keep {
+// begin starts a template at the current position of the decoder. Without keep it is only a value to read into.
+func (t *template) begin(r *reader, keep bool, slots int) {
+	r.item, r.repeatable, t.text = t, keep, t.text[:0]
+	if !keep {
 		return
 	}
 	if t.leaves == nil {
-		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]place, 0, 24), make([]byte, 0, 1<<10)
+		t.fields = make([]any, slots)
+		t.leaves, t.places, r.kept = make([]leaf, 0, 24), make([]any, 0, 24), make([]byte, 0, 1<<10)
 	}
 	t.leaves, t.places, t.partition = t.leaves[:0], t.places[:0], nil
 	r.keep()
 }
 
-// end ends the template. It reports whether it is usable.
-func (t *template) end(r *reader) bool {
-	usable := r.repeatable
-	if r.keeps, r.repeatable = false, false; usable {
+// end ends the template.
+func (t *template) end(r *reader) {
+	if r.repeatable {
 		t.text, r.kept = r.kept[:r.dec.InputOffset()-r.keptFrom], t.text
 	}
-	return usable
+	r.keeps, r.repeatable = false, false
 }
 
 // match looks for an item of this form in the source and returns its text, which starts with a comma. It waits for
 // more bytes only while those that have come are the beginning of such an item, which is then not complete.
 func (t *template) match(s *source) []byte {
+	if len(t.text) == 0 {
+		return nil
+	}
 	b, at, from := s.buffered(), 0, 0 // at is the position in b, from that in t.text
 	t.next = t.next[:0]
 	for i := 0; i < len(t.leaves); i++ {
@@ -138,6 +143,7 @@ func scalarLength(b []byte) int {
 // repeat sets what has changed in the item that was matched, and makes it the template. If it reports false, the
 // text may be invalid or need more care, and the form is no longer usable.
 func (t *template) repeat(text []byte, buffer *[]byte) bool {
+	t.text = t.text[:0]
 	for i, l := range t.next {
 		if l.changed && !setScalar(t.places[i], text[l.from:l.to], buffer) {
 			return false
@@ -147,21 +153,23 @@ func (t *template) repeat(text []byte, buffer *[]byte) bool {
 		return false
 	}
 	t.leaves, t.next = t.next, t.leaves
-	t.text = append(t.text[:0], text...)
+	t.text = append(t.text, text...)
 	return true
 }
 
 // setScalar sets a field to a string or a number whose syntax was not checked.
-func setScalar(field place, value []byte, buffer *[]byte) bool {
+func setScalar(field any, value []byte, buffer *[]byte) bool {
 	kind := jsontext.Value(value).Kind()
-	if kind == '"' && field.setPlain(value) {
+	if kind == '"' && setPlain(value, field) {
 		return true
 	}
-	if kind == '"' && (field.kind == textField || field.kind == symbolField) {
-		var err error
-		if *buffer, err = jsontext.AppendUnquote((*buffer)[:0], value); err == nil {
-			field.v.SetString(string(*buffer))
-			return true
+	switch field.(type) {
+	case *string, *Symbol:
+		if kind == '"' {
+			b, err := jsontext.AppendUnquote((*buffer)[:0], value)
+			if *buffer = b; err == nil {
+				return set(b, field) == nil
+			}
 		}
 	}
 	return jsontext.Value(value).IsValid(Tolerant) && readScalar(value, kind, field, buffer) == nil

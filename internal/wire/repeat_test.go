@@ -422,6 +422,28 @@ func checkPage(t *testing.T, page []byte, size int) {
 	}
 }
 
+// A value that is too long is an error, also where a form is repeated.
+func TestLongValues(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{`"` + strings.Repeat("0", 2000) + `1"`, `"2020-01-01T00:00:00.` + strings.Repeat("0", 2000) + `Z"`} {
+		for i, n := range backup().all() {
+			var b bytes.Buffer
+			b.WriteString(`{"Items":[`)
+			for range 3 {
+				backup().write(&b, func() string { return "" })
+				b.WriteByte(',')
+			}
+			item := backup()
+			if item.all()[i].text = value; n.members != nil {
+				continue
+			}
+			item.write(&b, func() string { return "" })
+			b.WriteString(`]}`)
+			checkPage(t, b.Bytes(), 100)
+		}
+	}
+}
+
 // Each value of an item may be replaced by any other.
 func TestOtherValues(t *testing.T) {
 	t.Parallel()

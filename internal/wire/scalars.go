@@ -8,6 +8,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -86,102 +87,100 @@ func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
 }
 
-// decode reads the next value into a scalar of this package.
-func decode(dec *jsontext.Decoder, scalar any) error {
+// decode reads the next value into p, which points to a type of this package.
+func decode(dec *jsontext.Decoder, p any) error {
 	value, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	v := reflect.ValueOf(scalar).Elem()
-	v.SetZero()
-	kind := value.Kind()
-	if kind != '"' && kind != '0' && kind != 'n' {
-		return kindError(kind)
-	}
-	if kind == 'n' {
-		return nil
-	}
-	return readScalar(value, kind, place{kind: fieldKinds[v.Type()], v: v}, new([]byte))
+	reflect.ValueOf(p).Elem().SetZero()
+	_, invalid, err := newReader(value, len(value)).member(p, structTypeOf[PartitionInformation](), false)
+	return cmp.Or(err, invalid)
 }
 
-// A place is a field for a string or a number. It is zero if there is none.
-type place struct {
-	kind fieldKind
-	v    reflect.Value
-	time *Time // nil: not known yet
-}
-
-// readScalar decodes a string or a number.
-func readScalar(value []byte, kind jsontext.Kind, field place, buffer *[]byte) error {
-	if kind != '"' && field.kind != int64Field && field.kind != symbolField && field.kind != otherField {
-		return kindError(kind)
-	}
-	text := value
-	switch {
-	case kind == '"' && (field.kind == textField || field.kind == symbolField):
-		setText(field.v, value, buffer)
-		return nil
-	case len(value) > maxScalar && field.kind != symbolField:
-		return fmt.Errorf("%.40q is too long", value)
-	case kind == '"':
-		if field.setPlain(value) {
+// readScalar decodes a valid string or number of a kind into what field points to, or nowhere if it is nil.
+func readScalar(value []byte, kind jsontext.Kind, field any, buffer *[]byte) error {
+	switch p := field.(type) {
+	case *string:
+		if kind == '"' {
+			setText(p, value, buffer)
 			return nil
 		}
-		text = unquote(value, buffer)
+		return kindError(kind)
+	case *Symbol:
+		if kind == '"' {
+			setText(p, value, buffer)
+			return nil
+		}
+		return set(value, p)
+	case *uuid.UUID, *Time:
+		if kind != '"' {
+			return kindError(kind)
+		}
+	case nil:
+		return nil
 	}
-	return field.set(text)
-}
-
-func (p place) timePointer() *Time {
-	if p.time != nil {
-		return p.time
+	switch {
+	case len(value) > maxScalar:
+		return fmt.Errorf("%.40q is too long", value)
+	case kind != '"':
+		return set(value, field)
+	case setPlain(value, field):
+		return nil
 	}
-	return p.v.Addr().Interface().(*Time)
+	return set(unquote(value, buffer), field)
 }
 
 // setPlain decodes a quoted number, identity or time in the usual form, which has only the characters of such a one.
 // It reports whether the value has that form: then it is also valid JSON.
-func (p place) setPlain(value []byte) bool {
-	plain := p.kind == int64Field || p.kind == timeField || p.kind == idField && len(value) == len(`"00000000-0000-0000-0000-000000000000"`)
-	return plain && p.set(value[1:len(value)-1]) == nil
+func setPlain(value []byte, field any) bool {
+	switch field.(type) {
+	case *Int64, *Time:
+		return len(value) <= maxScalar && set(value[1:len(value)-1], field) == nil
+	case *uuid.UUID:
+		return len(value) == len(`"00000000-0000-0000-0000-000000000000"`) && set(value[1:len(value)-1], field) == nil
+	}
+	return false
 }
 
 // set decodes the text of a scalar.
-func (p place) set(text []byte) error {
-	switch p.kind {
-	case symbolField:
-		p.v.SetString(string(text))
-	case int64Field:
+func set(text []byte, field any) error {
+	switch p := field.(type) {
+	case *string:
+		*p = string(text)
+	case *Symbol:
+		*p = Symbol(text)
+	case *Int64:
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		if err != nil && len(text) > 0 {
 			return fmt.Errorf("%.40q is not an int64", text)
 		}
-		p.v.SetInt(n)
-	case idField:
+		*p = Int64(n)
+	case *uuid.UUID:
 		id, err := uuid.ParseBytes(text)
 		if err != nil {
 			return err
 		}
-		copy(p.v.Bytes(), id[:])
-	case timeField:
-		return p.timePointer().parse(text)
-	default: // the property is unknown
+		*p = id
+	case *Time:
+		return p.parse(text)
 	}
 	return nil
 }
 
 // setText sets a text to that of a valid JSON string. If it is the same as before, it shares the memory.
-func setText(text reflect.Value, quoted []byte, buffer *[]byte) {
+func setText[T ~string](text *T, quoted []byte, buffer *[]byte) {
 	plain := bytes.IndexByte(quoted, '\\') < 0
 	switch b := quoted[1 : len(quoted)-1]; {
-	case plain && text.String() == string(b):
+	case plain && string(*text) == string(b):
 	case !utf8.Valid(b):
-		text.SetString(unquoteInvalidUTF8(quoted))
+		*text = T(unquoteInvalidUTF8(quoted))
 	case plain:
-		text.SetString(string(b))
+		*text = T(b)
 	default:
-		if b = unquote(quoted, buffer); text.String() != string(b) {
-			text.SetString(string(b))
+		b, _ = jsontext.AppendUnquote((*buffer)[:0], quoted)
+		if *buffer = b; string(*text) != string(b) {
+			*text = T(b)
 		}
 	}
 }

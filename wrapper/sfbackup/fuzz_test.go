@@ -180,6 +180,7 @@ func addHostileBodies(f *testing.F) {
 		`{"Items":[{"PartitionInformation":"` + strings.Repeat("a", 60000) + `"}]}`,
 		`{"Items":[{"PartitionInformation":[1` + strings.Repeat(",1", 30000) + `]}]}`,
 		`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"` + strings.Repeat("\xff", 50000) + `"}}]}`,
+		`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"` + strings.Repeat("\xff", 60000) + `"}}]}`,
 	} {
 		f.Add([]byte(body))
 	}
