@@ -28,7 +28,7 @@ type recordData struct {
 	Before        *Progress // as far as it is judged: the rest could name a storage; nil: none, or not known
 	FirstSent     time.Time `json:",omitzero"` // the first ambiguous attempt; zero: there was none before this one
 	SendBy        time.Time // startWindow after the observation
-	ServerSendBy  time.Time `json:",omitzero"` // the same on the clock of the server; zero: its responses had no Date
+	ServerSendBy  time.Time `json:",omitzero"` // the same on the clock of the server; zero: not known, or its responses had no Date
 	Timeout       int       // of the request, in seconds, at most
 	BackupTimeout int       // in minutes; 0: the server's default
 	Sum           uint32    // CRC-32 of the JSON with a Sum of 0
@@ -106,7 +106,7 @@ func (s *start) newRecord(ctx context.Context) {
 			d.Before.FailureError = &FabricError{Code: code}
 		}
 	}
-	if !s.before.date.IsZero() {
+	if d.Known && !s.before.date.IsZero() {
 		d.ServerSendBy = s.before.date.Add(startWindow)
 	}
 	if timeout := serverTimeout(ctx); timeout != nil {

@@ -298,6 +298,7 @@ func TestResolveStart(t *testing.T) {
 		{"unchanged, and the clock has gone back", old, old, true, -time.Hour, sfbackup.StartUnknown, time.Hour + settled},
 		{"not read before", canned{status: "404 Not Found"}, fresh, false, time.Hour, sfbackup.StartUnknown, 0},
 		{"not read before, and none after", canned{status: "502 Bad Gateway"}, none, false, undated, sfbackup.NotStarted, 0},
+		{"empty before, and none after", ok(""), none, true, time.Hour, sfbackup.StartUnknown, undated},
 		{"not read after", old, canned{status: "500 Internal Server Error"}, true, time.Hour, sfbackup.StartUnknown, 30 * time.Second},
 		{"empty after", old, ok(""), true, time.Hour, sfbackup.StartUnknown, 30 * time.Second},
 		{"no state after", old, ok("{}"), true, time.Hour, sfbackup.StartUnknown, 30 * time.Second},
@@ -345,6 +346,30 @@ func TestResolveStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a look says may be as old as the request for it, although its Date is that of the response.
+func TestResolveWithSlowLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			if looks++; looks > 1 {
+				time.Sleep(100 * time.Second)
+			}
+			progress := progressOf("Success", oldBackup)
+			progress.header = http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}
+			return progress.response(req), nil
+		}))
+		record := observe(t, client, nil)
+		time.Sleep(200 * time.Second) // the look ends 300 seconds after the observation
+		if outcome, err := client.ResolveStart(t.Context(), record); outcome != sfbackup.StartUnknown {
+			t.Error(outcome, err)
+		}
+		if outcome, err := client.ResolveStart(t.Context(), record); outcome != sfbackup.NotStarted {
+			t.Error(outcome, err)
+		}
+	})
 }
 
 // The hold of the gateway and the deadline of the observation decide how long it takes to know that nothing was
