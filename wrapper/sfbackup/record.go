@@ -141,10 +141,10 @@ func (c *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *Ba
 // WaitOptions.Started. If the error is [ErrOutcomeUnknown], or if SendStart did not return at all, ask
 // [Client.ResolveStart]. Any other error means that this call started no backup.
 //
-// Call SendStart once for each record. It sends nothing if the request cannot be written within one minute of the observation. If
-// the record comes from another process, SendStart first reads the progress once more, to get the time of the
-// server, and sends nothing if that fails, or if another backup is there now: then the start has most likely been
-// sent before, and the error is ErrOutcomeUnknown.
+// Call SendStart once for each record. It sends nothing if the request cannot be written within one minute of the
+// observation. If the record comes from another process, SendStart first reads the progress once more, to get the
+// time of the server, and sends nothing if that fails, or if another backup is there now: then the start has most
+// likely been sent before, and the error is ErrOutcomeUnknown.
 func (c *Client) SendStart(ctx context.Context, record StartRecord, opts *BackupOptions) error {
 	encoded, err := encodeBackup(opts)
 	if err == nil && (record.data.Partition == uuid.Nil || record.data.BackupTimeout != encoded.minutes()) {
@@ -195,20 +195,20 @@ func (s *start) lookBeforeSending(ctx context.Context) error {
 	return nil
 }
 
-// ResolveStart is the third step: it reads the progress once, with one request, and tells whether the start of a record took effect.
-// It does not wait, and can be called at any time, by any process.
+// ResolveStart is the third step: it reads the progress once, with one request, and tells whether the start of a
+// record took effect. It does not wait, and any process can call it at any time.
 //
 //   - Started: it did, and can be waited for with WaitOptions.Started.
-//   - NotStarted: it did not and will not, so a new start is safe. Nothing less than the time is sufficient for this:
-//     the request can no longer be sent, the gateway does not hold it any more ([WithGatewayHold]), and
-//     the server has given up on it. With a context without a deadline in ObserveStart this takes
-//     four and a half minutes on the clock of the server. Without Date headers five minutes are added, by which
-//     the clocks of the machines may differ.
+//   - NotStarted: it did not and will not, so a new start is safe. The request can no longer be sent, the gateway no
+//     longer holds it ([WithGatewayHold]), and the server has given up on it. If the context of ObserveStart had no
+//     deadline, this is four and a half minutes after the observation on the clock of the server. If its responses
+//     have no Date, it is five minutes later, because the clocks of two machines may differ by that much.
 //   - StartUnknown: the error is an [*OutcomeUnknownError]. Ask again at its DecidableAt.
 //
-// A backup that somebody else has started since the observation counts as started by this start. It can be wrong in
-// the cases that [Client.BackupPartition] names, if a network delivers a request later than that, if
-// clocks differ by more, or if a process is stopped between the last check of the time and writing the request.
+// A backup that somebody else has started since the observation counts as started by this start. The other exceptions
+// are those of [Client.BackupPartition], a network that delivers a request after that time, clocks that
+// differ by more (those of two gateways by more than half a minute), and a process that is stopped between its last
+// look at the clock and the write of the request.
 func (c *Client) ResolveStart(ctx context.Context, record StartRecord) (StartOutcome, error) {
 	if record.data.Partition == uuid.Nil {
 		return StartUnknown, fmt.Errorf("sfbackup: ResolveStart: %w", errNoRecord)
