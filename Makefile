@@ -30,8 +30,8 @@ demo: ## Start a cluster in memory, back up a partition, list its backups
 .PHONY: test
 test: ## Run all tests with the race detector, build the examples and run the quickstart
 	@test -n '$(RACE)' || echo 'There is no C compiler: the tests run without the race detector.'
-	$(GO) test $(RACE) ./...
 	$(GO) build -o /dev/null ./examples/...
+	$(GO) test $(RACE) ./...
 	$(GO) run ./examples/quickstart >/dev/null
 
 .PHONY: test-apache
@@ -101,6 +101,13 @@ test-clients: ## Call clusters in memory with Azure's clients for Go and Python,
 contract-report: ## Show what the validator of package contract finds, and what it costs
 	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
 	$(GO) test ./openapi/contract -run '^$$' -bench '^BenchmarkPage$$' -benchtime 10x
+
+.PHONY: contract-peers
+contract-peers: ## Compare package contract with other validators, and write openapi/contract/README.md
+	@command -v npx >/dev/null || { echo 'There is no npx, which runs Prism.'; exit 1; }
+	$(GO) test ./openapi/contract -count 1 -run '^TestMutations$$' -contract.dump $(CURDIR)/mutants.tmp
+	@cd internal/bench && $(GO) run ./contractpeers -mutants $(CURDIR)/mutants.tmp -out $(CURDIR)/openapi/contract/README.md; \
+	status=$$?; rm -f $(CURDIR)/mutants.tmp; exit $$status
 
 .PHONY: fault-report
 fault-report: ## Run every operation with every fault, and show the table of results

@@ -14,13 +14,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// json checks a JSON body against a schema. A body with a syntax error has no other violation.
-func (c *check) json(s *schema, body []byte) {
+// json checks a JSON body against a schema. A body with a syntax error has no other violation. Of a partial body, only
+// a complete value is checked.
+func (c *check) json(s *schema, body []byte, partial bool) {
 	dec := c.decoder(body)
 	err := dec.SkipValue()
 	switch end := dec.InputOffset(); {
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		c.add(RuleJSON, "expected valid JSON, found the end of the body after byte %d", len(body))
+		if !partial {
+			c.add(RuleJSON, "expected valid JSON, found the end of the body after byte %d", len(body))
+		}
 		return
 	case err != nil:
 		if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -32,6 +35,7 @@ func (c *check) json(s *schema, body []byte) {
 		if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 			c.add(RuleTrailing, "expected the end of the body after byte %d, found more data", end)
 		}
+		c.free = append(c.free, dec)
 		c.raw(s, body[:end])
 	}
 }
@@ -67,6 +71,10 @@ func (c *check) value(s *schema, dec *jsontext.Decoder) {
 			c.add(RuleNull, "expected a value, found null")
 		}
 	case !s.allows(kind):
+		if c.matching {
+			c.failed = true
+			return
+		}
 		found := c.skip(dec)
 		c.add(RuleType, "expected %s, found %s", typeName(s.source), c.describe(s.source, found))
 	case s.union != nil:

@@ -22,7 +22,11 @@ type BackupOptions struct {
 	// OnSend is called before each request that starts a backup, with what another process needs to tell whether
 	// it took effect, see [StartRecord]. If it returns an error, nothing is sent, and that is the error of the start.
 	// The record of a further attempt replaces that of the one before. BackupMany calls OnSend on several goroutines
-	// at once. With OnSend, a request that cannot be written within a minute of its observation is not sent.
+	// at once.
+	//
+	// With OnSend, a request that cannot be written within a minute of its observation is not sent. The progress is
+	// then observed again, and OnSend called with another record. So if this process may have slept while another
+	// took over its journal, OnSend has to find that out, and to return an error.
 	OnSend func(StartRecord) error
 }
 
@@ -32,14 +36,17 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // BackupPartition starts a backup of a partition and returns when the server has accepted it. Whether the
 // backup was taken shows only in its progress, see [Client.WaitForBackup].
 //
+// The backup is full, whatever the storage holds, and begins a chain of its own, which no other backup
+// continues. It also ends the chain of the backup policy: the next periodic backup is full.
+//
 // While another backup of the partition is running the error is [CodeBackupInProgress]. Without a storage,
 // and if no backup policy applies, it is [CodeBackupNotEnabled].
 //
 // One call starts at most one backup, as far as the client can know. BackupPartition reads the progress
 // before it starts the backup, which it does even if the progress cannot be read, and again if the response
-// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
-// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup. The
-// exceptions are:
+// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the
+// request is sent again as often as the [RetryPolicy] allows. If the client cannot tell, the error is
+// [ErrOutcomeUnknown]. Any other error means that this call started no backup. The exceptions are:
 //
 //   - CodeBackupInProgress: a backup is running. If it began after this call had read the progress, it was
 //     started by another caller or, if a proxy or transport repeats requests, by this call.

@@ -32,10 +32,10 @@ type BackupManyOptions struct {
 	OnProgress func(uuid.UUID, *Progress) error
 	// OnCount is called on the goroutine of the loop whenever one of the counts has changed.
 	OnCount func(BackupCount)
-	// Resume returns the record of a start of an earlier run, or nil to start anew. It is called on the goroutine of the
-	// loop. If the start took effect, its backup is waited for; if it did not, another is started. While that is not
-	// known, BackupMany asks again, as late as [OutcomeUnknownError] says. If it cannot become known, or
-	// looks have failed for Wait.MaxUnreachable, that is the result.
+	// Resume returns the record of a start of an earlier run, or nil to start anew. It is called on the goroutine of
+	// the loop. If the start took effect, its backup is waited for; if it did not, another is started. While that is
+	// not known, BackupMany asks again, as late as [OutcomeUnknownError] says. If it cannot become known, or looks
+	// have failed for Wait.MaxUnreachable, that is the result.
 	Resume func(uuid.UUID) *StartRecord
 }
 
@@ -219,7 +219,7 @@ func (f *fleet) admit(partition uuid.UUID) {
 	}
 	p := &pending{partition: partition, start: f.client.newStart(partition, f.backup), outcome: NotStarted, wait: w}
 	if f.opts.Resume != nil {
-		if p.resume = f.opts.Resume(partition); p.resume != nil && p.resume.data.Partition != partition {
+		if p.resume = f.opts.Resume(partition); p.resume != nil && (p.resume.data.Partition != partition || partition == uuid.Nil) {
 			p.failed, p.outcome, p.err = true, StartUnknown, errors.New("sfbackup: BackupMany: Resume returned the record of another partition")
 		}
 	}

@@ -168,7 +168,7 @@ func (r StartRecord) judge(observed Observation, settled bool, age time.Duration
 		return unchanged
 	case known:
 		return Started
-	case before.BackupState == BackupStateTimeout && age < r.allowed()/2:
+	case before.BackupState == BackupStateTimeout && age < r.allowed()-settleMargin:
 		return unchanged // a new backup could not have timed out yet
 	default:
 		// Servers of 6.4 report nothing about a failure that tells it from another one like it.
@@ -192,8 +192,8 @@ func sameBackup(a, b *Progress) (same, known bool) {
 }
 
 func failureCode(p *Progress) ErrorCode {
-	if p.FailureError == nil {
-		return ""
+	if p.FailureError == nil || !transport.IsClusterCode(string(p.FailureError.Code)) {
+		return "" // a text may repeat a secret, which not every client redacts
 	}
 	return p.FailureError.Code
 }

@@ -28,7 +28,7 @@ type recordData struct {
 	Before        *Progress // as far as it is judged: the rest could name a storage; nil: none, or not known
 	FirstSent     time.Time `json:",omitzero"` // the first ambiguous attempt; zero: there was none before this one
 	SendBy        time.Time // startWindow after the observation
-	ServerSendBy  time.Time `json:",omitzero"` // the same on the clock of the server; zero: not known, or its responses had no Date
+	ServerSendBy  time.Time `json:",omitzero"` // the same on the clock of the server; zero: its responses had no Date
 	Timeout       int       // of the request, in seconds, at most
 	BackupTimeout int       // in minutes; 0: the server's default
 	Sum           uint32    // CRC-32 of the JSON with a Sum of 0
@@ -68,7 +68,7 @@ func (r StartRecord) MarshalJSON() (data []byte, err error) {
 	return jsonv2.Marshal(&r.data)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Everything else is an error.
+// UnmarshalJSON reads what MarshalJSON writes. JSON whose values were changed is an error.
 func (r *StartRecord) UnmarshalJSON(data []byte) error {
 	var d recordData
 	if err := jsonv2.Unmarshal(data, &d); err != nil {
@@ -106,7 +106,7 @@ func (s *start) newRecord(ctx context.Context) {
 			d.Before.FailureError = &FabricError{Code: code}
 		}
 	}
-	if d.Known && !s.before.date.IsZero() {
+	if !s.before.date.IsZero() {
 		d.ServerSendBy = s.before.date.Add(startWindow)
 	}
 	if timeout := serverTimeout(ctx); timeout != nil {
@@ -120,7 +120,8 @@ func (s *start) newRecord(ctx context.Context) {
 // read, unless the start would fail alike; the outcome of the start is then less often certain.
 //
 // If the context has a deadline, the server is told to handle the start in the time that is left now, of at most a
-// minute. The shorter it is, the earlier a start without an effect can be told.
+// minute. The shorter it is, the earlier a start without an effect can be told, but a server that needs longer fails
+// the start. Leave it a minute, also where an engine limits the time of a step.
 func (c *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *BackupOptions) (StartRecord, error) {
 	encoded, err := encodeBackup(opts)
 	if err != nil {
@@ -142,9 +143,9 @@ func (c *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *Ba
 // [Client.ResolveStart]. Any other error means that this call started no backup.
 //
 // Call SendStart once for each record. It sends nothing if the request cannot be written within one minute of the
-// observation. If the record comes from another process, SendStart first reads the progress once more, to get the
-// time of the server, and sends nothing if that fails, or if another backup is there now: then the start has most
-// likely been sent before, and the error is ErrOutcomeUnknown.
+// observation. If the record comes from another process, SendStart first reads the progress once more, to get the time
+// of the server, and sends nothing if that fails, or if another backup is there now: then the start has most likely
+// been sent before, and the error is ErrOutcomeUnknown.
 func (c *Client) SendStart(ctx context.Context, record StartRecord, opts *BackupOptions) error {
 	encoded, err := encodeBackup(opts)
 	if err == nil && (record.data.Partition == uuid.Nil || record.data.BackupTimeout != encoded.minutes()) {
@@ -196,19 +197,25 @@ func (s *start) lookBeforeSending(ctx context.Context) error {
 }
 
 // ResolveStart is the third step: it reads the progress once, with one request, and tells whether the start of a
-// record took effect. It does not wait, and any process can call it at any time.
+// record took effect. It does not wait, and can be called at any time, by any process.
 //
 //   - Started: it did, and can be waited for with WaitOptions.Started.
-//   - NotStarted: it did not and will not, so a new start is safe. The request can no longer be sent, the gateway no
-//     longer holds it ([WithGatewayHold]), and the server has given up on it. If the context of ObserveStart had no
-//     deadline, this is four and a half minutes after the observation on the clock of the server. If its responses
-//     have no Date, it is five minutes later, because the clocks of two machines may differ by that much.
+//   - NotStarted: it did not and will not, so a new start is safe. Nothing less than the time is sufficient for this:
+//     the request can no longer be sent, the gateway does not hold it any more ([WithGatewayHold]), and
+//     the server has given up on it. With a context without a deadline in ObserveStart this takes
+//     four and a half minutes on the clock of the server. Without Date headers, or if they contradict
+//     the clocks of the machines, five minutes are added, by which those may differ.
 //   - StartUnknown: the error is an [*OutcomeUnknownError]. Ask again at its DecidableAt.
 //
-// A backup that somebody else has started since the observation counts as started by this start. The other exceptions
-// are those of [Client.BackupPartition], a network that delivers a request after that time, clocks that
-// differ by more (those of two gateways by more than half a minute), and a process that is stopped between its last
-// look at the clock and the write of the request.
+// The client must be one of the same cluster, which a record does not name.
+//
+// A backup that somebody else has started since the observation counts as started by this start. The outcome can be
+// wrong in the cases that [Client.BackupPartition] names, and in these:
+//
+//   - The clocks of the machines differ by more than five minutes, or those of the cluster's nodes, which the Date
+//     headers show, by more than half a minute.
+//   - A network, or middleware that has read the body, delivers the request later than that.
+//   - A process is stopped between the last check of the time and writing the request.
 func (c *Client) ResolveStart(ctx context.Context, record StartRecord) (StartOutcome, error) {
 	if record.data.Partition == uuid.Nil {
 		return StartUnknown, fmt.Errorf("sfbackup: ResolveStart: %w", errNoRecord)
@@ -228,7 +235,7 @@ func (r StartRecord) resolve(p *poll, hold time.Duration) (outcome StartOutcome,
 	if outcome = r.judge(after, left <= 0, age); outcome != StartUnknown {
 		return outcome, nil
 	}
-	unknown = &OutcomeUnknownError{Before: r.before, After: after, Err: after.Err, DecidableAt: decidableAt(left, after)}
+	unknown = &OutcomeUnknownError{Before: r.before, After: after, Err: after.Err, DecidableAt: r.decidableAt(left, age, after)}
 	if _, refused := errors.AsType[*APIError](p.err); after.known() {
 		unknown.Err = errors.New("the progress does not tell")
 	} else if refused && !p.worthRepeating() {
@@ -244,19 +251,32 @@ func (r StartRecord) timeLeft(asked, date time.Time, took, hold time.Duration) (
 	if first.IsZero() {
 		first = sendBy.Add(-startWindow)
 	}
-	passed, uncertain := asked.Round(0).Sub(sendBy), clockDifference
+	least := between(sendBy, asked.Round(0)) - clockDifference
+	most := least + 2*clockDifference
 	if !date.IsZero() && !r.data.ServerSendBy.IsZero() {
-		passed, uncertain = date.Sub(r.data.ServerSendBy)-took, 0 // what a response says may be as old as its request
+		passed := between(r.data.ServerSendBy, date) - took // what a response says may be as old as its request
+		if passed >= least && passed <= most {
+			least, most = passed, passed
+		}
+		least, most = min(passed, least), max(passed, most) // else a clock is wrong, and it may be any
 	}
-	left = hold + time.Duration(r.data.Timeout)*time.Second + settleMargin + uncertain - passed
-	return left, passed + took + uncertain + settleMargin + sendBy.Sub(first)
+	left = hold + time.Duration(r.data.Timeout)*time.Second + settleMargin - least
+	return left, most + took + settleMargin + sendBy.Sub(first)
 }
 
-// decidableAt returns when to look again, given for how long a start may still take effect and what was observed now.
-func decidableAt(left time.Duration, after Observation) time.Time {
+// between returns the time from t to u, of at most a century, so that sums do not overflow.
+func between(t, u time.Time) time.Duration {
+	const century = 100 * 365 * 24 * time.Hour
+	return min(max(u.Sub(t), -century), century)
+}
+
+// decidableAt returns when to look again, given what timeLeft returns and what was observed now.
+func (r StartRecord) decidableAt(left, age time.Duration, after Observation) time.Time {
 	switch {
 	case !after.known():
 		left = lookAgain // there may be a backup by now
+	case r.judge(after, left <= 0, age) != StartUnknown:
+		left = 0 // what a start does not tell by itself, because it may be in flight, or was sent by another
 	case left <= 0:
 		return time.Time{}
 	}

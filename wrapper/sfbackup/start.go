@@ -138,7 +138,9 @@ func (s *start) attempt(ctx context.Context) (done bool, wait time.Duration, err
 	if s.onSend != nil {
 		if !s.once {
 			if !s.record.before.known() {
-				s.record.data.SendBy = sent.Add(startWindow) // without a result an observation does not grow old
+				// Without a result an observation does not grow old. What the server's clock says at this attempt
+				// is not known.
+				s.record.data.SendBy, s.record.data.ServerSendBy = sent.Add(startWindow), time.Time{}
 			}
 			s.sendBy = s.record.data.SendBy
 		}
@@ -227,9 +229,9 @@ func (s *start) unknown(err error) error {
 	if !date.IsZero() {
 		date = date.Add(now.Sub(s.record.data.SendBy)) // about what ResolveStart will read
 	}
-	left, _ := s.record.timeLeft(now, date, 0, s.client.gatewayHold)
+	left, age := s.record.timeLeft(now, date, 0, s.client.gatewayHold)
 	after := s.after.Observation
-	return &OutcomeUnknownError{Before: s.record.before, After: after, Err: err, DecidableAt: decidableAt(left, after)}
+	return &OutcomeUnknownError{Before: s.record.before, After: after, Err: err, DecidableAt: s.record.decidableAt(left, age, after)}
 }
 
 // An observation is an [Observation] that may take several tries.
