@@ -16,8 +16,6 @@ const (
 	MaxFleet = 20_000
 	// maxProblems is how many results without success a summary has. The others are in the workflows of their partitions.
 	maxProblems = 100
-	// fleetBatch is after how many partitions a fleet begins a new history.
-	fleetBatch = 500
 )
 
 // A Fleet is the input of [BackupFleet].
@@ -25,6 +23,7 @@ type Fleet struct {
 	Cluster     string
 	Partitions  []uuid.UUID // that have no result yet, at most MaxFleet
 	Concurrency int         // how many are backed up at a time; 0 is 64
+	Batch       int         // after how many it begins a new history; 0 is 500
 	Pace        Pace
 	Summary     Summary // of the partitions before
 }
@@ -43,6 +42,7 @@ const SummaryQuery = "summary"
 // goes through them in batches and then continues as new, so that its history stays short.
 func BackupFleet(ctx workflow.Context, fleet Fleet) (Summary, error) {
 	orDefault(&fleet.Concurrency, 64)
+	orDefault(&fleet.Batch, 500)
 	summary := &fleet.Summary
 	if summary.Total == 0 {
 		summary.Total = len(fleet.Partitions)
@@ -50,7 +50,7 @@ func BackupFleet(ctx workflow.Context, fleet Fleet) (Summary, error) {
 	if err := workflow.SetQueryHandler(ctx, SummaryQuery, func() (Summary, error) { return *summary, nil }); err != nil {
 		return *summary, err
 	}
-	batch := fleet.Partitions[:min(fleetBatch, len(fleet.Partitions))]
+	batch := fleet.Partitions[:min(fleet.Batch, len(fleet.Partitions))]
 	for _, partition := range batch {
 		if err := workflow.Await(ctx, func() bool { return summary.Running < fleet.Concurrency }); err != nil {
 			return *summary, err

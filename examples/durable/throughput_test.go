@@ -21,8 +21,7 @@ var (
 	fleetWorkers    = flag.Int("durable.workers", 2, "with how many workers")
 )
 
-// A fleet backs up as many partitions as BackupMany does, over several histories if they are many. The log has how long
-// each took.
+// A fleet backs up as many partitions as BackupMany does, over several histories. The log has how long each took.
 func TestThroughput(t *testing.T) {
 	const concurrency = 256
 	newCluster := func() (*sfbackuptest.Cluster, *sfbackup.Client) {
@@ -63,7 +62,7 @@ func TestThroughput(t *testing.T) {
 	}
 	began = time.Now()
 	run, err := engine.GetDefaultClient().ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "fleet", TaskQueue: durable.TaskQueue(clusterName)},
-		durable.BackupFleet, durable.Fleet{Cluster: clusterName, Partitions: cluster.Partitions(), Concurrency: concurrency})
+		durable.BackupFleet, durable.Fleet{Cluster: clusterName, Partitions: cluster.Partitions(), Concurrency: concurrency, Batch: max(40, *fleetPartitions/4)})
 	if err != nil {
 		t.Fatal(err)
 	}
