@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/servicefabric-go/backup/examples/durable"
 )
@@ -47,6 +48,8 @@ func TestBackupPartition(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+			env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
+			env.SetTestTimeout(time.Minute)
 			var a *durable.Activities
 			env.RegisterActivity(a)
 			sends := 0
