@@ -88,6 +88,10 @@ bench-peers: ## Compare the client with others, which takes minutes, and write i
 check-bench: ## Vet and test the module of bench-peers
 	cd internal/bench && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: check-durable
+check-durable: ## Vet and test examples/durable, which takes minutes to compile and to run
+	cd examples/durable && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
+
 .PHONY: test-clients
 test-clients: ## Call clusters in memory with Azure's clients for Go and Python, of which it installs the latter
 	@$(PYTHON) -c 'import azure.servicefabric' 2>/dev/null || { apt-get update && apt-get install --yes --no-install-recommends python3-azure; }

@@ -345,6 +345,30 @@ func TestResolveStart(t *testing.T) {
 	}
 }
 
+// What a look says may be as old as the request for it, although its Date is that of the response.
+func TestResolveWithSlowLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		client := newUncheckedClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
+			if looks++; looks > 1 {
+				time.Sleep(100 * time.Second)
+			}
+			progress := progressOf("Success", oldBackup)
+			progress.header = http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}
+			return progress.response(req), nil
+		}))
+		record := observe(t, client, nil)
+		time.Sleep(200 * time.Second) // the look ends 300 seconds after the observation
+		if outcome, err := client.ResolveStart(t.Context(), record); outcome != sfbackup.StartUnknown {
+			t.Error(outcome, err)
+		}
+		if outcome, err := client.ResolveStart(t.Context(), record); outcome != sfbackup.NotStarted {
+			t.Error(outcome, err)
+		}
+	})
+}
+
 // The hold of the gateway and the deadline of the observation decide how long it takes to know that nothing was
 // started.
 func TestDecidableAt(t *testing.T) {
