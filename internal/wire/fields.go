@@ -15,6 +15,7 @@ type structType struct {
 	fields   []field
 	pointers []int // the indexes of the fields that are pointers to structs
 	slots    int   // the number of fields of the struct and those in it
+	longest  int   // the length of the longest name
 }
 
 type field struct {
@@ -58,6 +59,7 @@ func newStructType(t reflect.Type, slot int) *structType {
 			s.pointers = append(s.pointers, i)
 		}
 		s.fields = append(s.fields, f)
+		s.longest = max(s.longest, len(f.name))
 	}
 	if len(s.fields) > 64 {
 		panic(fmt.Sprintf("wire: %v has more than 64 properties", t)) // reader.object has a bit for each
@@ -72,6 +74,9 @@ func (s *structType) find(quoted []byte, buffer *[]byte) int {
 		if f := &s.fields[i]; len(f.name) == len(name) && (bytes.Equal(f.name, name) || bytes.EqualFold(f.name, name)) {
 			return i
 		}
+	}
+	if len(name) > len(`\u0000`)*s.longest {
+		return -1 // whatever its escapes are
 	}
 	name = unquote(quoted, buffer)
 	return slices.IndexFunc(s.fields, func(f field) bool { return bytes.EqualFold(f.name, name) })
