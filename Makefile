@@ -18,6 +18,7 @@ REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx -
 DOCUMENT := openapi/backup.yaml
 OVERLAY  := openapi/runtime.overlay.yaml
 RUNTIME  := openapi/runtime.gen.yaml
+NAMES    := internal/document/document.gen.go
 
 .PHONY: help
 help: ## Show this help
@@ -45,15 +46,17 @@ soak: ## Back up and list many partitions for SOAKTIME (default 60s) through con
 	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./wrapper/sfbackup -sfbackup.soak $(SOAKTIME)
 
 .PHONY: generate
-generate: ## Write runtime.gen.yaml and package generated from the document and its overlay
-	$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp || { rm -f $(RUNTIME).tmp; exit 1; }
-	mv $(RUNTIME).tmp $(RUNTIME)
+generate: ## Write runtime.gen.yaml and the packages generated and document from the document and its overlay
+	@$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp && \
+		$(GO) run ./internal/names $(DOCUMENT) $(RUNTIME).tmp >$(NAMES).tmp || { rm -f $(RUNTIME).tmp $(NAMES).tmp; exit 1; }
+	@mv $(RUNTIME).tmp $(RUNTIME)
+	@mv $(NAMES).tmp $(NAMES)
 	$(GO) tool oapi-codegen -config openapi/oapi-codegen.yaml $(RUNTIME)
 
 .PHONY: check-generated
 check-generated: generate ## Fail if the generated files differ from the committed ones
-	@changed=$$(git status --porcelain -- $(RUNTIME) generated) && test -z "$$changed" || { \
-		git --no-pager diff --stat -- $(RUNTIME) generated; \
+	@changed=$$(git status --porcelain -- $(RUNTIME) $(NAMES) generated) && test -z "$$changed" || { \
+		git --no-pager diff --stat -- $(RUNTIME) $(NAMES) generated; \
 		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
 
 .PHONY: lint

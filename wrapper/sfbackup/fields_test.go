@@ -83,7 +83,7 @@ func TestGeneratedFieldsHaveCounterparts(t *testing.T) {
 		}
 	}
 	// The list of pairs has every schema with properties.
-	doc := document(t)
+	doc := runtimeDocument(t)
 	for name, s := range doc.Components.Schemas {
 		if len(s.Value.Properties) > 0 && name != "FailureError" && !covered[name] { // FailureError is FabricErrorError
 			t.Errorf("the schema %s is not compared", name)
@@ -177,7 +177,7 @@ func fill(v reflect.Value) {
 // The constants are exactly the values of the document's enumerations.
 func TestConstantsAreTheEnumerations(t *testing.T) {
 	t.Parallel()
-	schemas := document(t).Components.Schemas
+	schemas := runtimeDocument(t).Components.Schemas
 	for name, want := range map[string][]string{
 		"BackupState":          {string(BackupStateInvalid), string(BackupStateAccepted), string(BackupStateInProgress), string(BackupStateSuccess), string(BackupStateFailure), string(BackupStateTimeout)},
 		"BackupType":           {string(BackupTypeInvalid), string(BackupTypeFull), string(BackupTypeIncremental)},
@@ -223,7 +223,7 @@ func TestConstantsAreTheEnumerations(t *testing.T) {
 	}
 }
 
-func document(t *testing.T) *openapi3.T {
+func runtimeDocument(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(openapi.Runtime)
 	if err != nil {
