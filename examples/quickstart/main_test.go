@@ -26,7 +26,7 @@ backing up partition [0-9a-f-]{36}
 backup ([0-9a-f]{8})-[0-9a-f-]{27} ends at LSN (\d+) and is stored at
   (CalcApp\\CalcService\\[^\n]+\.zip)
 
-6 backups in 2 chains
+6 backups in 3 chains
 
 CHAIN     TYPE         TIME \(UTC\)           LSN +LOCATION
 [0-9a-f]{8}  Full         [^\n]+
@@ -34,7 +34,7 @@ CHAIN     TYPE         TIME \(UTC\)           LSN +LOCATION
           Incremental  [^\n]+
 [0-9a-f]{8}  Full         [^\n]+
           Incremental  [^\n]+
-          Incremental  [^\n]+
+[0-9a-f]{8}  Full         [^\n]+
 $`)
 	match := want.FindStringSubmatch(stdout.String())
 	if match == nil {

@@ -9,9 +9,13 @@ import (
 	"strings"
 )
 
-// maxUnread is how much of a request body is read after the handler has left it unread. The server of net/http reads
-// as much before it sends the response.
-const maxUnread = 256 << 10
+const (
+	// maxUnread is how much of a request body is read after the handler has left it unread. The server of net/http
+	// discards as much before it sends the header of the response.
+	maxUnread = 256 << 10
+	// maxUnsent is how much of a response the server of net/http keeps before it sends the header.
+	maxUnsent = 2 << 10
+)
 
 // Handler returns a handler that passes each request to next and checks the exchange. It calls report
 // once for each exchange with violations, with all of them joined in one error, after next has returned.
@@ -100,6 +104,7 @@ type responseRecorder struct {
 	flushed  bool        // before the first byte of the body
 	body     message
 	start    []byte // of the body, from which net/http detects its type
+	size     int    // of the body
 	conn     *recordedConn
 }
 
@@ -116,7 +121,6 @@ func (r *responseRecorder) readRest() {
 
 func (r *responseRecorder) WriteHeader(status int) {
 	if r.status == 0 && status >= http.StatusOK {
-		r.readRest()
 		r.status, r.header = status, r.Header().Clone()
 	}
 	r.ResponseWriter.WriteHeader(status)
@@ -125,6 +129,9 @@ func (r *responseRecorder) WriteHeader(status int) {
 func (r *responseRecorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
+	}
+	if r.size += len(p); r.size > maxUnsent {
+		r.readRest()
 	}
 	n, err := r.ResponseWriter.Write(p)
 	_, _ = r.body.Write(p[:n])
@@ -137,6 +144,7 @@ func (r *responseRecorder) FlushError() error {
 	if r.status == 0 {
 		r.WriteHeader(http.StatusOK)
 	}
+	r.readRest()
 	r.flushed = r.flushed || len(r.start) == 0
 	return http.NewResponseController(r.ResponseWriter).Flush()
 }

@@ -271,6 +271,41 @@ func TestHandlerThatDoesNotRead(t *testing.T) {
 	}
 }
 
+// A handler may read the request body after it has written the status, until the header is sent.
+func TestHandlerThatReadsLate(t *testing.T) {
+	t.Parallel()
+	for _, flushes := range []bool{false, true} {
+		read := make(chan string, 1)
+		reported := make(chan []string, 1)
+		server := httptest.NewServer(newValidator(t, openapi.Runtime).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusAccepted)
+			if flushes {
+				w.(http.Flusher).Flush()
+			}
+			body, _ := io.ReadAll(r.Body)
+			read <- string(body)
+		}), func(_ *http.Request, err error) { reported <- lines(err) }))
+		defer server.Close()
+		const body = `{"Storage":1}`
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+onPartition+"Backup?api-version=6.4", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got, want := <-read, map[bool]string{false: body}[flushes]; got != want {
+			t.Errorf("flushes %t: read %q", flushes, got)
+		}
+		if got := <-reported; len(got) != 1 || !strings.Contains(got[0], "request /Storage") {
+			t.Errorf("flushes %t: got %q", flushes, got)
+		}
+	}
+}
+
 // A stream is not held back: the server gets each part of a request when the client sends it, and the client each
 // part of the response.
 func TestStreams(t *testing.T) {

@@ -126,7 +126,7 @@ func newTee(body io.ReadCloser, length, limit int64) *teeBody {
 func (t *teeBody) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
-	if t.state == open {
+	if t.state == open && n > 0 {
 		_, _ = t.copy.Write(p[:n])
 		t.size += int64(n)
 	}

@@ -28,6 +28,9 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 // BackupPartition starts a backup of a partition and returns when the server has accepted it. Whether the
 // backup was taken shows only in its progress, see [Client.WaitForBackup].
 //
+// The backup is full, whatever the storage holds, and begins a chain of its own, which no other backup
+// continues. It also ends the chain of the backup policy: the next periodic backup is full.
+//
 // While another backup of the partition is running the error is [CodeBackupInProgress]. Without a storage,
 // and if no backup policy applies, it is [CodeBackupNotEnabled].
 //

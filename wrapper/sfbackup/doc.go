@@ -25,6 +25,9 @@
 // for the running backup instead. The periodic backups of a policy do not appear in the progress, only in
 // lists.
 //
+// A backup that is started by a call is always full and begins a chain of its own, which no other backup
+// continues, and the next periodic backup is full too.
+//
 // One call starts at most one backup, with the exceptions that [Client.BackupPartition] lists. The client
 // reads the progress before a start, and again if the response is lost or ambiguous. If it still cannot tell
 // whether the backup was started, the error is [ErrOutcomeUnknown].

@@ -83,7 +83,7 @@ func ExampleWithLogger() {
 	fmt.Println(err)
 	// Output:
 	// level=DEBUG msg="sfbackup: request" operation=GetServiceBackupList attempt=1 method=GET endpoint=http://localhost:19080 status=404 code=FABRIC_E_SERVICE_DOES_NOT_EXIST
-	// sfbackup: GetServiceBackupList: 404 FABRIC_E_SERVICE_DOES_NOT_EXIST: Service does not exist.
+	// sfbackup: GetServiceBackupList: 404 FABRIC_E_SERVICE_DOES_NOT_EXIST: Service not found
 }
 
 // The operator of a cluster sees in the logs of a proxy which program sent a request.

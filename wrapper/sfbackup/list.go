@@ -89,7 +89,8 @@ func (c *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts
 //
 // Servers of 6.4 identify an Azure storage by its connection string alone. If the partitions of a service
 // have policies with two containers of the same account, the list lacks the backups in one of them, without
-// an error. List the partitions of such a service one by one.
+// an error. List the partitions of such a service one by one. A file share that the server cannot reach is
+// listed as empty, also without an error.
 func (c *Client) ServiceBackups(ctx context.Context, service ServiceName, opts *ListOptions) iter.Seq2[Backup, error] {
 	return c.serviceList(service, opts).all(ctx)
 }

@@ -50,7 +50,7 @@ func TestProgressOfRuntimeCluster(t *testing.T) {
 		}},
 		{"progress_timeout", &sfbackup.Progress{
 			BackupState:  sfbackup.BackupStateTimeout,
-			FailureError: &sfbackup.FabricError{Code: sfbackup.CodeTimeout, Message: "The request of backup has timed out."},
+			FailureError: &sfbackup.FabricError{Code: sfbackup.CodeTimeout, Message: "The Request for backup has timeout"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func Example() {
 	// Full up to LSN 261
 	// Incremental up to LSN 446
 	// Full up to LSN 639
-	// Incremental up to LSN 850
+	// Full up to LSN 850
 }
 
 func TestReadmeShowsTheExample(t *testing.T) {

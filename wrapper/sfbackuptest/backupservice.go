@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 // This file is the backup service behind the gateway. Each operation checks the same things in the same
@@ -19,7 +17,8 @@ func (c *Cluster) backupPartition(w http.ResponseWriter, req *forwardedRequest) 
 	if failed != nil {
 		return failed
 	}
-	timeout := b.int("BackupTimeout", 10, 32)
+	timeout := b.int("backupTimeout", 10, 32)
+	b.common()
 	if failed := b.check(); failed != nil {
 		return failed
 	}
@@ -35,24 +34,26 @@ func (c *Cluster) backupPartition(w http.ResponseWriter, req *forwardedRequest) 
 func (c *Cluster) requestBackup(metadata string, timeout int64, named bool) *errorResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, failed := c.partition(metadata, errArguments, errArguments)
+	p, failed := c.partition(metadata, false)
 	switch {
 	case failed != nil:
 		return failed
 	case named:
-		return p.requestBackup(c.now(), timeout, nil, c.behavior.longestTimeout)
+		return p.requestBackup(c.now(), timeout, nil, c.behavior)
 	}
-	policy := c.policyOf(p)
+	policy := c.policyOfSpelling(p)
 	if policy == nil {
 		return errBackupNotEnabled
 	}
 	storage := policy.Storage
-	return p.requestBackup(c.now(), timeout, &storage, c.behavior.longestTimeout)
+	return p.requestBackup(c.now(), timeout, &storage, c.behavior)
 }
 
 // getPartitionBackupProgress returns the progress of the latest requested backup.
 func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
-	if failed := c.binder(req).check(); failed != nil {
+	b := c.binder(req)
+	b.common()
+	if failed := b.check(); failed != nil {
 		return failed
 	}
 	body, failed := c.progress(req.metadata)
@@ -67,61 +68,60 @@ func (c *Cluster) getPartitionBackupProgress(w http.ResponseWriter, req *forward
 func (c *Cluster) progress(metadata string) ([]byte, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, failed := c.partition(metadata, errArguments, errArguments)
+	p, failed := c.partition(metadata, false)
 	if failed != nil {
 		return nil, failed
 	}
 	now := c.now()
 	p.completeBackups(now)
-	return appendProgress(nil, c.behavior, p, now), nil
+	return appendProgress(nil, c.behavior, p, now, c.zone), nil
+}
+
+// search is what a list searches.
+type search struct {
+	service    *service
+	partitions []spelling
+	policies   []*policy // may contain nil
+	one        bool      // the list is that of a partition
 }
 
 // getPartitionBackupList lists the backups of a partition.
 func (c *Cluster) getPartitionBackupList(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
-	format := errArguments
-	if c.behavior.numericCodes {
-		format = errPartitionFormat
-	}
-	return c.list(w, req, func() (*service, []*partition, []*policy, *errorResponse) {
-		p, failed := c.partition(req.metadata, errArgument, format)
+	return c.list(w, req, func() (*search, *errorResponse) {
+		p, failed := c.partition(req.metadata, true)
 		if failed != nil {
-			return nil, nil, nil, failed
+			return nil, failed
 		}
-		return p.service, []*partition{p}, []*policy{c.policyOf(p)}, nil
+		return &search{p.service, []spelling{p}, []*policy{c.policyOfSpelling(p)}, true}, nil
 	})
 }
 
 // getServiceBackupList lists the backups of all partitions of a service.
 func (c *Cluster) getServiceBackupList(w http.ResponseWriter, req *forwardedRequest) *errorResponse {
-	return c.list(w, req, func() (*service, []*partition, []*policy, *errorResponse) {
+	return c.list(w, req, func() (*search, *errorResponse) {
 		s, failed := c.service(req.metadata)
 		if failed != nil {
-			return nil, nil, nil, failed
+			return nil, failed
 		}
-		policies := []*policy{c.policyOfService(s)}
+		found := &search{service: s, policies: c.policiesOf(s)}
 		for _, p := range s.partitions {
-			policies = append(policies, p.own)
+			found.partitions = append(found.partitions, spelling{p, p.ID.String()})
 		}
-		return s, s.partitions, policies, nil
+		return found, nil
 	})
 }
 
 // list lists the backups of some partitions of a service in the storages of some policies.
-func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func() (*service, []*partition, []*policy, *errorResponse)) *errorResponse {
+func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func() (*search, *errorResponse)) *errorResponse {
 	b := c.binder(req)
 	q := b.listQuery()
 	if failed := b.check(); failed != nil {
 		return failed
 	}
 
-	s, views, failed := c.storageViews(find)
-	switch {
-	case failed != nil:
+	views, failed := c.storageViews(find)
+	if failed != nil {
 		return failed
-	case s.Stateless:
-		return errStateless
-	case len(views) == 0:
-		return errBackupNotEnabled
 	}
 	mistakes := b.mistakes(q, views)
 	p, failed := c.page(views, q)
@@ -139,69 +139,83 @@ func (c *Cluster) list(w http.ResponseWriter, req *forwardedRequest, find func()
 // storageViews returns a snapshot of each storage of the policies, ordered by their IDs. Policies with the
 // same storage share the ID of the first. It holds the cluster's mutex only while it takes the snapshots, so
 // that a list can then be written as slowly as its client reads.
-func (c *Cluster) storageViews(find func() (*service, []*partition, []*policy, *errorResponse)) (*service, []storageView, *errorResponse) {
+func (c *Cluster) storageViews(find func() (*search, *errorResponse)) ([]storageView, *errorResponse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, partitions, policies, failed := find()
-	if failed != nil {
-		return nil, nil, failed
+	found, failed := find()
+	switch {
+	case failed != nil:
+		return nil, failed
+	case found.service.Stateless:
+		return nil, errStateless
 	}
 	now := c.now()
-	for _, p := range partitions {
+	for _, p := range found.partitions {
+		if _, err := p.inURI(); err != nil {
+			return nil, serviceError(http.StatusInternalServerError, "E_UNEXPECTED", err.Error())
+		}
 		p.completeBackups(now)
 	}
 	var views []storageView
-	for _, policy := range policies {
-		if policy == nil || slices.ContainsFunc(views, func(s storageView) bool { return s.storage == policy.Storage }) {
+	for _, policy := range found.policies {
+		same := func(s storageView) bool { return c.behavior.sameStorage(s.storage, policy.Storage) }
+		if policy == nil || slices.ContainsFunc(views, same) {
 			continue
 		}
-		views = append(views, newStorageView(policy, partitions, now))
+		view := newStorageView(policy, found, now)
+		if view.fault = c.storageFaults[policy.Storage]; view.fault == ShareUnreachable {
+			view.folders = nil
+		}
+		views = append(views, view)
+	}
+	if len(views) == 0 {
+		return nil, errBackupNotEnabled
 	}
 	slices.SortFunc(views, func(a, b storageView) int { return strings.Compare(a.id, b.id) })
-	return s, views, nil
+	return views, nil
 }
 
-// partition finds the partition that the gateway's header names. The error for a header with more than an
-// ID, and that for an invalid ID, differ between the operations.
-func (c *Cluster) partition(metadata string, header, format *errorResponse) (*partition, *errorResponse) {
+// partition finds the partition that the gateway's header names. The errors of lists are others than those of
+// the two other operations.
+func (c *Cluster) partition(metadata string, list bool) (spelling, *errorResponse) {
 	_, text, _ := strings.Cut(metadata, "/")
-	if strings.Contains(text, "/") {
-		return nil, header
+	id, err := parseGUID(text)
+	switch {
+	case list && (text == "" || strings.Contains(text, "/")):
+		return spelling{}, errArgument
+	case err != nil && list && c.behavior.numericCodes:
+		return spelling{}, &errorResponse{
+			status:  http.StatusInternalServerError,
+			hresult: hresultFormat,
+			message: err.Error(),
+		}
+	case err != nil:
+		return spelling{}, errArguments
 	}
-	id, ok := parseGUID(text)
-	if !ok {
-		return nil, format
+	if !c.behavior.spelledIDs {
+		text = id.String()
 	}
 	if p := c.partitions[id]; p != nil {
-		return p, nil
+		return spelling{p, text}, nil
 	}
-	return nil, errPartitionNotFound
+	return spelling{}, errPartitionNotFound
 }
 
-// service finds the service that the gateway's header names.
+// service finds the service that the gateway's header names. Only the names of two parts are looked up by
+// the service itself.
 func (c *Cluster) service(metadata string) (*service, *errorResponse) {
 	_, name, _ := strings.Cut(metadata, "/")
 	if c.behavior.tildeIsSlash {
 		name = strings.ReplaceAll(name, "~", "/")
 	}
+	name = strings.Trim(name, "/")
 	if s := c.services[fabricScheme+name]; s != nil {
 		return s, nil
 	}
+	if strings.Count(name, "/") == 1 && c.behavior.numericCodes {
+		return nil, errServiceNotFound
+	}
 	return nil, errServiceDoesNotExist
-}
-
-// parseGUID parses an ID in the forms that .NET accepts: 32 digits with or without dashes, and the form
-// with dashes in braces or parentheses.
-func parseGUID(s string) (uuid.UUID, bool) {
-	s = strings.TrimSpace(s)
-	if n := len(s); n == 38 && (s[0] == '{' && s[37] == '}' || s[0] == '(' && s[37] == ')') {
-		s = s[1:37]
-	}
-	if len(s) != 32 && len(s) != 36 {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(s)
-	return id, err == nil
 }
 
 func (c *Cluster) binder(req *forwardedRequest) *binder {

@@ -17,6 +17,7 @@ func invalid(modelState string) string {
 const (
 	accessDenied  = `{"Error":{"Code":"E_ACCESSDENIED","Message":"Access Denied."}}`
 	internalError = `{"Message":"An error has occurred."}`
+	badRequest    = `{"Message":"The request is invalid."}`
 	malformedID   = `{"Error":{"Code":2148734263,"Message":"Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."}}`
 	noPartition   = `{"Error":{"Code":"FABRIC_E_PARTITION_NOT_FOUND","Message":"The operation failed because the requested partition does not exist."}}`
 	stateless     = `{"Error":{"Code":"FABRIC_E_INVALID_FOR_STATELESS_SERVICES","Message":"Not applicable for stateless or non persisted stateful services."}}`
@@ -51,38 +52,54 @@ func TestArguments(t *testing.T) {
 		{"timeout of zero", progress + v + "&timeout=0", 500, internalError},
 		{"negative timeout", list + v + "&timeout=-1", 500, internalError},
 		{"timeout beyond int32 milliseconds", list + v + "&timeout=2147484", 500, internalError},
-		{"timeout beyond int32", list + v + "&timeout=2147483648", 400, invalid("timeout:[The value '2147483648' is not valid for Int32.]")},
-		{"documented timeout", list + v + "&timeout=4294967295", 400, invalid("timeout:[The value '4294967295' is not valid for Int32.]")},
+		{"timeout beyond int32", list + v + "&timeout=2147483648", 400, invalid("timeout:[An error has occurred.]")},
+		{"documented timeout", list + v + "&timeout=4294967295", 400, invalid("timeout:[An error has occurred.]")},
 		{"timeout before all other mistakes", list + "?timeout=0&Latest=x", 500, internalError},
 		{"capital timeout reaches the service too", list + v + "&Timeout=0", 500, internalError},
 
 		{"latest", list + v + "&Latest=True", 200, ""},
 		{"latest in capitals", list + v + "&latest=TRUE", 200, ""},
 		{"not latest", list + v + "&Latest=false", 200, ""},
-		{"latest by number", list + v + "&Latest=1", 400, invalid("Latest:[The value '1' is not valid for Boolean.]")},
+		{"latest by number", list + v + "&Latest=1", 400, invalid("latest:[The value '1' is not valid for Boolean.]")},
 
 		{"page", list + v + "&MaxResults=5", 200, ""},
-		{"page beyond int32", list + v + "&MaxResults=2147483648", 400, invalid("MaxResults:[The value '2147483648' is not valid for Int32.]")},
+		{"page beyond int32", list + v + "&MaxResults=2147483648", 400, invalid("MaxResults:[An error has occurred.]")},
 		{"page that is no number", serviceList + v + "&MaxResults=all", 400, invalid("MaxResults:[The value 'all' is not valid for Int32.]")},
 		{"negative page", list + v + "&MaxResults=-1", 200, ""},
 
 		{"backup timeout", backup + v + "&BackupTimeout=30", 202, ""},
 		{"negative backup timeout", backup + v + "&BackupTimeout=-5", 202, ""},
 		{"backup timeout at its bound", backup + v + "&BackupTimeout=2147483647", 202, ""},
-		{"backup timeout beyond int32", backup + v + "&BackupTimeout=2147483648", 400, invalid("BackupTimeout:[The value '2147483648' is not valid for Int32.]")},
+		{"backup timeout beyond int32", backup + v + "&BackupTimeout=2147483648", 400, invalid("backupTimeout:[An error has occurred.]")},
 
 		{"time", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00Z", 200, ""},
 		{"time with a fraction", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00.1234567Z", 200, ""},
 		{"time with an offset", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00%2B02:00", 200, ""},
-		{"time with an offset that is not escaped", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00+02:00", 400, invalid("StartDateTimeFilter:[The value '2018-01-01T00:00:00 02:00' is not valid for DateTime.]")},
+		{"time with an offset that is not escaped", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00+02:00", 400, badRequest},
 		{"time without a zone", list + v + "&EndDateTimeFilter=2018-01-02T00:00:00", 200, ""},
 		{"date", list + v + "&EndDateTimeFilter=2018-01-02", 200, ""},
-		{"no time", serviceList + v + "&EndDateTimeFilter=yesterday", 400, invalid("EndDateTimeFilter:[The value 'yesterday' is not valid for DateTime.]")},
+		{"fraction after a comma", list + v + "&StartDateTimeFilter=2018-01-01T00:00:00,5Z", 400, badRequest},
+		{"time before the year 1", list + v + "&StartDateTimeFilter=0001-01-01T00:00:00%2B01:00", 400, badRequest},
+		{"time of another day of the week", list + v + "&StartDateTimeFilter=Tue,+01+Jan+2018+17:01:02+GMT", 400, badRequest},
+		{"no time", serviceList + v + "&EndDateTimeFilter=yesterday", 400, badRequest},
 		{
 			"several mistakes", list + "?api-version=1&Latest=x&MaxResults=y", 400,
-			invalid("Latest:[The value 'x' is not valid for Boolean.],MaxResults:[The value 'y' is not valid for Int32.]"),
+			invalid("latest:[The value 'x' is not valid for Boolean.],MaxResults:[The value 'y' is not valid for Int32.]"),
 		},
-		{"escape that is none", list + v + "&Latest=%zz", 400, invalid("Latest:[The value '%zz' is not valid for Boolean.]")},
+		{"values that are numbers in other ways", list + v + "&MaxResults=%26h7&timeout=0x+3C", 400, invalid("timeout:[The value '0x 3C' is not valid for Int32.]")},
+		{"hexadecimal values", list + v + "&MaxResults=%23%2B0x7&timeout=0X3C", 200, ""},
+		{"hexadecimal value without digits", list + v + "&MaxResults=%23", 400, invalid("MaxResults:[An error has occurred.]")},
+		{"minus one in hexadecimal digits", list + v + "&MaxResults=0xffffffff", 200, ""},
+		{"values twice", list + v + "&MaxResults=x&MaxResults=1", 400, invalid("MaxResults:[The value 'x,1' is not valid for Int32.]")},
+		{"values of blanks", list + v + "&MaxResults=+&Latest=x", 400, badRequest},
+		{"parameter without a name", list + v + "&=5", 400, invalid(":[The value '5' is not valid for Boolean.]")},
+		{"parameter without a name that is not needed", list + v + "&=5&timeout=5&latest=true", 200, ""},
+		{"nothing before an ampersand", list + v + "&&MaxResults=1", 400, badRequest},
+		{"ampersand at the end", list + v + "&", 400, badRequest},
+		{"empty token", list + v + "&ContinuationToken=", 400, invalid("ContinuationToken.String:[A value is required but was not present in the request.]")},
+		{"empty version", list + "?api-version=&Latest=x", 400, invalid("api-version.String:[A value is required but was not present in the request.],latest:[The value 'x' is not valid for Boolean.]")},
+		{"quotes", list + v + `&Latest="x\"`, 400, invalid(`latest:[The value '\\x\\\\\\' is not valid for Boolean.]`)},
+		{"escape that is none", list + v + "&Latest=%zz", 400, invalid("latest:[The value '%zz' is not valid for Boolean.]")},
 
 		{"malformed partition of a backup", "/Partitions/x/$/Backup" + v, 400, badArgs},
 		{"malformed partition of a progress", "/Partitions/x/$/GetBackupProgress" + v, 400, badArgs},
@@ -90,7 +107,7 @@ func TestArguments(t *testing.T) {
 		{"partition as a URN", "/Partitions/urn:uuid:1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/GetBackupProgress" + v, 400, badArgs},
 		{"partition in capitals", "/Partitions/1DAAE3F5-7FD6-42E9-B1BA-8C05F873994D/$/GetBackups" + v, 200, ""},
 		{"partition without dashes", "/Partitions/1daae3f57fd642e9b1ba8c05f873994d/$/GetBackups" + v, 200, ""},
-		{"partition in braces", "/Partitions/%7B1daae3f5-7fd6-42e9-b1ba-8c05f873994d%7D/$/GetBackups" + v, 200, ""},
+		{"partition in braces", "/Partitions/%7B1daae3f5-7fd6-42e9-b1ba-8c05f873994d%7D/$/GetBackups" + v, 500, `{"Error":{"Code":"E_UNEXPECTED","Message":"Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."}}`},
 		{"partition in parentheses", "/Partitions/(1daae3f5-7fd6-42e9-b1ba-8c05f873994d)/$/GetBackups" + v, 200, ""},
 		{"unknown partition of a backup", "/Partitions/0f0f0f0f-0000-4000-8000-000000000001/$/Backup" + v, 404, noPartition},
 		{"unknown partition of a progress", "/Partitions/0f0f0f0f-0000-4000-8000-000000000001/$/GetBackupProgress" + v, 404, noPartition},
@@ -114,7 +131,7 @@ func TestArguments(t *testing.T) {
 				t.Errorf("body %s\nwant %s", a.body, tt.body)
 			}
 			want := plainText
-			if tt.body == internalError {
+			if tt.body == internalError || tt.body == badRequest {
 				want = jsonText
 			}
 			if got := a.Header.Get("Content-Type"); got != want {
@@ -166,7 +183,8 @@ func TestRequestBodies(t *testing.T) {
 		azure    = `{"BackupStorage":{"StorageKind":"AzureBlobStore","ConnectionString":"s","ContainerName":"c"}}`
 		identity = `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","BlobServiceUri":"https://b/","ContainerName":"c","ManagedIdentityType":"Cluster"}}`
 		path     = "backupStorage.BackupStorage."
-		kind     = path + "StorageKind:[The StorageKind field is missing or not of a known kind.]"
+		kind     = "backupStorage.BackupStorage:[An error has occurred.]"
+		twice    = "[An error has occurred.,An error has occurred.]"
 	)
 	storage := func(members string) string { return `{"BackupStorage":{` + members + `}}` }
 	for _, tt := range []struct {
@@ -197,12 +215,20 @@ func TestRequestBodies(t *testing.T) {
 			name: "nothing for Azure", body: storage(`"StorageKind":"AzureBlobStore","ConnectionString":""`), status: 400, documented: 400,
 			modelState: path + "ConnectionString:[The ConnectionString field is required.]," + path + "ContainerName:[The ContainerName field is required.]",
 		},
-		{name: "path that is no text", body: storage(`"StorageKind":"FileShare","Path":["p"]`), status: 400, documented: 400, modelState: path + "Path:[The Path field is not a string.]"},
-		{name: "password that is no text", body: storage(`"StorageKind":"FileShare","Path":"p","PrimaryPassword":7`), status: 400, documented: 400, modelState: path + "PrimaryPassword:[The PrimaryPassword field is not a string.]"},
-		{name: "storage that is no object", body: `{"BackupStorage":"FileShare"}`, status: 400, documented: 400, modelState: "backupStorage.BackupStorage:[The value is not a JSON object.]"},
-		{name: "no object", body: `[]`, status: 400, documented: 400, modelState: "backupStorage:[The body is not a JSON object.]"},
-		{name: "no JSON", body: `{`, status: 400, documented: 400, modelState: "backupStorage:[The body is not a JSON object.]"},
-		{name: "two values", body: `{}{}`, status: 400, documented: 400, modelState: "backupStorage:[The body is not a JSON object.]"},
+		{name: "path that is no text", body: storage(`"StorageKind":"FileShare","Path":["p"]`), status: 400, documented: 400, modelState: "backupStorage.Path:[An error has occurred.]," + path + "Path:[The Path field is required.]"},
+		{name: "password that is a number", body: storage(`"StorageKind":"FileShare","Path":"p","PrimaryPassword":7`), status: 202, documented: 202},
+		{name: "password that is no text", body: storage(`"StorageKind":"FileShare","Path":"p","primaryPassword":{}`), status: 400, documented: 400, modelState: "backupStorage.primaryPassword:[An error has occurred.]"},
+		{name: "path of blanks", body: storage(`"StorageKind":"FileShare","Path":" \u0020"`), status: 400, documented: 400, modelState: path + "Path:[The Path field is required.]"},
+		{name: "storage that is no object", body: `{"BackupStorage":"FileShare"}`, status: 400, documented: 400, modelState: kind},
+		{name: "no object", body: `[]`, status: 400, documented: 400, modelState: "backupStorage:[An error has occurred.]"},
+		{name: "no JSON", body: `{`, status: 400, documented: 400, modelState: "backupStorage:[An error has occurred.]"},
+		{name: "no end", body: `{"x":{"y":[1,{"z":2}`, status: 400, documented: 400, modelState: "backupStorage.x.y:" + twice},
+		{name: "no end after a member", body: `{"x":{}`, status: 400, documented: 400, modelState: "backupStorage.x:[An error has occurred.]"},
+		{name: "no value", body: `{"x":y}`, status: 400, documented: 400, modelState: "backupStorage.x:" + twice},
+		{name: "unknown escape", body: `{"x":"\q"}`, status: 400, documented: 400, modelState: "backupStorage.x:" + twice},
+		{name: "too deep", body: `{"x":` + strings.Repeat("[", 4<<20-5), status: 400, documented: 400, modelState: "backupStorage.x:" + twice},
+		{name: "two values", body: `{}{}`, status: 202, documented: 202},
+		{name: "comments, single quotes, names without quotes, commas at the end", body: "//x\n" + `{BackupStorage:/**/{'StorageKind':'File\u0053hare','Path':[],Path:'it\'s',},}`, status: 202, documented: 202},
 
 		{name: "no type", body: "{}", contentType: "-", status: 415, documented: 415},
 		{name: "other type", body: "{}", contentType: "text/plain", status: 415, documented: 415},
@@ -287,6 +313,14 @@ func TestTimeFilters(t *testing.T) {
 		{"no zone, UTC", "&StartDateTimeFilter=2018-01-01T17:01:02", 0, "7903dc2a be06a49c"},
 		{"no zone, west of it", "&StartDateTimeFilter=2018-01-01T17:01:02", -1, "be06a49c"},
 		{"no zone, east of it", "&StartDateTimeFilter=2018-01-01T17:01:03", 1, "7903dc2a be06a49c"},
+		{"blanks between", "&StartDateTimeFilter=++2018-01-01+++17:01:02+", 0, "7903dc2a be06a49c"},
+		{"offset without a colon", "&StartDateTimeFilter=2018-01-01T19:01:02%2B0200", 0, "7903dc2a be06a49c"},
+		{"numbers with one digit", "&StartDateTimeFilter=1/1/2018+5:1:2+PM", 0, "7903dc2a be06a49c"},
+		{"small letters", "&StartDateTimeFilter=2018-01-01t17:01:02z", -1, "7903dc2a be06a49c"},
+		{"small letters without a blank", "&StartDateTimeFilter=1+jan+2018+5:01:02pm", 0, "7903dc2a be06a49c"},
+		{"names", "&StartDateTimeFilter=January+1,+2018+17:01:02Z", -1, "7903dc2a be06a49c"},
+		{"as in a header", "&StartDateTimeFilter=Mon,+01+Jan+2018+17:01:02+GMT", -1, "7903dc2a be06a49c"},
+		{"month", "&StartDateTimeFilter=2018-02", 0, ""},
 		{"latest in a range", "&Latest=true&EndDateTimeFilter=2018-01-02", 0, "7903dc2a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -109,7 +109,7 @@ func TestReconstructedProgress(t *testing.T) {
 			outcome: sfbackuptest.Outcome{Code: "FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR", Message: generic},
 			after:   time.Minute,
 		},
-		{file: "progress_timeout", request: "?BackupTimeout=0&"},
+		{file: "progress_timeout", request: "?BackupTimeout=0&", after: time.Second},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +157,8 @@ func TestDocumentedProgress(t *testing.T) {
 	check(`{"BackupState":"Failure","TimeStampUtc":"2018-01-01T09:01:56Z","FailureError":{"Code":"E_FAIL","Message":"no"}}`)
 
 	start(t, c, first+"Backup?api-version=6.4&BackupTimeout=0", "{}")
-	check(`{"BackupState":"Timeout","TimeStampUtc":"2018-01-01T09:02:53Z",` +
+	clock = clock.Add(time.Second)
+	check(`{"BackupState":"Timeout","TimeStampUtc":"2018-01-01T09:02:54Z",` +
 		`"FailureError":{"Code":"FABRIC_E_TIMEOUT","Message":"The request of backup has timed out."}}`)
 }
 

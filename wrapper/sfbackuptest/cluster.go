@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,15 +25,17 @@ type Cluster struct {
 	injector      injector
 	requestLog    requestLog
 	seed          uint64
-	defaultPolicy *policy // of applications that are not described
+	defaultPolicy *policy // of services for which none is described
 	services      map[string]*service
+	byKey         []*service   // ordered by their keys
 	order         []*partition // as described
 
-	mu           sync.Mutex // guards the fields below and the state of the partitions
-	partitions   map[uuid.UUID]*partition
-	applications map[string]*policy // of described applications; nil: no policy
-	policies     map[string]*policy // by name
-	storages     int                // how many storage IDs were assigned
+	mu            sync.Mutex // guards the fields below and the state of the partitions
+	partitions    map[uuid.UUID]*partition
+	applications  map[string]*policy // of described applications; nil: no policy
+	policies      map[string]*policy // by name
+	storages      int                // how many storage IDs were assigned
+	storageFaults map[Storage]StorageFault
 }
 
 // NewCluster returns a cluster. Without options it is that of the documentation's examples: the service
@@ -55,14 +58,15 @@ func NewCluster(opts ...Option) *Cluster {
 		opt.apply(&cfg)
 	}
 	c := &Cluster{
-		behavior:     cfg.profile.behavior(),
-		now:          cfg.clock,
-		zone:         cfg.zone,
-		seed:         cfg.seed,
-		services:     make(map[string]*service, len(cfg.services)),
-		partitions:   make(map[uuid.UUID]*partition),
-		applications: make(map[string]*policy),
-		policies:     make(map[string]*policy),
+		behavior:      cfg.profile.behavior(),
+		now:           cfg.clock,
+		zone:          cfg.zone,
+		seed:          cfg.seed,
+		services:      make(map[string]*service, len(cfg.services)),
+		partitions:    make(map[uuid.UUID]*partition),
+		applications:  make(map[string]*policy),
+		policies:      make(map[string]*policy),
+		storageFaults: make(map[Storage]StorageFault),
 	}
 	for q, on := range cfg.quirks {
 		c.behavior.set(q, on)
@@ -84,6 +88,7 @@ func (c *Cluster) build(cfg *config) error {
 			return err
 		}
 	}
+	slices.SortFunc(c.byKey, func(a, b *service) int { return strings.Compare(a.key, b.key) })
 	for _, a := range cfg.applications {
 		if err := c.setPolicy(a.Name, a.Policy, false); err != nil {
 			return fmt.Errorf("application %s: %w", a.Name, err)
@@ -191,6 +196,7 @@ func (c *Cluster) add(description Service) error {
 		return fmt.Errorf("service %s is described twice", s.Name)
 	}
 	c.services[s.Name] = s
+	c.byKey = append(c.byKey, s)
 	if s.own, err = c.registerPolicy(s.Name, description.Policy, false); err != nil {
 		return fmt.Errorf("service %s: %w", s.Name, err)
 	}

@@ -120,7 +120,8 @@ type Backup struct {
 type Outcome struct {
 	// Accepted is how long the request waits before it is first sent to the partition's node. Zero:
 	// one second. Negative: not at all. If it is not less than the request's BackupTimeout, the
-	// request never reaches its node: it stays Accepted until it times out, and no backup is made.
+	// request never reaches its node: it stays Accepted until it times out, and no backup is made. A
+	// BackupTimeout that is not positive expires after Accepted, but at most after five seconds.
 	Accepted time.Duration
 
 	// Undelivered is how many times sending the request to the node fails. The request is sent again a
@@ -133,7 +134,8 @@ type Outcome struct {
 	Running time.Duration
 
 	// Code is the error code with which the backup ends, such as
-	// FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR. Empty: it succeeds.
+	// FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR. Empty: it succeeds. A 6.4 cluster sends a code without a
+	// name as a number, 2148734496 for an IOException, and so does this one if Code has only digits.
 	Code string
 
 	// Message is the message of the error.

@@ -15,7 +15,7 @@ type errorResponse struct {
 	form    errorForm
 	code    string
 	message string
-	hresult uint32 // if not zero, it is sent in place of the code
+	hresult uint32 // if not zero, 6.4 sends it in place of the code
 	reason  string // the reason phrase of an error without a body; empty: the code
 }
 
@@ -31,18 +31,15 @@ const (
 
 // Errors of the backup service, with the texts of 6.4.
 var (
-	errAPIVersion      = invalidRequest("Invalid API Version")
-	errArguments       = invalidRequest("Invalid Arguments.")
-	errArgument        = invalidRequest("Invalid argument")
-	errPartitionFormat = &errorResponse{
-		status:  http.StatusInternalServerError,
-		hresult: 0x80131537, // COR_E_FORMAT, which has no code by name
-		message: "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).",
-	}
+	errAPIVersion        = invalidRequest("Invalid API Version")
+	errArguments         = invalidRequest("Invalid Arguments.")
+	errArgument          = invalidRequest("Invalid argument")
 	errPartitionNotFound = serviceError(http.StatusNotFound, "FABRIC_E_PARTITION_NOT_FOUND",
 		"The operation failed because the requested partition does not exist.")
 	errServiceDoesNotExist = serviceError(http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST",
 		"Service does not exist.")
+	errServiceNotFound = serviceError(http.StatusNotFound, "FABRIC_E_SERVICE_DOES_NOT_EXIST",
+		"Service not found")
 	errStateless = serviceError(http.StatusBadRequest, "FABRIC_E_INVALID_FOR_STATELESS_SERVICES",
 		"Not applicable for stateless or non persisted stateful services.")
 	errBackupNotEnabled = serviceError(http.StatusNotFound, "FABRIC_E_BACKUP_NOT_ENABLED",
@@ -65,7 +62,7 @@ var (
 	// errContainer is reported in the same case if a container cannot be listed.
 	errContainer = &errorResponse{
 		status:  http.StatusInternalServerError,
-		hresult: 0x80131620, // COR_E_IO, which has no code by name
+		hresult: hresultIO,
 		message: "Unable to enumerate metadata files from the container.",
 	}
 
@@ -74,7 +71,17 @@ var (
 
 	// errServiceTimeout is for a timeout parameter that makes the backup service fail before its own
 	// error handling begins.
-	errServiceTimeout = frameworkError(http.StatusInternalServerError, "An error has occurred.")
+	errServiceTimeout = frameworkError(http.StatusInternalServerError, anError)
+
+	// errBadRequest is for an argument without a value, with which the service cannot be called.
+	errBadRequest = frameworkError(http.StatusBadRequest, "The request is invalid.")
+)
+
+// The HRESULTs of .NET that have no code by name.
+const (
+	hresultAggregate = 0x80131500 // of an exception that has others
+	hresultFormat    = 0x80131537
+	hresultIO        = 0x80131620
 )
 
 const indexOutOfRange = "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
@@ -144,9 +151,9 @@ func (f *errorResponse) write(w http.ResponseWriter, r *http.Request, behavior *
 		w.Header().Set("Connection", "close")
 		writeBody(w, f.status, htmlType, []byte(htmlError(f.status)))
 	case gatewayForm:
-		writeBody(w, f.status, jsonType, f.fabricError())
+		writeBody(w, f.status, jsonType, f.fabricError(behavior))
 	case backupServiceForm:
-		writeBody(w, f.status, "text/plain; charset=utf-8", f.fabricError())
+		writeBody(w, f.status, "text/plain; charset=utf-8", f.fabricError(behavior))
 	}
 }
 
@@ -160,9 +167,9 @@ func htmlError(status int) string {
 }
 
 // fabricError returns the error as a FabricError.
-func (f *errorResponse) fabricError() []byte {
+func (f *errorResponse) fabricError(behavior *behavior) []byte {
 	body := []byte(`{"Error":{"Code":`)
-	if f.hresult != 0 {
+	if f.hresult != 0 && behavior.numericCodes {
 		body = strconv.AppendUint(body, uint64(f.hresult), 10)
 	} else {
 		body = appendString(body, f.code)

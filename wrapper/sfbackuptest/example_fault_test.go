@@ -93,19 +93,20 @@ func ExampleCluster_Schedule() {
 func ExampleDuplicatePage() {
 	// count returns how many backups a client finds in pages of two.
 	count := func(client *http.Client, escape func(string) string) (int, error) {
-		const list = "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4&MaxResults=2&ContinuationToken="
-		n := 0
-		for token := ""; ; {
+		const list = "http://localhost:19080/Services/CalcApp/CalcService/$/GetBackups?api-version=6.4&MaxResults=2"
+		n, target := 0, list
+		for {
 			var page struct {
 				Items             []any
 				ContinuationToken string
 			}
-			_, body := request(client, http.MethodGet, list+escape(token))
+			_, body := request(client, http.MethodGet, target)
 			err := json.Unmarshal([]byte(body), &page)
 			n += len(page.Items)
-			if token = page.ContinuationToken; token == "" || err != nil {
+			if page.ContinuationToken == "" || err != nil {
 				return n, err
 			}
+			target = list + "&ContinuationToken=" + escape(page.ContinuationToken)
 		}
 	}
 	escapePath := func(token string) string { return (&url.URL{Path: token}).EscapedPath() } // does not escape '+'

@@ -62,7 +62,7 @@ func Example() {
 	// 200 OK {Accepted } <nil>
 	// 200 OK {BackupInProgress } <nil>
 	// 200 OK {Success CalcApp\CalcService\1daae3f5-7fd6-42e9-b1ba-8c05f873994d\2026-03-01 12.00.03.zip} <nil>
-	// 200 OK {[{Incremental 2026-03-01T12:00:03Z}]} <nil>
+	// 200 OK {[{Full 2026-03-01T12:00:03Z}]} <nil>
 }
 
 // A service whose policy has made backups for a day before the cluster was created, and keeps them for 12
@@ -153,7 +153,7 @@ func ExampleCluster_SetOutcome() {
 	}
 	// Output:
 	// Failure {FABRIC_E_BACKUPCOPIER_ACCESS_DENIED The account has no access to the share.} <nil>
-	// Timeout {FABRIC_E_TIMEOUT The request of backup has timed out.} <nil>
+	// Timeout {FABRIC_E_TIMEOUT The Request for backup has timeout} <nil>
 }
 
 // Lists show only what the storage of the current policy holds.

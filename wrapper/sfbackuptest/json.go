@@ -75,8 +75,8 @@ func appendKind(b []byte, p *partition) []byte {
 // appendProgress appends the BackupProgressInfo of the partition's latest request. In 6.4 it has all its
 // members, and those that are not set have the zero values of their .NET types, also for a failed backup. In
 // the documentation it has only the members that are set. The LSN is a number in 6.4.
-func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) []byte {
-	request := p.latest
+func appendProgress(b []byte, behavior *behavior, p spelling, now time.Time, zone *time.Location) []byte {
+	request := p.latest[p.text]
 	switch {
 	case request == nil && behavior.fullRecords:
 		return append(b, "null"...)
@@ -101,7 +101,8 @@ func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) [
 			b = appendInt64Text(b, r.LSN)
 		}
 	case behavior.fullRecords:
-		b = appendUUID(append(b, `,"TimeStampUtc":"0001-01-01T00:00:00Z","BackupId":`...), uuid.Nil)
+		b = appendTime(append(b, `,"TimeStampUtc":`...), noTime(zone))
+		b = appendUUID(append(b, `,"BackupId":`...), uuid.Nil)
 		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
 	case state == stateFailure:
 		b = appendTime(append(b, `,"TimeStampUtc":`...), request.ends)
@@ -110,22 +111,40 @@ func appendProgress(b []byte, behavior *behavior, p *partition, now time.Time) [
 	default:
 		return append(b, '}')
 	}
-	b = appendFailure(append(b, `,"FailureError":`...), request, state)
+	b = appendFailure(append(b, `,"FailureError":`...), behavior, request, state)
 	return append(b, '}')
+}
+
+// noTime returns the time that stands for none. The service converts it to UTC, although it has no zone, and
+// stops at the year 1.
+func noTime(zone *time.Location) time.Time {
+	winter := time.Date(2018, time.January, 1, 0, 0, 0, 0, zone)
+	if winter.IsDST() {
+		winter = winter.AddDate(0, 6, 0)
+	}
+	_, offset := winter.Zone()
+	return time.Time{}.Add(time.Duration(max(-offset, 0)) * time.Second)
 }
 
 // appendFailure appends the error with which a backup ended, or null. Unlike the error of a response it is
 // not wrapped in another object.
-func appendFailure(b []byte, r *onDemandBackup, state backupState) []byte {
+func appendFailure(b []byte, behavior *behavior, r *onDemandBackup, state backupState) []byte {
 	code, message := r.code, r.message
-	switch state {
-	case stateFailure:
-	case stateTimeout:
+	switch {
+	case state == stateFailure:
+	case state == stateTimeout && behavior.fullRecords:
+		code, message = "FABRIC_E_TIMEOUT", "The Request for backup has timeout"
+	case state == stateTimeout:
 		code, message = "FABRIC_E_TIMEOUT", "The request of backup has timed out."
 	default:
 		return append(b, "null"...)
 	}
-	b = appendString(append(b, `{"Code":`...), code)
+	b = append(b, `{"Code":`...)
+	if _, err := strconv.ParseUint(code, 10, 32); err == nil && behavior.numericCodes {
+		b = append(b, code...)
+	} else {
+		b = appendString(b, code)
+	}
 	b = appendString(append(b, `,"Message":`...), message)
 	return append(b, '}')
 }

@@ -91,7 +91,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestSeriesContinues: a requested backup continues the chain of a series.
+// TestSeriesContinues: requested backups follow a series, which does not change.
 func TestSeriesContinues(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -110,7 +110,7 @@ func TestSeriesContinues(t *testing.T) {
 	if diff := cmp.Diff(before, after[:100]); diff != "" {
 		t.Errorf("the history has changed:\n%s", diff)
 	}
-	if got := kinds(t, c, id)[90:]; got != "FIIIIIFIIIIIF" {
+	if got := kinds(t, c, id)[90:]; got != "FIIIIIFIIIFFF" {
 		t.Errorf("%s at the end", got)
 	}
 }

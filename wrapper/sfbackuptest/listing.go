@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,14 +17,12 @@ type listQuery struct {
 }
 
 func (b *binder) listQuery() listQuery {
-	token, _ := b.query.get("ContinuationToken")
-	return listQuery{
-		latest:     b.bool("Latest"),
-		start:      b.time("StartDateTimeFilter"),
-		end:        b.time("EndDateTimeFilter"),
-		token:      token,
-		maxResults: b.maxResults(),
-	}
+	q := listQuery{start: b.time("StartDateTimeFilter"), end: b.time("EndDateTimeFilter")}
+	b.common()
+	q.latest = b.bool("latest")
+	q.token = b.string("ContinuationToken")
+	q.maxResults = b.maxResults()
+	return q
 }
 
 // matches applies the time filters to the time in the file name. Both limits are inclusive, and nothing
@@ -36,26 +35,33 @@ func (q *listQuery) matches(r *Backup) bool {
 type storageView struct {
 	id      string
 	storage Storage
+	fault   StorageFault
 	folders []folder
+	one     bool // the list is that of a partition
 }
 
 // folder is the folder of a partition in a storage, or the rest of it.
 type folder struct {
+	name      string // as the list asked for it
 	partition *partition
 	backups   history
 }
 
 // newStorageView returns a snapshot of the backups of some partitions in the storage of a policy. A
-// partition without backups has no folder.
-func newStorageView(policy *policy, partitions []*partition, now time.Time) storageView {
-	s := storageView{id: policy.storageID, storage: policy.Storage}
-	for _, p := range partitions {
+// partition without backups has no folder. The names of folders on a share ignore letter case.
+func newStorageView(policy *policy, found *search, now time.Time) storageView {
+	s := storageView{id: policy.storageID, storage: policy.Storage, one: found.one}
+	for _, p := range found.partitions {
+		name, _ := p.inURI() // was checked
+		if name != p.ID.String() && (policy.Storage.Kind != StorageKindFileShare || !strings.EqualFold(name, p.ID.String())) {
+			continue
+		}
 		retained := &policy.Policy
 		if p.applied.Storage == policy.Storage {
 			retained = &p.applied // another policy with the same storage does not change the retention
 		}
 		if h := p.history(retained, now); h.len() > 0 {
-			s.folders = append(s.folders, folder{partition: p, backups: h})
+			s.folders = append(s.folders, folder{p.service.folder + `\` + name, p.partition, h})
 		}
 	}
 	return s
@@ -80,6 +86,9 @@ func (c *Cluster) page(views []storageView, q listQuery) (*page, *errorResponse)
 	}
 	var folders []folder
 	for _, s := range views {
+		if failed := s.failure(); failed != nil {
+			return nil, failed
+		}
 		folders = append(folders, s.folders...)
 	}
 	// A list does not show which storage holds a backup.

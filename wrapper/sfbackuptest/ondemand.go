@@ -32,6 +32,8 @@ func (s backupState) ended() bool {
 // onDemandBackup is a requested backup. Its whole course is decided when it is accepted. Its state depends
 // only on the time.
 type onDemandBackup struct {
+	stuck     bool      // it is Accepted for good, because the service cannot process it
+	lost      bool      // its result is stored under another spelling of the partition's ID
 	starts    time.Time // when it reaches the node; until then it is Accepted
 	ends      time.Time // when the node has finished
 	expires   time.Time // BackupTimeout after the request
@@ -46,17 +48,21 @@ type onDemandBackup struct {
 // queued is dropped.
 func (r *onDemandBackup) reachesNode() bool { return r.starts.Before(r.expires) }
 
-// timesOut reports whether the request expires before the backup ends.
-func (r *onDemandBackup) timesOut() bool { return !r.reachesNode() || r.ends.After(r.expires) }
+// timesOut reports whether the request expires before its result is known.
+func (r *onDemandBackup) timesOut() bool {
+	return r.lost || !r.reachesNode() || r.ends.After(r.expires)
+}
 
 // state returns the state at a time. An expired request stays a Timeout, whatever its node reports later.
 func (r *onDemandBackup) state(now time.Time) backupState {
 	switch {
+	case r.stuck:
+		return stateAccepted
 	case r.timesOut() && !now.Before(r.timeoutAt):
 		return stateTimeout
 	case now.Before(r.starts):
 		return stateAccepted
-	case now.Before(r.ends):
+	case r.lost || now.Before(r.ends):
 		return stateInProgress
 	case r.code != "":
 		return stateFailure
@@ -65,26 +71,40 @@ func (r *onDemandBackup) state(now time.Time) backupState {
 	}
 }
 
+// maxDequeue is how long it may take until the service looks at a request for the first time.
+const maxDequeue = 5 * time.Second
+
 // requestBackup accepts a backup of the partition, unless another is running. The storage is that of the
 // policy, or nil if the request names its own. The timeout is in minutes; if it is not positive, the
-// request expires immediately. Only the latest request is remembered.
-func (p *partition) requestBackup(now time.Time, timeout int64, storage *Storage, longest time.Duration) *errorResponse {
+// request expires when the service first looks at it. Only the latest request is remembered.
+func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, behavior *behavior) *errorResponse {
 	p.completeBackups(now)
-	if p.latest != nil && !p.latest.state(now).ended() {
+	if latest := p.latest[p.text]; latest != nil && !latest.state(now).ended() {
 		return errBackupInProgress
 	}
 	outcome := p.nextOutcome()
+	sinceYear1 := (now.Unix() - time.Time{}.Unix()) / 60
+	uri, _ := p.inURI() // an ID that is another one in the URI is never found again
+	first := now.Add(orDefault(outcome.Accepted, defaultAccepted))
 	r := &onDemandBackup{
+		stuck:   uri != p.text || behavior.timeoutsOverflow && (timeout > math.MaxInt32/60_000 || timeout < -sinceYear1),
+		lost:    !p.canonical(),
 		expires: now.Add(minutes(timeout)),
 		code:    outcome.Code,
 		message: outcome.Message,
 		storage: storage,
 	}
 	r.timeoutAt = r.expires
-	r.starts = r.deliver(now.Add(orDefault(outcome.Accepted, defaultAccepted)), outcome.Undelivered, longest)
+	if dequeued := now.Add(min(first.Sub(now), maxDequeue)); dequeued.After(r.expires) {
+		r.timeoutAt = dequeued
+	}
+	r.starts = r.deliver(first, outcome.Undelivered)
 	r.ends = r.starts.Add(orDefault(outcome.Running, defaultRunning))
-	p.latest = r
-	if r.reachesNode() && r.code == "" {
+	if p.latest == nil {
+		p.latest = make(map[string]*onDemandBackup)
+	}
+	p.latest[p.text] = r
+	if !r.stuck && r.reachesNode() && r.code == "" {
 		p.pending = append(p.pending, r)
 		slices.SortStableFunc(p.pending, func(a, b *onDemandBackup) int { return a.ends.Compare(b.ends) })
 	}
@@ -97,25 +117,14 @@ const deliveryRetry = time.Minute
 // deliver returns when a request reaches its node, if it is first sent at the given time and fails to
 // arrive the given number of times. In between, the service checks only at each retry whether the request
 // has expired, so that it may stay Accepted for longer.
-//
-// While more than the longest timeout is left of its time, sending a request fails as well.
-func (r *onDemandBackup) deliver(first time.Time, failures int, longest time.Duration) time.Time {
-	failures = max(failures, retriesWithin(r.expires.Sub(first)-longest))
+func (r *onDemandBackup) deliver(first time.Time, failures int) time.Time {
 	if failures <= 0 {
 		return first
 	}
 	if left := r.expires.Sub(first); left > 0 {
-		r.timeoutAt = first.Add(deliveryRetry * time.Duration(min(retriesWithin(left), failures)))
+		r.timeoutAt = first.Add(deliveryRetry * time.Duration(min(int((left-1)/deliveryRetry)+1, failures)))
 	}
 	return first.Add(minutes(int64(failures)))
-}
-
-// retriesWithin returns after how many retries a duration has passed.
-func retriesWithin(d time.Duration) int {
-	if d <= 0 {
-		return 0
-	}
-	return int((d-1)/deliveryRetry) + 1
 }
 
 // nextOutcome returns the outcome of the request that is being accepted.
@@ -146,31 +155,30 @@ func (p *partition) completeBackups(now time.Time) {
 	}
 }
 
+// makeBackup makes a requested backup. It is full and begins a chain of its own, which nothing continues: the
+// next periodic backup is full as well.
 func (p *partition) makeBackup(r *onDemandBackup) Backup {
-	b := Backup{ID: newUUID(&p.source), Time: r.ends.UTC().Truncate(time.Second)}
-	if r.storage == nil {
-		// A storage without a chain to continue gets a full backup.
-		b.ChainID, b.Type = b.ID, BackupTypeFull
-		return p.complete(b, p.history(&p.applied, r.ends).last())
+	id := newUUID(&p.source)
+	b := Backup{ID: id, ChainID: id, Type: BackupTypeFull, Time: r.ends.UTC().Truncate(time.Second)}
+	p.ownChain = id
+	storage := p.applied.Storage
+	if r.storage != nil {
+		storage = *r.storage
 	}
-	st := p.store(*r.storage)
-	h := st.advance(r.ends)
-	last := h.last()
-	if last != nil && !last.Time.Before(b.Time) {
+	st := p.store(storage)
+	last := st.advance(r.ends).last()
+	if r.storage != nil && last != nil && !last.Time.Before(b.Time) {
 		// Each backup needs its own file name, and the store of a test may hold backups of a time
 		// that the clock has not reached.
 		b.Time = last.Time.Add(time.Second)
 	}
-	chain, incremental := h.chain()
-	if chain == uuid.Nil || incremental+1 >= p.chainLength {
-		b.ChainID, b.Type = b.ID, BackupTypeFull
-	} else {
-		b.ChainID, b.Type = chain, BackupTypeIncremental
-	}
 	made := p.complete(b, last)
-	st.add(made)
-	if st.schedule != nil {
-		st.schedule.continueAfter(newHistory(st.segments, st.deleted), p.chainLength, p.lastLSN)
+	if r.storage != nil {
+		st.add(made)
+	}
+	if applied := p.store(p.applied.Storage); applied.schedule != nil {
+		applied.schedule.continueAfter(applied.advance(r.ends), p)
+		applied.schedule.chain, applied.schedule.used = uuid.Nil, 0
 	}
 	return made
 }

@@ -2,7 +2,6 @@ package sfbackuptest_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -123,20 +122,17 @@ func TestStates(t *testing.T) {
 			want:    "179s:Accepted 3m:Timeout",
 		},
 		{
-			// 40,000 minutes exceed an int32 of milliseconds by 4,208.6 minutes.
-			name:    "longer than an int32 of milliseconds",
-			timeout: "40000",
-			want:    "0s:Accepted 252540s:Accepted 252541s:BackupInProgress 252543s:Success",
-			made:    "252543s",
-		},
-		{name: "no time at all", timeout: "0", want: "0s:Timeout 1000h:Timeout"},
-		{name: "negative time", timeout: "-1", outcome: sfbackuptest.Outcome{Accepted: -1, Running: -1}, want: "0s:Timeout"},
-		{
 			name:    "the longest time",
-			timeout: "2147483647",
-			outcome: sfbackuptest.Outcome{Accepted: 100 * 365 * 24 * time.Hour},
-			want:    "0s:Accepted 1000h:Accepted",
+			timeout: "35791",
+			want:    "0s:Accepted 1s:BackupInProgress 3s:Success",
+			made:    "3s",
 		},
+		{name: "longer than an int32 of milliseconds", timeout: "35792", want: "0s:Accepted 3s:Accepted 1000h:Accepted"},
+		{name: "before the year 1", timeout: "-2147483648", want: "0s:Accepted 3s:Accepted 1000h:Accepted"},
+		{name: "not before the year 1", timeout: "-1000000000", want: "0s:Accepted 1s:Timeout"},
+		{name: "no time at all", timeout: "0", want: "0s:Accepted 999ms:Accepted 1s:Timeout 1000h:Timeout"},
+		{name: "no time at all, and a long wait", timeout: "0", outcome: sfbackuptest.Outcome{Accepted: time.Hour}, want: "4999ms:Accepted 5s:Timeout"},
+		{name: "negative time", timeout: "-1", outcome: sfbackuptest.Outcome{Accepted: -1, Running: -1}, want: "0s:Timeout"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -260,69 +256,31 @@ func TestOverlap(t *testing.T) {
 			t.Errorf("the second is %s after the first has ended", got)
 		}
 		made := c.Backups(firstID)
-		if len(made) != 2 || made[0].Type != sfbackuptest.BackupTypeFull || made[1].Type != sfbackuptest.BackupTypeIncremental {
+		if len(made) != 2 || made[0].Type != sfbackuptest.BackupTypeFull || made[1].Type != sfbackuptest.BackupTypeFull {
 			t.Errorf("backups %+v", made)
 		}
 	})
 }
 
-// TestChains: the sequence of full and incremental backups, with increasing times and LSNs.
-func TestChains(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		maxIncremental int
-		want           string
-	}{
-		{0, "FIIIIIFIIIII"},
-		{2, "FIIFIIFIIFII"},
-		{-1, "FFFFFFFFFFFF"},
-	} {
-		t.Run(fmt.Sprint(tt.maxIncremental), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				c := fresh(tt.maxIncremental)
-				for range tt.want {
-					start(t, c, first+"Backup"+v, "")
-					time.Sleep(time.Minute)
-				}
-				var got strings.Builder
-				var before sfbackuptest.Backup
-				for _, b := range c.Backups(firstID) {
-					got.WriteString(string(b.Type)[:1])
-					if full := b.Type == sfbackuptest.BackupTypeFull; full != (b.ID == b.ChainID) || !full && b.ChainID != before.ChainID {
-						t.Errorf("%+v follows %+v", b, before)
-					}
-					if b.LSN <= before.LSN || !b.Time.After(before.Time) || b.DataLossVersion == 0 {
-						t.Errorf("%+v follows %+v", b, before)
-					}
-					before = b
-				}
-				if got.String() != tt.want {
-					t.Errorf("%s, want %s", got.String(), tt.want)
-				}
-			})
-		})
-	}
-}
-
-// TestContinuesChain: a backup continues the chain of the described backups, also if they are later than
-// the clock.
-func TestContinuesChain(t *testing.T) {
+// TestOwnChains: a requested backup is full and begins a chain of its own, whatever the storage holds. Its
+// time and its LSN are later than those of the backups before it, even if they are later than the clock.
+func TestOwnChains(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in the year 2000
 		c := sfbackuptest.NewCluster()
-		start(t, c, first+"Backup"+v, "")
-		time.Sleep(time.Minute)
+		for range 3 {
+			start(t, c, first+"Backup"+v, "")
+			time.Sleep(time.Minute)
+		}
 		made := c.Backups(firstID)
-		if len(made) != 4 {
+		if len(made) != 6 {
 			t.Fatalf("%d backups", len(made))
 		}
-		got := made[3]
-		if got.Type != sfbackuptest.BackupTypeIncremental || got.ChainID != made[2].ID || got.LSN <= made[2].LSN {
-			t.Errorf("%+v does not continue %+v", got, made[2])
-		}
-		if want := made[2].Time.Add(time.Second); !got.Time.Equal(want) {
-			t.Errorf("the backup is of %s, want %s", got.Time, want)
+		for i, b := range made[3:] {
+			before := made[i+2]
+			if b.Type != sfbackuptest.BackupTypeFull || b.ChainID != b.ID || b.LSN <= before.LSN || !b.Time.Equal(before.Time.Add(time.Second)) || b.DataLossVersion == 0 {
+				t.Errorf("%+v follows %+v", b, before)
+			}
 		}
 	})
 }

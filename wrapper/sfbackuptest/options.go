@@ -22,8 +22,10 @@ func WithClock(now func() time.Time) Option {
 	return option(func(cfg *config) { cfg.clock = now })
 }
 
-// WithTimeZone sets the time zone of the cluster's nodes, which applies to time filters without a zone.
-// With the default, UTC, a test does not notice a client that omits the zone. A nil zone is UTC.
+// WithTimeZone sets the time zone of the cluster's nodes, which applies to time filters without a zone. In 6.4
+// it also shows in the progress of a backup that has not succeeded: west of UTC, its time is that of UTC at the
+// beginning of the year 1. With the default, UTC, a test does not notice a client that omits the zone. A nil
+// zone is UTC.
 func WithTimeZone(zone *time.Location) Option {
 	return option(func(cfg *config) {
 		cfg.zone = zone
@@ -39,8 +41,9 @@ func WithServices(services ...Service) Option {
 	return option(func(cfg *config) { cfg.services = services })
 }
 
-// WithApplications sets the policies of applications. Each of them must have a service. All applications
-// that are not described share one default policy, whose storage is a file share.
+// WithApplications sets the policies of applications. Each of them must have a service. In an application
+// that is not described, all services share one default policy, whose storage is a file share, except
+// those that have a policy of their own or whose partitions all have one.
 func WithApplications(applications ...Application) Option {
 	return option(func(cfg *config) { cfg.applications = applications })
 }

@@ -1,8 +1,10 @@
 package sfbackuptest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"iter"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +27,7 @@ const tokenSeparator = "+"
 func (c *Cluster) pageRuntime(views []storageView, q listQuery) (*page, *errorResponse) {
 	storage, position, _ := strings.Cut(q.token, tokenSeparator)
 	views = slices.DeleteFunc(views, func(s storageView) bool {
-		return s.id < storage || s.id == storage && position == ""
+		return compareText(s.id, storage) < 0 || s.id == storage && position == ""
 	})
 	if len(views) == 0 || views[0].id != storage {
 		position = "" // the first storage is another one
@@ -39,12 +41,24 @@ func (c *Cluster) pageRuntime(views []storageView, q listQuery) (*page, *errorRe
 // unlimitedPage selects all entries. The service reads its storages concurrently and lists them in the
 // order in which it finishes them. This cluster lists them in the order of their IDs.
 func unlimitedPage(views []storageView, q listQuery, position string) (*page, *errorResponse) {
-	if position != "" {
+	if position != "" && views[0].fault == NoStorageFault {
 		rest, ok := views[0].resume(position)
 		if !ok {
 			return nil, errEnumeration
 		}
 		views[0].folders = rest
+	}
+	for i, s := range views {
+		failed := s.failure()
+		if failed == nil {
+			continue
+		}
+		for _, earlier := range views[:i] {
+			for range entries(earlier.folders, q) {
+				return nil, &errorResponse{status: http.StatusInternalServerError, hresult: hresultAggregate, message: failed.message}
+			}
+		}
+		return nil, errEnumeration
 	}
 	var all iter.Seq[entry] = func(yield func(entry) bool) {
 		for _, s := range views {
@@ -65,19 +79,23 @@ func (c *Cluster) fillPage(views []storageView, q listQuery, position string) (*
 	var chosen []entry
 	token := ""
 	for i, s := range views {
+		failed := s.failure()
+		if s.storage.Kind == StorageKindAzureBlobStore && q.maxResults < 0 {
+			failed = errContainer // the service requests a segment of that size from Azure
+		}
+		switch {
+		case failed == nil:
+		case len(chosen) == 0:
+			return nil, errPage
+		default:
+			return nil, failed
+		}
 		if position != "" {
 			rest, ok := s.resume(position)
 			if !ok {
 				return nil, errPage
 			}
 			s.folders, position = rest, ""
-		}
-		if s.storage.Kind == StorageKindAzureBlobStore && q.maxResults < 0 {
-			// The service requests a segment of that size from Azure.
-			if len(chosen) == 0 {
-				return nil, errPage
-			}
-			return nil, errContainer
 		}
 		entries, next := s.fill(q)
 		if len(entries) == 0 && c.behavior.emptyPageFails {
@@ -132,7 +150,7 @@ func (s *storageView) fill(q listQuery) (chosen []entry, next string) {
 				return chosen, s.marker(i, read)
 			}
 			if left {
-				return chosen, e.sharePosition()
+				return chosen, f.sharePosition(&r)
 			}
 			return chosen, ""
 		}
@@ -145,44 +163,63 @@ func (s *storageView) resume(position string) (rest []folder, ok bool) {
 	if s.storage.Kind == StorageKindAzureBlobStore {
 		return resumeContainer(s.folders, position)
 	}
-	return resumeShare(s.folders, position)
+	return s.resumeShare(position)
 }
 
 // In a token for a file share, the position names the last file that was listed:
 //
 //	<application>+<service>+<partition>+<yyyy-MM-dd HH.mm.ss>.bkmetadata
 
-// sharePosition returns the position of an entry on a share.
-func (e *entry) sharePosition() string {
-	return strings.ReplaceAll(e.partition.folder(), `\`, tokenSeparator) +
-		tokenSeparator + e.backup.fileName() + metadataExtension
+// sharePosition returns the position of a backup on a share.
+func (f *folder) sharePosition(b *Backup) string {
+	return strings.ReplaceAll(f.name, `\`, tokenSeparator) + tokenSeparator + b.fileName() + metadataExtension
 }
 
 // resumeShare returns the rest of the folders after a position. The files of the folder that it names are
-// compared by the time in their names, so that the file itself may have been deleted. Folders with smaller
-// names are omitted if there are several; a single folder is listed even if the position names another.
-func resumeShare(folders []folder, position string) (rest []folder, ok bool) {
+// compared by the time in their names, so that the file itself may have been deleted, and its extension does
+// not matter. A list of a service omits the folders with smaller names.
+func (s *storageView) resumeShare(position string) (rest []folder, ok bool) {
 	parts := strings.Split(position, tokenSeparator)
 	if len(parts) != 4 {
 		return nil, false
 	}
 	name := strings.Join(parts[:3], `\`)
-	for _, f := range folders {
-		switch strings.Compare(f.partition.folder(), name) {
-		case 0:
-			t, err := time.Parse(fileNameFormat+metadataExtension, parts[3])
+	for _, f := range s.folders {
+		if f.name == name {
+			file := parts[3]
+			if dot := strings.LastIndexByte(file, '.'); dot >= 0 {
+				file = file[:dot]
+			}
+			t, err := time.Parse(fileNameFormat, file)
 			if err != nil {
 				return nil, false
 			}
 			f.backups = f.backups.since(t.Add(time.Second)) // the names have whole seconds
-		case -1:
-			if len(folders) > 1 {
-				continue
-			}
 		}
-		rest = append(rest, f)
+		if s.one || compareText(f.name, name) >= 0 {
+			rest = append(rest, f)
+		}
 	}
 	return rest, true
+}
+
+// compareText compares two texts as .NET does unless it is told otherwise: as in a dictionary, where
+// punctuation comes before digits and letters, and letter case matters only between texts that are otherwise
+// equal. Then small letters come first.
+func compareText(a, b string) int {
+	class := func(c byte) int {
+		switch {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			return int(c|0x20) + 2*256
+		case '0' <= c && c <= '9':
+			return int(c) + 256
+		default:
+			return int(c)
+		}
+	}
+	return cmp.Or(
+		slices.CompareFunc([]byte(a), []byte(b), func(x, y byte) int { return cmp.Compare(class(x), class(y)) }),
+		strings.Compare(b, a))
 }
 
 // In a token for a container of Azure blob storage, the position names which of its two locations the request
@@ -206,7 +243,7 @@ func (s *storageView) marker(i, files int) string {
 		f, files = s.folders[i+1], 0
 	}
 	next := f.backups.at(files)
-	blob := strings.ReplaceAll(f.partition.folder(), `\`, "/") + "/" + next.fileName() + metadataExtension
+	blob := strings.ReplaceAll(f.name, `\`, "/") + "/" + next.fileName() + metadataExtension
 	text := strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(blob)), "=", "-")
 	return containerLocation + tokenSeparator + markerVersion + strconv.Itoa(len(text)) + "!" + text
 }
@@ -231,7 +268,7 @@ func resumeContainer(folders []folder, position string) (rest []folder, ok bool)
 	}
 	name := strings.ReplaceAll(string(blob[:slash]), "/", `\`)
 	for _, f := range folders {
-		switch strings.Compare(f.partition.folder(), name) {
+		switch strings.Compare(f.name, name) {
 		case -1:
 			continue
 		case 0:

@@ -164,14 +164,17 @@ func TestTokens(t *testing.T) {
 		{"of a storage that is finished", storage, ""},
 		{"of a storage that sorts after", "ffffffff-0000-4000-8000-000000000000%2BCalcApp", ""},
 		{"of a storage that sorts before", "00000000-0000-4000-8000-000000000000%2Bnonsense", everything},
-		{"not a token", "~", ""},
-		{"empty", "", everything},
+		{"not a token", "zzz", ""},
+		{"not a token that sorts before", "~", everything},
+		{"storage in capitals", strings.ToUpper(storage) + "%2BCalcApp", ""},
+		{"folders in another case", strings.ReplaceAll(position(secondID, "x"), "CalcApp", "calcapp"), "0ff4fdbe d55a2d98"},
 		{"a file that was deleted", position(firstID, "2018-01-01 12.00.00.bkmetadata"), "7903dc2a " + rest},
 		{"the last file of a folder", position(firstID, "2018-01-02 08.59.53.bkmetadata"), "0ff4fdbe d55a2d98"},
 		{"a folder between", position(uuid.MustParse("50000000-0000-4000-8000-000000000000"), "x"), "0ff4fdbe d55a2d98"},
 		{"too few parts", url.QueryEscape(storage + "+CalcApp"), "error"},
 		{"no time", position(firstID, "yesterday.bkmetadata"), "error"},
-		{"no metadata file", position(firstID, "2018-01-02 08.59.53.zip"), "error"},
+		{"no time without an extension", position(firstID, "2018-01-02 08.59.53"), "error"},
+		{"no metadata file", position(firstID, "2018-01-02 08.59.53.zip"), "0ff4fdbe d55a2d98"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

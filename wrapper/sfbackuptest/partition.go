@@ -27,9 +27,10 @@ type partition struct {
 	applied     Policy   // for which the stores were set up, see applyPolicy
 	chainLength int      // backups from one full backup to the next, by that policy
 	lastLSN     int64
-	outcomes    []Outcome         // of the next requests
-	latest      *onDemandBackup   // the request that GetBackupProgress reports
-	pending     []*onDemandBackup // reach their node and succeed; ordered by when they end
+	outcomes    []Outcome                  // of the next requests
+	latest      map[string]*onDemandBackup // the request that GetBackupProgress reports, by the spelling of the ID
+	pending     []*onDemandBackup          // reach their node and succeed; ordered by when they end
+	ownChain    uuid.UUID                  // of the latest requested backup
 }
 
 func newPartition(s *service, d Partition, index int, seed uint64) (*partition, error) {
@@ -190,7 +191,7 @@ func (p *partition) applyPolicy(policy *policy, now time.Time, atStart bool) {
 	if late := now.Sub(start); !atStart && late > 0 {
 		st.schedule.first = int((late-1)/d.Every) + 1
 	}
-	st.schedule.continueAfter(st.history(time.Time{}), p.chainLength, p.lastLSN)
+	st.schedule.continueAfter(st.history(time.Time{}), p)
 }
 
 // history returns what the storage of a policy holds for the partition.

@@ -3,7 +3,9 @@ package sfbackuptest
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,8 +13,10 @@ import (
 
 // Policy describes a backup policy: where backups are stored, when they are made and how long they are
 // kept. A partition without a policy of its own has the policy of its service, else that of the
-// application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. Lists show only what is
-// in the storages of the policies that apply.
+// application; see [Partition], [Service], [Application] and [Cluster.SetPolicy]. A list of a partition shows
+// what is in the storage of the policy that applies, and a list of a service what is in those of the
+// policies of its partitions. In 6.4 the latter also searches the storages of the application's policy and of
+// services whose names begin with its name, which makes a page fail if one has no backups for it.
 type Policy struct {
 	// Name identifies the policy. Policies with the same name are the same policy. They must be equal in
 	// the options of [NewCluster]; [Cluster.SetPolicy] replaces them. Empty: the policy is not shared.
@@ -43,33 +47,13 @@ type Policy struct {
 	MinimumBackups int
 }
 
-// StorageKind is a kind of storage.
-type StorageKind string
-
-// The kinds of storage that a policy of this cluster can have.
-const (
-	StorageKindFileShare      StorageKind = "FileShare"
-	StorageKindAzureBlobStore StorageKind = "AzureBlobStore"
-)
-
-// Storage is where backups are stored. Equal values are the same storage.
-type Storage struct {
-	// Kind is the kind of the storage. It shows in the continuation tokens of a 6.4 cluster: those of
-	// a file share contain a space, those of Azure a '!'. Empty: a file share.
-	Kind StorageKind
-
-	// Path identifies storages of one kind: the path of the share, or the name of the container. All
-	// policies without a Path share one storage of each kind; the default policy has that file share.
-	Path string
-}
-
 // Application describes what the services of an application have in common.
 type Application struct {
 	// Name is the full name with its scheme: fabric:/CalcApp.
 	Name string
 
-	// Policy is the policy of its services that have no policy of their own. Nil: none. An application
-	// that [WithApplications] does not describe has the default policy, whose storage is a file share.
+	// Policy is the policy of its services that have no policy of their own. Nil: none. A list of a
+	// service searches its storage even if the service has another policy.
 	Policy *Policy
 }
 
@@ -137,7 +121,7 @@ func (c *Cluster) registerPolicy(owner string, description *Policy, replace bool
 		return nil, nil
 	}
 	d := *description
-	d.Storage.Kind = cmp.Or(d.Storage.Kind, StorageKindFileShare)
+	d.Storage = d.Storage.withDefaults()
 	d.Name = cmp.Or(d.Name, "of "+owner)
 	switch {
 	case d.Every != 0 && d.Every < time.Second:
@@ -168,15 +152,50 @@ func (c *Cluster) policyOf(p *partition) *policy {
 	return cmp.Or(p.own, c.policyOfService(p.service))
 }
 
+// policyOfSpelling is policyOf for a request. The service finds a partition's own policy only under the
+// canonical form of the ID.
+func (c *Cluster) policyOfSpelling(p spelling) *policy {
+	if p.canonical() {
+		return c.policyOf(p.partition)
+	}
+	return c.policyOfService(p.service)
+}
+
+// policyOfService returns the policy that applies to a service, or nil. The default policy applies only
+// where nothing is described, so that it is no other storage for a list of described ones.
 func (c *Cluster) policyOfService(s *service) *policy {
-	switch p, described := c.applications[s.ApplicationName]; {
+	ofApplication, described := c.applications[s.ApplicationName]
+	switch {
 	case s.own != nil:
 		return s.own
 	case s.NoPolicy:
 		return nil
 	case described:
-		return p
+		return ofApplication
+	case len(s.partitions) > 0 && !slices.ContainsFunc(s.partitions, func(p *partition) bool { return p.own == nil }):
+		return nil
 	default:
 		return c.defaultPolicy
 	}
+}
+
+// policiesOf returns the policies whose storages a list of a service searches, and possibly nil. In 6.4 these
+// are the policies of all services and partitions whose names begin with that of the service, even
+// fabric:/App/Svc2 for fabric:/App/Svc, and the policy of the application.
+func (c *Cluster) policiesOf(s *service) (policies []*policy) {
+	first := slices.Index(c.byKey, s)
+	last := first + 1
+	for c.behavior.searchesPrefix && last < len(c.byKey) && strings.HasPrefix(c.byKey[last].key, s.key) {
+		last++
+	}
+	for _, t := range c.byKey[first:last] {
+		policies = append(policies, t.own)
+		for _, p := range t.partitions {
+			policies = append(policies, p.own)
+		}
+	}
+	if c.behavior.searchesPrefix && !s.NoPolicy {
+		policies = append(policies, c.applications[s.ApplicationName])
+	}
+	return append(policies, c.policyOfService(s))
 }

@@ -75,6 +75,84 @@ func TestPolicyLookup(t *testing.T) {
 	}
 }
 
+// TestSearchedStorages: a list of a service in 6.4 searches the storages of all policies whose names begin
+// with the service's, and that of the application. The documentation promises only the backups of the service.
+// The default policy is searched only where it applies.
+func TestSearchedStorages(t *testing.T) {
+	t.Parallel()
+	at := func(path string) *sfbackuptest.Policy {
+		return &sfbackuptest.Policy{Storage: sfbackuptest.Storage{Path: path}}
+	}
+	backups := sfbackuptest.Chain(day, time.Hour, 2, 3)
+	own := sfbackuptest.Service{Name: "fabric:/App/Svc", Policy: at("own"), Partitions: []sfbackuptest.Partition{{ID: firstID, Backups: backups}}}
+	other := func(name string, service, partition *sfbackuptest.Policy) sfbackuptest.Service {
+		return sfbackuptest.Service{Name: name, ApplicationName: "fabric:/App", Policy: service, Partitions: []sfbackuptest.Partition{{ID: secondID, Policy: partition}}}
+	}
+	for _, tt := range []struct {
+		name        string
+		other       sfbackuptest.Service
+		application *sfbackuptest.Policy
+		empty       bool // a storage without backups is searched as well
+	}{
+		{"alone", other("fabric:/App/A", nil, nil), nil, false},
+		{"application", other("fabric:/App/A", nil, nil), at("app"), true},
+		{"application with the same storage", other("fabric:/App/A", nil, nil), at("own"), false},
+		{"longer name", other("fabric:/App/Svc2", at("other"), nil), nil, true},
+		{"longer name of a partition's service", other("fabric:/App/Svc2", nil, at("other")), nil, true},
+		{"name with more parts", other("fabric:/App/Svc/More", at("other"), nil), nil, true},
+		{"longer name without a policy", other("fabric:/App/Svc2", nil, nil), nil, false},
+		{"shorter name", other("fabric:/App/Sv", at("other"), nil), nil, false},
+		{"name in another case", other("fabric:/App/svc2", at("other"), nil), nil, false},
+	} {
+		for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
+			opts := []sfbackuptest.Option{sfbackuptest.WithProfile(profile), sfbackuptest.WithServices(own, tt.other)}
+			if tt.application != nil {
+				opts = append(opts, sfbackuptest.WithApplications(sfbackuptest.Application{Name: "fabric:/App", Policy: tt.application}))
+			}
+			c := sfbackuptest.NewCluster(opts...)
+			if got := len(getList(t, c, "/Services/App/Svc/$/GetBackups"+v).Items); got != 3 {
+				t.Errorf("%s: %s: %d backups", profile, tt.name, got)
+			}
+			a := get(t, c, "/Services/App/Svc/$/GetBackups"+v+"&MaxResults=2")
+			if empty := a.StatusCode == http.StatusBadRequest; empty != (tt.empty && profile == sfbackuptest.ProfileRuntime) {
+				t.Errorf("%s: %s: %s %s", profile, tt.name, a.Status, a.body)
+			}
+		}
+	}
+}
+
+// TestAccounts: 6.4 searches only the first of several containers of one account.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	container := func(path, account string) *sfbackuptest.Policy {
+		return &sfbackuptest.Policy{Storage: sfbackuptest.Storage{Kind: sfbackuptest.StorageKindAzureBlobStore, Path: path, ConnectionString: account}}
+	}
+	for _, tt := range []struct {
+		profile sfbackuptest.Profile
+		second  *sfbackuptest.Policy
+		want    int
+	}{
+		{sfbackuptest.ProfileRuntime, container("b", "x"), 3},
+		{sfbackuptest.ProfileRuntime, container("b", "y"), 5},
+		{sfbackuptest.ProfileRuntime, container("a", "y"), 5},
+		{sfbackuptest.ProfileDocumented, container("b", "x"), 5},
+	} {
+		c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(tt.profile), sfbackuptest.WithServices(sfbackuptest.Service{
+			Name: "fabric:/App/Svc", NoPolicy: true,
+			Partitions: []sfbackuptest.Partition{
+				{ID: firstID, Policy: container("a", "x"), Backups: sfbackuptest.Chain(day, time.Hour, 2, 3)},
+				{ID: secondID, Policy: tt.second, Backups: sfbackuptest.Chain(day, time.Hour, 2, 2)},
+			},
+		}))
+		if got := len(getList(t, c, "/Services/App/Svc/$/GetBackups"+v).Items); got != tt.want {
+			t.Errorf("%s, %+v: %d backups, want %d", tt.profile, tt.second.Storage, got, tt.want)
+		}
+		if got := len(getList(t, c, second+"GetBackups"+v).Items); got != 2 {
+			t.Errorf("%s, %+v: the partition has %d backups", tt.profile, tt.second.Storage, got)
+		}
+	}
+}
+
 // severalStorages returns a cluster with a service whose first partition has its own policy, with a
 // storage of the given kind, and whose second partition has the policy of the service.
 func severalStorages(profile sfbackuptest.Profile, own sfbackuptest.Storage) *sfbackuptest.Cluster {
@@ -250,6 +328,7 @@ func TestSetPolicy(t *testing.T) {
 	for want, do := range map[string]func(){
 		`has no "fabric:/Other"`: func() { c.SetPolicy("fabric:/Other", nil) },
 		"less than a second":     func() { c.SetPolicy("fabric:/CalcApp", &sfbackuptest.Policy{Every: 1}) },
+		`storage FileShare "x"`:  func() { c.SetStorageFault(sfbackuptest.Storage{Path: "x"}, sfbackuptest.ShareUnreachable) },
 	} {
 		func() {
 			defer func() {

@@ -1,10 +1,6 @@
 package sfbackuptest
 
-import (
-	"math"
-	"strconv"
-	"time"
-)
+import "strconv"
 
 // Profile selects how a cluster behaves where the documentation and real clusters differ.
 type Profile int
@@ -33,53 +29,71 @@ func (p Profile) String() string {
 }
 
 // behavior lists all differences between the profiles. Code checks one of these fields and never a
-// profile, so that all differences are documented here and a new profile is one more value.
+// profile, so that all differences are documented here and a new profile is one more value. The table in
+// the documentation of the package has a row for each part of the doc tags.
 type behavior struct {
 	// tildeIsSlash: '~' may separate the parts of the name in a service ID. The documentation says so since
 	// 6.0. The backup service of 6.4 appends the ID to "fabric:/" unchanged and finds no such service.
-	tildeIsSlash bool
+	tildeIsSlash bool `doc:"'~' separates the parts of a service name"`
 
 	// managedIdentity: the storage kind ManagedIdentityAzureBlobStore exists. It is newer than 6.4.
-	managedIdentity bool
+	managedIdentity bool `doc:"ManagedIdentityAzureBlobStore is a kind of storage"`
 
 	// laterVersions: any api-version from 6.4 on is accepted. The backup service of 6.4 has no upper
 	// bound; the documentation allows nothing above the version of the runtime.
-	laterVersions bool
+	laterVersions bool `doc:"any api-version from 6.4 on is accepted"`
 
 	// chunkedBodies: a request body may have no Content-Length. The gateway of 6.4 corrupts such a
 	// body when it forwards it.
-	chunkedBodies bool
+	chunkedBodies bool `doc:"a body may have no Content-Length"`
 
 	// int32Parameters: timeout and MaxResults are int32 and have no range, but a timeout that is not
 	// positive, or whose milliseconds overflow an int32, causes an internal error. The documentation has
 	// int64 with a range for both.
-	int32Parameters bool
+	int32Parameters bool `doc:"timeout and MaxResults are int32, without a range"`
+
+	// emptyTextsFail: a text parameter with an empty value is invalid, such as a ContinuationToken. In the
+	// documentation an empty token is that of the last page, and nothing forbids to send it.
+	emptyTextsFail bool `doc:"an empty ContinuationToken is an error"`
 
 	// fabricErrorsOnly: every error is a FabricError as application/json. In 6.4 the errors of the
 	// backup service are text/plain, those of its framework have another shape, and those of the
 	// gateway's forwarding have no body.
-	fabricErrorsOnly bool
+	fabricErrorsOnly bool `doc:"every error is a FabricError as application/json"`
+
+	// searchesPrefix: a list of a service also searches the storages of services whose names begin
+	// with its name, and that of the application's policy where it does not apply.
+	searchesPrefix bool `doc:"a list searches the storages of more services"`
+
+	// accountIsStorage: two containers of one account, and two policies with one share, are one storage.
+	accountIsStorage bool `doc:"containers of one account are one storage"`
+
+	// spelledIDs: the ID of a partition is a key and the name of a folder as the request spells it.
+	spelledIDs bool `doc:"a partition ID is a key as it is spelt"`
+
+	// previewVersion: the api-version 6.2-preview is accepted.
+	previewVersion bool
 
 	// numericCodes: an error whose HRESULT has no name has a numeric code.
-	numericCodes bool
+	numericCodes bool `doc:"errors without a name have a number for a code"`
 
 	// fullRecords: objects have all their members, null or zero if they are not set, in the order of
 	// the 6.4 types. The documentation shows other orders and says that a backup that has not ended has only
 	// its state.
-	fullRecords bool
+	fullRecords bool `doc:"unset members are null or zero;the LSN of a progress is a number;the progress before the first backup is null"`
 
 	// storageTokens: paging is that of 6.4. Tokens have a storage and a position in it, separated by
 	// '+', and contain a space or a '!'. The last token is null. Otherwise tokens are those of the
 	// documentation: service, partition and backup, separated by '#'. The last is empty.
-	storageTokens bool
+	storageTokens bool `doc:"tokens name a storage and a position in it;the token of the last page is null"`
 
 	// emptyPageFails: a page (MaxResults is not 0) without backups is an error, because the 6.4
 	// service adds a list that may be null.
-	emptyPageFails bool
+	emptyPageFails bool `doc:"a page without backups is an error"`
 
-	// longestTimeout is the longest BackupTimeout with which a request can be sent to its node. In 6.4
-	// its milliseconds must fit an int32, which is nearly 25 days.
-	longestTimeout time.Duration
+	// timeoutsOverflow: a request whose BackupTimeout in milliseconds does not fit an int32, nearly 25
+	// days, or lies before the year 1, is Accepted for good.
+	timeoutsOverflow bool `doc:"very long BackupTimeouts never end"`
 
 	// epochNames are the names of the two parts of an epoch.
 	epochNames [2]string
@@ -98,12 +112,16 @@ const (
 	QuirkEmptyPageFails Quirk = iota
 
 	// QuirkEpochNames62 names the members of an epoch DataLossNumber and ConfigurationNumber, as in
-	// the preview of 6.2.
+	// the preview of 6.2, and accepts its api-version, 6.2-preview, besides the others.
 	QuirkEpochNames62
 
 	// QuirkNoBackupService removes the backup service from the cluster. The gateway responds with a 404,
 	// without a body in [ProfileRuntime], as for a service that does not exist.
 	QuirkNoBackupService
+
+	// QuirkManagedIdentity makes a cluster accept storages of the kind ManagedIdentityAzureBlobStore, as
+	// clusters after 6.4 do. It is on by default in [ProfileDocumented].
+	QuirkManagedIdentity
 )
 
 // set switches a quirk on or off.
@@ -116,8 +134,11 @@ func (b *behavior) set(q Quirk, on bool) {
 		if on {
 			b.epochNames = epochNames62
 		}
+		b.previewVersion = on
 	case QuirkNoBackupService:
 		b.noBackupService = on
+	case QuirkManagedIdentity:
+		b.managedIdentity = on
 	default:
 		panic("sfbackuptest: there is no Quirk(" + strconv.Itoa(int(q)) + ")")
 	}
@@ -132,14 +153,18 @@ func (p Profile) behavior() *behavior {
 	switch p {
 	case ProfileRuntime:
 		return &behavior{
-			laterVersions:   true,
-			int32Parameters: true,
-			numericCodes:    true,
-			fullRecords:     true,
-			storageTokens:   true,
-			emptyPageFails:  true,
-			longestTimeout:  math.MaxInt32 * time.Millisecond,
-			epochNames:      epochNames,
+			laterVersions:    true,
+			int32Parameters:  true,
+			emptyTextsFail:   true,
+			searchesPrefix:   true,
+			accountIsStorage: true,
+			spelledIDs:       true,
+			numericCodes:     true,
+			fullRecords:      true,
+			storageTokens:    true,
+			emptyPageFails:   true,
+			timeoutsOverflow: true,
+			epochNames:       epochNames,
 		}
 	case ProfileDocumented:
 		return &behavior{
@@ -147,7 +172,6 @@ func (p Profile) behavior() *behavior {
 			managedIdentity:  true,
 			chunkedBodies:    true,
 			fabricErrorsOnly: true,
-			longestTimeout:   math.MaxInt64,
 			epochNames:       epochNames,
 		}
 	default:

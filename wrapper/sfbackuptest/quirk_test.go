@@ -29,6 +29,9 @@ func TestEpochNames62(t *testing.T) {
 			if got := get(t, c, calc+"GetBackups"+v).body; strings.Count(got, want) != 6 {
 				t.Errorf("%s, %t: list %s", profile, on, got)
 			}
+			if a := get(t, c, calc+"GetBackups?api-version=6.2-preview"); (a.StatusCode == http.StatusOK) != on {
+				t.Errorf("%s, %t: the preview: %s", profile, on, a.Status)
+			}
 		}
 	}
 }
@@ -79,6 +82,62 @@ func TestProxyParameters(t *testing.T) {
 	} {
 		if got := getList(t, c, calc+"GetBackups"+v+target).ids(); got != everything {
 			t.Errorf("%s: %s", target, got)
+		}
+	}
+}
+
+// TestManagedIdentity: the storage kind that came after 6.4.
+func TestManagedIdentity(t *testing.T) {
+	t.Parallel()
+	const storage = `{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"VMSS","BlobServiceUri":"https://b/","ContainerName":"c"}}`
+	for _, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
+		for on, want := range map[bool]int{true: http.StatusAccepted, false: http.StatusBadRequest} {
+			c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile), sfbackuptest.WithQuirk(sfbackuptest.QuirkManagedIdentity, on))
+			if a := send(t, c.Transport(), http.MethodPost, first+"Backup"+v, storage); a.StatusCode != want {
+				t.Errorf("%s, %t: %s %s", profile, on, a.Status, a.body)
+			}
+		}
+	}
+}
+
+// TestFailureCodes: in a progress of 6.4, a code without a name is a number.
+func TestFailureCodes(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string][2]string{
+		"2148734496":  {`{"Code":2148734496,`, `{"Code":"2148734496",`},
+		"E_FAIL":      {`{"Code":"E_FAIL",`, `{"Code":"E_FAIL",`},
+		"99999999999": {`{"Code":"99999999999",`, `{"Code":"99999999999",`},
+	} {
+		for i, profile := range []sfbackuptest.Profile{sfbackuptest.ProfileRuntime, sfbackuptest.ProfileDocumented} {
+			c := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
+			c.SetOutcome(c.Partitions()[0], sfbackuptest.Outcome{Accepted: -1, Running: -1, Code: code})
+			start(t, c, first+"Backup"+v, "")
+			if got := get(t, c, first+"GetBackupProgress"+v).body; !strings.Contains(got, want[i]) {
+				t.Errorf("%s: %s, want %s", profile, got, want[i])
+			}
+		}
+	}
+}
+
+// TestTimesThatAreNotSet: the time of a backup that did not succeed is the first that there is, converted to
+// UTC from the zone of the node, without the daylight saving of any year.
+func TestTimesThatAreNotSet(t *testing.T) {
+	t.Parallel()
+	zone := func(name string) *time.Location {
+		l, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	for name, want := range map[string]string{
+		"UTC": "0001-01-01T00:00:00Z", "America/Los_Angeles": "0001-01-01T08:00:00Z", "Asia/Tokyo": "0001-01-01T00:00:00Z",
+		"America/Santiago": "0001-01-01T04:00:00Z", // summer in January
+	} {
+		c := sfbackuptest.NewCluster(sfbackuptest.WithTimeZone(zone(name)))
+		start(t, c, first+"Backup"+v, "")
+		if got := get(t, c, first+"GetBackupProgress"+v).body; !strings.Contains(got, `"TimeStampUtc":"`+want) {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

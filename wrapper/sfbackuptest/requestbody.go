@@ -1,11 +1,12 @@
 package sfbackuptest
 
 import (
-	"encoding/json"
+	"encoding/binary"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
 // storageKinds has the members that the backup service checks, by the value of StorageKind.
@@ -24,6 +25,9 @@ var storageKinds = map[string]struct{ required, optional []string }{
 
 const managedIdentityKind = "ManagedIdentityAzureBlobStore"
 
+// bodyArgument is the name of the body in the messages.
+const bodyArgument = "backupStorage"
+
 // storage parses the body of a backup request and reports whether it names a storage. No body, {} and null
 // all mean the storage of the policy. Only the form of a storage is checked: a wrong password would fail
 // when the backup is made.
@@ -33,91 +37,107 @@ func (b *binder) storage(req *forwardedRequest) (named bool, failed *errorRespon
 	if len(req.body) == 0 {
 		return false, nil
 	}
-	if failed := checkContentType(req.contentType); failed != nil {
-		return false, failed
-	}
-	var description map[string]json.RawMessage
-	if err := json.Unmarshal(req.body, &description); err != nil {
-		b.fail("backupStorage", "The body is not a JSON object.")
-		return false, nil
-	}
-	raw := member(description, "BackupStorage")
-	if isNull(raw) {
-		return false, nil
-	}
-	var storage map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &storage); err != nil {
-		b.fail("backupStorage.BackupStorage", "The value is not a JSON object.")
-		return false, nil
-	}
-	b.checkStorage(storage)
-	return true, nil
-}
-
-func (b *binder) checkStorage(storage map[string]json.RawMessage) {
-	const path = "backupStorage.BackupStorage."
-	// The framework selects the type by the kind before it binds the members. StorageKind is the only
-	// member whose name must match exactly.
-	name, ok := text(storage["StorageKind"])
-	kind, known := storageKinds[name]
-	if !ok || !known || name == managedIdentityKind && !b.behavior.managedIdentity {
-		b.fail(path+"StorageKind", "The StorageKind field is missing or not of a known kind.")
-		return
-	}
-	for _, field := range kind.required {
-		switch value, ok := text(member(storage, field)); {
-		case !ok:
-			b.fail(path+field, "The "+field+" field is not a string.")
-		case value == "":
-			b.fail(path+field, "The "+field+" field is required.")
-		case field == "ManagedIdentityType" && !slices.Contains([]string{"VMSS", "Cluster"}, value):
-			b.fail(path+field, "The "+field+" field is not of a known type.")
-		}
-	}
-	for _, field := range append([]string{"FriendlyName"}, kind.optional...) {
-		if _, ok := text(member(storage, field)); !ok {
-			b.fail(path+field, "The "+field+" field is not a string.")
-		}
-	}
-}
-
-// checkContentType returns the framework's error for a body of an unsupported content type. A body without
-// a content type is not supported.
-func checkContentType(contentType string) *errorResponse {
-	if contentType == "" {
-		return frameworkError(http.StatusUnsupportedMediaType, "The request contains an entity body but no Content-Type header. "+
+	mediaType, parameters, err := mime.ParseMediaType(req.contentType)
+	if err != nil || !strings.Contains(mediaType, "/") {
+		return false, frameworkError(http.StatusUnsupportedMediaType, "The request contains an entity body but no Content-Type header. "+
 			"The inferred media type 'application/octet-stream' is not supported for this resource.")
 	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	if err != nil || mediaType != "application/json" && mediaType != "text/json" {
-		return frameworkError(http.StatusUnsupportedMediaType, "The request entity's media type is not supported for this resource.")
+	switch mediaType {
+	case "application/json", "text/json", "application/*", "text/*", "*/*":
+		return b.jsonStorage(decodeText(req.body, parameters["charset"])), nil
+	case "application/xml", "text/xml":
+		b.fail(bodyArgument, anError) // no JSON is a document of XML, and nothing else is sent
+	case "application/x-www-form-urlencoded":
+		if len(parseQuery(string(req.body)).all("BackupStorage")) > 0 {
+			b.fail(bodyArgument+".BackupStorage.StorageKind", "The StorageKind property is required.")
+		}
+	default:
+		written, _, _ := strings.Cut(req.contentType, ";")
+		return false, frameworkError(http.StatusUnsupportedMediaType,
+			"The request entity's media type '"+strings.TrimSpace(written)+"' is not supported for this resource.")
 	}
-	return nil
+	return false, nil
 }
 
-// member returns a member of an object by its name, ignoring letter case if no member matches exactly. It
-// returns nil if there is no such member.
-func member(object map[string]json.RawMessage, name string) json.RawMessage {
-	if value, ok := object[name]; ok {
-		return value
+// decodeText decodes a body. The service knows UTF-8 and UTF-16.
+func decodeText(body []byte, charset string) string {
+	if !strings.EqualFold(charset, "utf-16") {
+		return strings.TrimPrefix(string(body), "\ufeff")
 	}
-	for key, value := range object {
-		if strings.EqualFold(key, name) {
-			return value
+	units := make([]uint16, len(body)/2)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint16(body[2*i:])
+	}
+	return strings.TrimPrefix(string(utf16.Decode(units)), "\ufeff")
+}
+
+// jsonStorage reads the JSON of a body and reports whether it names a storage. An error in the syntax is
+// reported once, and once more if it is within a member, because the service tries to skip that.
+func (b *binder) jsonStorage(body string) (named bool) {
+	r := &jsonReader{text: body}
+	switch r.next() {
+	case 0:
+		return false
+	case '{':
+	default:
+		if v, ok := r.value(); !ok || v.kind != jsonNull && (v.kind != jsonText || v.text != "") {
+			b.fail(bodyArgument, anError)
+		}
+		return false
+	}
+	var storage *jsonValue
+	within := false
+	for name := range r.members() {
+		within = true
+		v, ok := r.value()
+		if !ok {
+			break
+		}
+		within = false
+		if strings.EqualFold(name, "BackupStorage") {
+			storage = b.convertStorage(name, v)
 		}
 	}
-	return nil
-}
-
-// text returns the value of a string member. A missing or null member is empty.
-func text(raw json.RawMessage) (value string, ok bool) {
-	if isNull(raw) {
-		return "", true
+	if r.failed {
+		key := strings.Join(append([]string{bodyArgument}, r.path...), ".")
+		b.fail(key, anError)
+		if within {
+			b.fail(key, anError)
+		}
+		return false
 	}
-	err := json.Unmarshal(raw, &value)
-	return value, err == nil
+	if storage == nil {
+		return false
+	}
+	for _, field := range storageKinds[storage.member("StorageKind", exactly).text].required {
+		if strings.TrimSpace(storage.member(field, strings.EqualFold).text) == "" {
+			b.fail(bodyArgument+".BackupStorage."+field, "The "+field+" field is required.")
+		}
+	}
+	return true
 }
 
-func isNull(raw json.RawMessage) bool {
-	return len(raw) == 0 || string(raw) == "null"
+// convertStorage checks the types of a storage's members. It returns nil for null and for an error.
+func (b *binder) convertStorage(name string, v jsonValue) *jsonValue {
+	if v.kind == jsonNull {
+		return nil
+	}
+	// StorageKind is the only member whose name must match exactly.
+	kindName := v.member("StorageKind", exactly).text
+	kind, known := storageKinds[kindName]
+	isManagedIdentity := kindName == managedIdentityKind
+	if v.kind != jsonObject || !known || isManagedIdentity && !b.behavior.managedIdentity {
+		b.fail(bodyArgument+"."+name, anError)
+		return nil
+	}
+	for _, m := range v.members {
+		isField := func(field string) bool { return strings.EqualFold(field, m.name) }
+		switch {
+		case isField("ManagedIdentityType") && isManagedIdentity && !slices.Contains([]string{"VMSS", "Cluster"}, m.value.text),
+			m.value.kind >= jsonArray && (isField("FriendlyName") || slices.ContainsFunc(kind.required, isField) || slices.ContainsFunc(kind.optional, isField)):
+			// The service reads a storage by itself, so that its name is missing in the path.
+			b.fail(bodyArgument+"."+m.name, anError)
+		}
+	}
+	return &v
 }

@@ -143,10 +143,10 @@ func (p *partition) newSeries(storage Storage, description Series) *series {
 	}
 }
 
-// continueAfter makes a schedule continue a history. It begins with the first scheduled time after the
-// last backup.
-func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
-	s.FullEvery, s.used, s.lsn = fullEvery, 0, lsn
+// continueAfter makes a schedule continue a history of a partition. It begins with the first scheduled time
+// after the last backup. A requested backup is not continued.
+func (s *series) continueAfter(h history, p *partition) {
+	s.FullEvery, s.used, s.lsn = p.chainLength, 0, p.lastLSN
 	last := h.last()
 	if last == nil {
 		return
@@ -155,9 +155,9 @@ func (s *series) continueAfter(h history, fullEvery int, lsn int64) {
 		s.first += int((late-1)/s.Every) + 1
 	}
 	s.dataLossVersion, s.configurationVersion = last.DataLossVersion, last.ConfigurationVersion
-	s.lsn = max(lsn, last.LSN)
+	s.lsn = max(p.lastLSN, last.LSN)
 	chain, incremental := h.chain()
-	if used := incremental + 1; fullEvery <= 0 || used < fullEvery {
+	if used := incremental + 1; chain != p.ownChain && (p.chainLength <= 0 || used < p.chainLength) {
 		s.chain, s.used = chain, used
 	}
 }

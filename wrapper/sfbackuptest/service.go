@@ -20,6 +20,7 @@ const (
 type service struct {
 	Service
 	folder     string       // App\Svc, the service's folder in a store
+	key        string       // fabric:/App/Svc, with '$' for the other slashes: its key in the backup service
 	partitions []*partition // ordered by ID
 	own        *policy      // that of Policy or SetPolicy; nil: the policy of the application applies
 }
@@ -36,5 +37,6 @@ func newService(d Service) (*service, error) {
 	if !ok || !strings.HasPrefix(d.ApplicationName, fabricScheme) || d.ApplicationName == fabricScheme {
 		return nil, fmt.Errorf("service %s does not belong to an application %q", d.Name, d.ApplicationName)
 	}
-	return &service{Service: d, folder: folderName(d.ApplicationName) + `\` + folderName(rest)}, nil
+	app, svc := folderName(d.ApplicationName), folderName(rest)
+	return &service{Service: d, folder: app + `\` + svc, key: fabricScheme + app + "/" + svc}, nil
 }
