@@ -28,13 +28,13 @@ type Properties struct{ Required, Optional []string }
 var (
 	BackupStorageDescription = map[string]Properties{
 		"AzureBlobStore":                {[]string{"ConnectionString", "ContainerName"}, []string{"FriendlyName"}},
-		"DsmsAzureBlobStore":            {[]string{"ContainerName", "StorageCredentialsSourceLocation"}, []string{"FriendlyName"}},
+		"DsmsAzureBlobStore":            {[]string{"StorageCredentialsSourceLocation", "ContainerName"}, []string{"FriendlyName"}},
 		"FileShare":                     {[]string{"Path"}, []string{"FriendlyName", "PrimaryPassword", "PrimaryUserName", "SecondaryPassword", "SecondaryUserName"}},
-		"ManagedIdentityAzureBlobStore": {[]string{"BlobServiceUri", "ContainerName", "ManagedIdentityType"}, []string{"FriendlyName", "ManagedIdentityClientId"}},
+		"ManagedIdentityAzureBlobStore": {[]string{"ManagedIdentityType", "BlobServiceUri", "ContainerName"}, []string{"FriendlyName", "ManagedIdentityClientId"}},
 	}
 	PartitionInformation = map[string]Properties{
-		"Int64Range": {[]string(nil), []string{"HighKey", "Id", "LowKey"}},
-		"Named":      {[]string(nil), []string{"Id", "Name"}},
-		"Singleton":  {[]string(nil), []string{"Id"}},
+		"Int64Range": {[]string{}, []string{"HighKey", "Id", "LowKey"}},
+		"Named":      {[]string{}, []string{"Id", "Name"}},
+		"Singleton":  {[]string{}, []string{"Id"}},
 	}
 )

@@ -88,16 +88,10 @@ func write(doc *openapi3.T) []byte {
 		fmt.Fprintf(&b, "%s = map[string]Properties{\n", name)
 		for _, kind := range slices.Sorted(maps.Keys(s.Discriminator.Mapping)) {
 			member := memberOf(doc, s, kind)
-			var required, optional []string
-			for _, property := range slices.Sorted(maps.Keys(member.Properties)) {
-				switch {
-				case property == s.Discriminator.PropertyName:
-				case slices.Contains(member.Required, property):
-					required = append(required, property)
-				default:
-					optional = append(optional, property)
-				}
-			}
+			isKind := func(property string) bool { return property == s.Discriminator.PropertyName }
+			isRequired := func(property string) bool { return slices.Contains(member.Required, property) }
+			required := slices.DeleteFunc(slices.Clone(member.Required), isKind) // in the order of the document
+			optional := slices.DeleteFunc(slices.Sorted(maps.Keys(member.Properties)), isRequired)
 			fmt.Fprintf(&b, "%q: {%#v, %#v},\n", kind, required, optional)
 		}
 		b.WriteString("}\n")

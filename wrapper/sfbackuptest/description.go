@@ -133,6 +133,11 @@ type Outcome struct {
 	// the backup is still made, and lists show it when it is complete.
 	Running time.Duration
 
+	// State is the state in which the backup ends, such as one that only newer servers have. Empty: Failure
+	// if Code is set, otherwise Success. A backup is made only with Success. With a state that is not final,
+	// the backup stays in it.
+	State string
+
 	// Code is the error code with which the backup ends, such as
 	// FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR. Empty: it succeeds. A 6.4 cluster sends a code without a
 	// name as a number, 2148734496 for an IOException, and so does this one if Code has only digits.
