@@ -39,7 +39,7 @@ func checkMarks(doc, documented *openapi3.T) []error {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			if op.OperationID == "" {
-				m.report("paths", path+" "+method, "write its operationId")
+				m.report("", path+" "+method, "write its operationId")
 			}
 			if op.RequestBody == nil {
 				continue
@@ -52,16 +52,14 @@ func checkMarks(doc, documented *openapi3.T) []error {
 	return m.errs
 }
 
-// report adds an error about a place in a schema or in another part of the document.
+// report adds an error about a place, which begins with the name of a schema unless that is empty. The overlay may
+// have added the schema or the property.
 func (m *marker) report(schema, place, advice string) {
 	file := "openapi/backup.yaml"
-	if m.documented.Components.Schemas[schema] == nil && schema != "paths" {
+	_, property, _ := strings.Cut(place, ".")
+	property, _, _ = strings.Cut(property, ".")
+	if ref := m.documented.Components.Schemas[schema]; schema != "" && (ref == nil || property != "" && ref.Value.Properties[property] == nil) {
 		file = "openapi/runtime.overlay.yaml"
-	}
-	if name, property, ok := strings.Cut(place, "."); ok && file == "openapi/backup.yaml" {
-		if s := m.documented.Components.Schemas[name]; s != nil && s.Value.Properties[property] == nil {
-			file = "openapi/runtime.overlay.yaml" // which adds the property
-		}
 	}
 	m.errs = append(m.errs, fmt.Errorf("%s: %s: %s", file, place, advice))
 }
@@ -135,7 +133,7 @@ func (m *marker) checkSecrets(ref *openapi3.SchemaRef, schema, place string) {
 	case len(s.Enum) > 0 || len(s.OneOf)+len(s.AnyOf)+len(s.AllOf) > 0:
 	case secret && !s.WriteOnly:
 		m.report(schema, place, "write writeOnly: true beside format: password")
-	case s.Type == nil || s.Type.Is("object") && (len(s.Properties) == 0 || s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has):
+	case s.Type == nil || s.Type.Is("object") && (len(s.Properties) == 0 && s.AdditionalProperties.Schema == nil || s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has):
 		m.report(schema, place, "write its type and properties, because what has none may hold a secret")
 	case secret == public && s.Type.Is("string"):
 		m.report(schema, place, "write format: password and writeOnly: true if it is a secret, otherwise "+publicMark+": true")
