@@ -129,6 +129,13 @@ contract-report: ## Show what the validator of package contract finds, and what 
 	$(GO) test ./openapi/contract -count 1 -v -run '^(TestMutations|TestAgreement)$$' -contract.values 100000
 	$(GO) test ./openapi/contract -run '^$$' -bench '^BenchmarkPage$$' -benchtime 10x
 
+.PHONY: contract-peers
+contract-peers: ## Compare package contract with other validators, and write openapi/contract/README.md
+	@command -v npx >/dev/null || { echo 'There is no npx, which runs Prism.'; exit 1; }
+	$(GO) test ./openapi/contract -count 1 -run '^TestMutations$$' -contract.dump $(CURDIR)/mutants.tmp
+	@cd internal/bench && $(GO) run ./contractpeers -mutants $(CURDIR)/mutants.tmp -out $(CURDIR)/openapi/contract/README.md; \
+	status=$$?; rm -f $(CURDIR)/mutants.tmp; exit $$status
+
 .PHONY: fault-report
 fault-report: ## Run every operation with every fault, and show the table of results
 	$(GO) test ./wrapper/sfbackup -count 1 -run '^TestFaultMatrix$$' -update

@@ -42,6 +42,9 @@ func TestMutations(t *testing.T) {
 	if testing.Short() || raceEnabled() {
 		m.every = sampleEvery
 	}
+	if *dump != "" {
+		m.dump = newDumper(t, *dump)
+	}
 	for _, name := range sortedProfiles {
 		m.comparers = append(m.comparers, newComparer(t, name))
 	}
@@ -128,6 +131,7 @@ type measurement struct {
 	every     int
 	explained map[string]int // by reason
 	failures  int
+	dump      *dumper // nil: none
 }
 
 // Errorf reports only the first 20 failures. A broken validator would cause a hundred thousand.
@@ -207,6 +211,9 @@ func (s *score) add(m *measurement, c *comparer, op operator, changed mutant, in
 			}
 		}
 		m.Errorf("%s, %s at %s %q: the oracle reports %v, the validator %v\n\t%s", c.profile, op.name, changed.side, changed.location, invalid, found, text)
+	}
+	if m.dump != nil {
+		m.dump.write(m, c, op, changed, invalid)
 	}
 	s.mutants++
 	switch {

@@ -32,6 +32,7 @@ func (c *check) json(s *schema, body []byte) {
 		if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 			c.add(RuleTrailing, "expected the end of the body after byte %d, found more data", end)
 		}
+		c.free = append(c.free, dec)
 		c.raw(s, body[:end])
 	}
 }
@@ -67,6 +68,10 @@ func (c *check) value(s *schema, dec *jsontext.Decoder) {
 			c.add(RuleNull, "expected a value, found null")
 		}
 	case !s.allows(kind):
+		if c.matching {
+			c.failed = true
+			return
+		}
 		found := c.skip(dec)
 		c.add(RuleType, "expected %s, found %s", typeName(s.source), c.describe(s.source, found))
 	case s.union != nil:
