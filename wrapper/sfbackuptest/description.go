@@ -129,8 +129,8 @@ type Outcome struct {
 	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two seconds. Negative: no time. If
-	// BackupTimeout expires meanwhile, the progress becomes Timeout and stays so, but unless Code is set
-	// the backup is still made, and lists show it when it is complete.
+	// BackupTimeout expires meanwhile, the progress becomes Timeout and stays so, but unless Code or State
+	// is set the backup is still made, and lists show it when it is complete.
 	Running time.Duration
 
 	// State is the state in which the backup ends, such as one that only newer servers have. Empty: Failure

@@ -40,7 +40,7 @@ type onDemandBackup struct {
 	ends      time.Time   // when the node has finished
 	expires   time.Time   // BackupTimeout after the request
 	timeoutAt time.Time   // when the service notices that it has expired, if it expires
-	last      backupState // in which it ends; empty: stateFailure with a code, otherwise stateSuccess
+	last      backupState // in which it ends, unless it times out
 	code      string      // of the failure; empty: none
 	message   string
 	storage   *Storage // of the policy; nil: a storage of the request, which no list shows
@@ -67,12 +67,8 @@ func (r *onDemandBackup) state(now time.Time) backupState {
 		return stateAccepted
 	case r.lost || now.Before(r.ends):
 		return stateInProgress
-	case r.last != "":
-		return r.last
-	case r.code != "":
-		return stateFailure
 	default:
-		return stateSuccess
+		return r.last
 	}
 }
 
@@ -100,6 +96,13 @@ func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, 
 		message: outcome.Message,
 		storage: storage,
 	}
+	switch {
+	case r.last != "":
+	case r.code != "":
+		r.last = stateFailure
+	default:
+		r.last = stateSuccess
+	}
 	r.timeoutAt = r.expires
 	if dequeued := now.Add(min(first.Sub(now), maxDequeue)); dequeued.After(r.expires) {
 		r.timeoutAt = dequeued
@@ -110,7 +113,7 @@ func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, 
 		p.latest = make(map[string]*onDemandBackup)
 	}
 	p.latest[p.text] = r
-	if !r.stuck && r.reachesNode() && r.code == "" && (r.last == "" || r.last == stateSuccess) {
+	if !r.stuck && r.reachesNode() && r.last == stateSuccess {
 		p.pending = append(p.pending, r)
 		slices.SortStableFunc(p.pending, func(a, b *onDemandBackup) int { return a.ends.Compare(b.ends) })
 	}
