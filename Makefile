@@ -65,6 +65,10 @@ check-generated: generate ## Fail if the generated files differ from the committ
 		git --no-pager diff --stat -- $(RUNTIME) $(NAMES) generated; \
 		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
 
+.PHONY: adopt
+adopt: ## After make generate: say what to write next for what is new in the document, until it is all adopted
+	@$(GO) run ./internal/adopt
+
 .PHONY: changelog
 changelog: ## Show what has changed since the last release, and fail on a breaking change that is not accepted
 	@for doc in $(DOCUMENT) $(RUNTIME); do \

@@ -26,7 +26,18 @@ const ReplacedMark = "x-replaced-by"
 // Load returns the document with the deviations of clusters, which has everything that clients need.
 func Load(t testing.TB) *openapi3.T {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(openapi.Runtime)
+	return load(t, openapi.Runtime)
+}
+
+// LoadDocumented returns the document as the documentation has it.
+func LoadDocumented(t testing.TB) *openapi3.T {
+	t.Helper()
+	return load(t, openapi.Documented)
+}
+
+func load(t testing.TB, data []byte) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(data)
 	if err != nil {
 		t.Fatal(err)
 	}

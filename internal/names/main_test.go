@@ -57,6 +57,7 @@ func TestMarks(t *testing.T) {
 		"a secret that is not writeOnly": {before, after("type: string\n          format: password"), path + ": write writeOnly: true beside format: password"},
 		"an object without properties":   {before, after("type: object"), path + ": write its type and properties, because what has none may hold a secret"},
 		"an object with any properties":  {before, after("type: object\n          properties: {n: {type: integer}}\n          additionalProperties: true"), path + ": write its type and properties, because what has none may hold a secret"},
+		"an enumeration without a name":  {before, after("type: string\n          enum: [A, B]"), path + ": write the enumeration as a schema of its own, which gets constants, and refer to it"},
 		"strings in a map":               {before, after("type: object\n          additionalProperties: {type: string}"), path + ".items" + secret},
 		"strings in a list":              {before, after("type: array\n          items: {type: string}"), path + ".items" + secret},
 		"strings in an object":           {before, after("type: object\n          properties: {s: {type: string}}"), path + ".s" + secret},

@@ -35,6 +35,11 @@ func checkMarks(doc, documented *openapi3.T) []error {
 		if s.Discriminator != nil {
 			m.checkUnion(doc, name, s)
 		}
+		for _, property := range slices.Sorted(maps.Keys(s.Properties)) {
+			if p := s.Properties[property]; p.Ref == "" && len(p.Value.Enum) > 1 && len(p.Value.AllOf) == 0 {
+				m.report(name, name+"."+property, "write the enumeration as a schema of its own, which gets constants, and refer to it")
+			}
+		}
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {

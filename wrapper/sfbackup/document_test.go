@@ -243,6 +243,14 @@ func TestDocumentParameters(t *testing.T) {
 			}
 		}
 	}
+	version := documenttest.LoadDocumented(t).Components.Parameters["api-version"].Value.Schema.Value.Enum // clusters accept more
+	for name, m := range base {
+		for _, s := range m.sent {
+			if !slices.Contains(version, any(s.url.Query().Get("api-version"))) {
+				t.Errorf("wrapper/sfbackup/client.go: %s does not send the api-version of the document: let apiVersion be one of %v", name, version)
+			}
+		}
+	}
 	for _, o := range documenttest.Operations(documenttest.Load(t)) {
 		if len(reachedBy(base, o.OperationID)) == 0 {
 			continue // TestDocumentOperations says it

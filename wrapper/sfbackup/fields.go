@@ -6,7 +6,7 @@ import (
 )
 
 // These types implement wire.Object for the generated structs, so that package wire decodes them without
-// reflection. TestFieldsAreComplete checks that no field is missing.
+// reflection.
 
 type backupFields generated.BackupInfo
 
