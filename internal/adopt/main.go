@@ -41,9 +41,9 @@ func adopt(w io.Writer) error {
 	}
 	for _, args := range [][]string{
 		{"vet", "./openapi/...", "./wrapper/..."},
-		{"test", "-timeout", "160s", "-run", "^TestDocument", "./openapi/..."},
-		{"test", "-timeout", "160s", "-run", "^TestDocument", "./wrapper/sfbackuptest"},
-		{"test", "-timeout", "160s", "-run", "^TestDocument", "./wrapper/sfbackup"},
+		{"test", "-timeout", "160s", "-run", "^TestDocuments?[A-Z]", "./openapi"},
+		{"test", "-timeout", "160s", "-run", "^TestDocuments?[A-Z]", "./wrapper/sfbackup"},
+		{"test", "-timeout", "160s", "-run", "^TestDocuments?[A-Z]", "./wrapper/sfbackuptest"},
 	} {
 		fmt.Fprintln(w, "go", strings.Join(args, " "))
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil { //nolint:gosec,noctx // of the list
@@ -55,11 +55,11 @@ func adopt(w io.Writer) error {
 
 // firstFailure returns the output of the first test that failed, or all of it.
 func firstFailure(out string) string {
-	_, failed, ok := strings.Cut(out, "--- FAIL: ")
+	_, failed, ok := strings.Cut("\n"+out, "\n--- FAIL: ")
 	if !ok {
 		return strings.TrimSpace(out)
 	}
-	failed, _, _ = strings.Cut(failed, "--- FAIL: ")
+	failed, _, _ = strings.Cut(failed, "\n--- FAIL: ")
 	failed, _, _ = strings.Cut(failed, "\nFAIL")
 	return strings.TrimSpace(failed)
 }

@@ -2,6 +2,7 @@ package sfbackup_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding"
 	"encoding/json"
@@ -41,6 +42,7 @@ func (s sent) String() string { return s.operation + " " + s.url.RequestURI() + 
 // called is what a method of a client sent and returned.
 type called struct {
 	sent   []sent
+	wrong  []error         // what of it is not in the document
 	values []reflect.Value // other than errors
 	ok     bool            // there was no error
 }
@@ -49,11 +51,18 @@ func (c *called) sends(operation string) bool {
 	return slices.ContainsFunc(c.sent, func(s sent) bool { return s.operation == operation })
 }
 
-// callMethods calls every method of a client that has a context, with some options, and returns what they did by
-// their names. A nil respond sends samples of the documented responses.
-func callMethods(t *testing.T, respond func(documenttest.Operation) canned, options map[reflect.Type]reflect.Value) map[string]*called {
+// A callSetup says how to call methods.
+type callSetup struct {
+	respond func(documenttest.Operation) canned // nil: with samples of the documented responses
+	options any                                 // a pointer to a struct, for the methods that have it; nil: all are zero
+	timeout time.Duration                       // zero: an hour
+}
+
+// callMethods calls every method of a client that has a context, and returns what they did by their names.
+func callMethods(t *testing.T, c callSetup) map[string]*called {
 	t.Helper()
 	operations := documenttest.Operations(documenttest.Load(t))
+	respond := c.respond
 	if respond == nil {
 		respond = func(o documenttest.Operation) canned { return sampleResponse(t, o, nil) }
 	}
@@ -64,7 +73,10 @@ func callMethods(t *testing.T, respond func(documenttest.Operation) canned, opti
 			s := sent{url: req.URL}
 			if req.Body != nil {
 				body, _ := io.ReadAll(req.Body)
-				s.body = string(body)
+				s.body, req.Body = string(body), io.NopCloser(bytes.NewReader(body))
+			}
+			if err := runtime.CheckRequest(req); err != nil {
+				current.wrong = append(current.wrong, err)
 			}
 			response := canned{status: "404 Not Found"}
 			for _, o := range operations {
@@ -80,7 +92,7 @@ func callMethods(t *testing.T, respond func(documenttest.Operation) canned, opti
 			if m.Type.NumIn() > 1 && m.Type.In(1) == reflect.TypeFor[context.Context]() {
 				current = &called{ok: true}
 				all[m.Name] = current
-				callMethod(t, current, v, m, options)
+				callMethod(t, current, v, m, c)
 			}
 		}
 	})
@@ -88,16 +100,16 @@ func callMethods(t *testing.T, respond func(documenttest.Operation) canned, opti
 }
 
 // callMethod calls a method of a client and notes what it returns.
-func callMethod(t *testing.T, c *called, client reflect.Value, m reflect.Method, options map[reflect.Type]reflect.Value) {
+func callMethod(t *testing.T, c *called, client reflect.Value, m reflect.Method, how callSetup) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(how.timeout, time.Hour))
 	defer cancel()
 	args := []reflect.Value{client, reflect.ValueOf(ctx)}
 	for i := 2; i < m.Type.NumIn(); i++ {
 		typ := m.Type.In(i)
-		arg := options[typ]
+		arg := reflect.ValueOf(how.options)
 		switch {
-		case arg.IsValid():
+		case arg.IsValid() && arg.Type() == typ:
 		case typ == reflect.TypeFor[uuid.UUID]():
 			arg = reflect.ValueOf(partition1)
 		case typ == reflect.TypeFor[sfbackup.ServiceName]():
@@ -165,7 +177,7 @@ func lastPage(body []byte) []byte {
 
 // Every operation has a method that sends it, a row in the fault matrix and an example.
 func TestDocumentOperations(t *testing.T) {
-	methods := callMethods(t, nil, nil)
+	methods := callMethods(t, callSetup{})
 	for name, m := range methods {
 		for _, s := range m.sent {
 			if s.operation == "" {
@@ -210,7 +222,7 @@ var localOptions = []reflect.Type{reflect.TypeFor[sfbackup.WaitOptions](), refle
 
 // Every field of the options arrives in a request, and every parameter of the document is reached.
 func TestDocumentParameters(t *testing.T) {
-	base := callMethods(t, nil, nil)
+	base := callMethods(t, callSetup{})
 	reached := map[string]bool{} // by "operation parameter"
 	reach := func(methods map[string]*called) {
 		for _, m := range methods {
@@ -222,27 +234,19 @@ func TestDocumentParameters(t *testing.T) {
 		}
 	}
 	reach(base)
-	for options, users := range optionTypes() {
-		for i := range options.NumField() {
-			field := options.Field(i)
-			if field.Type.Kind() == reflect.Func || slices.Contains(localOptions, options) {
-				continue
-			}
-			v := reflect.New(options)
-			if !v.Elem().Field(i).CanSet() {
-				continue
-			}
-			v.Elem().Field(i).Set(sampleField(t, options, field))
-			with := callMethods(t, nil, map[reflect.Type]reflect.Value{v.Type(): v})
-			reach(with)
-			for _, method := range users {
-				if fmt.Sprint(with[method].sent) == fmt.Sprint(base[method].sent) {
-					t.Errorf("wrapper/sfbackup/%s: the field %s of %s changes nothing that %s sends: set its parameter in the request, or remove it",
-						documenttest.File(t, "type "+options.Name()+" struct", ""), field.Name, options.Name(), method)
-				}
+	for _, f := range optionFields() {
+		if f.field.Type.Kind() == reflect.Func || slices.Contains(localOptions, f.options) {
+			continue
+		}
+		with := callMethods(t, callSetup{options: f.with(sampleField(t, f))})
+		reach(with)
+		for _, method := range f.methods {
+			if fmt.Sprint(with[method].sent) == fmt.Sprint(base[method].sent) {
+				t.Errorf("wrapper/sfbackup/%s: %s changes nothing that %s sends: set its parameter in the request, or remove it", f.file(t), f, method)
 			}
 		}
 	}
+	reportWrong(t, base, "without options")
 	version := documenttest.LoadDocumented(t).Components.Parameters["api-version"].Value.Schema.Value.Enum // clusters accept more
 	for name, m := range base {
 		for _, s := range m.sent {
@@ -273,13 +277,89 @@ func reachedBy(methods map[string]*called, operation string) (names []string) {
 	return names
 }
 
-// optionTypes returns the structs of options that methods take, and the methods.
-func optionTypes() map[reflect.Type][]string {
-	all := map[reflect.Type][]string{}
+// reportWrong reports requests that are not those of the document.
+func reportWrong(t *testing.T, methods map[string]*called, how string) {
+	t.Helper()
+	for name, m := range methods {
+		if len(m.wrong) > 0 {
+			operation := m.sent[len(m.sent)-1].operation
+			t.Errorf("wrapper/sfbackup/%s: %s sends, %s, what the document does not allow: check it before, or leave it out: %v",
+				documenttest.File(t, "document.Op"+operation, "client.go"), name, how, m.wrong[0])
+		}
+	}
+}
+
+// No field of the options, and no deadline, makes a request exceed a bound of the document.
+func TestDocumentBounds(t *testing.T) {
+	bounds := map[float64]bool{}
+	for _, o := range documenttest.Operations(documenttest.Load(t)) {
+		for _, p := range o.Parameters {
+			if s := p.Schema.Value; s.Max != nil {
+				bounds[*s.Max] = true
+			}
+			if s := p.Schema.Value; s.Min != nil {
+				bounds[*s.Min-2] = true // so that one more is one less than the bound
+			}
+		}
+	}
+	for bound := range bounds {
+		beyond := int64(bound) + 1
+		for _, unit := range []time.Duration{time.Second, time.Minute} {
+			long := time.Duration(beyond) * unit
+			if long <= 0 || long/unit != time.Duration(beyond) {
+				continue // no duration is that long
+			}
+			reportWrong(t, callMethods(t, callSetup{timeout: long}), fmt.Sprintf("with a deadline in %v", long))
+			for _, f := range optionFields() {
+				if f.field.Type == reflect.TypeFor[time.Duration]() {
+					reportWrong(t, callMethods(t, callSetup{options: f.with(reflect.ValueOf(long))}), fmt.Sprintf("with %v as %s", long, f))
+				}
+			}
+		}
+		for _, f := range optionFields() {
+			if f.field.Type.Kind() == reflect.Int {
+				reportWrong(t, callMethods(t, callSetup{options: f.with(reflect.ValueOf(beyond).Convert(f.field.Type))}), fmt.Sprintf("with %d as %s", beyond, f))
+			}
+		}
+	}
+}
+
+// An optionField is a field of options that methods have.
+type optionField struct {
+	options reflect.Type
+	field   reflect.StructField
+	methods []string
+}
+
+func (f optionField) String() string { return f.options.Name() + "." + f.field.Name }
+
+// file returns the file of the options.
+func (f optionField) file(t *testing.T) string {
+	t.Helper()
+	return documenttest.File(t, "type "+f.options.Name()+" struct", "")
+}
+
+// with returns options with a value in the field.
+func (f optionField) with(value reflect.Value) any {
+	v := reflect.New(f.options)
+	v.Elem().FieldByIndex(f.field.Index).Set(value)
+	return v.Interface()
+}
+
+// optionFields returns the exported fields of all options.
+func optionFields() (all []optionField) {
+	methods := map[reflect.Type][]string{}
 	for m := range reflect.TypeFor[*sfbackup.Client]().Methods() {
 		for in := range m.Type.Ins() {
-			if in.Kind() == reflect.Pointer && strings.HasSuffix(in.Elem().Name(), "Options") {
-				all[in.Elem()] = append(all[in.Elem()], m.Name)
+			if in.Kind() == reflect.Pointer && in.Elem().Kind() == reflect.Struct && in.Elem() != reflect.TypeFor[sfbackup.Client]() {
+				methods[in.Elem()] = append(methods[in.Elem()], m.Name)
+			}
+		}
+	}
+	for options, names := range methods {
+		for field := range options.Fields() {
+			if field.IsExported() {
+				all = append(all, optionField{options, field, names})
 			}
 		}
 	}
@@ -287,9 +367,9 @@ func optionTypes() map[reflect.Type][]string {
 }
 
 // sampleField returns a value for a field of options, other than zero.
-func sampleField(t *testing.T, options reflect.Type, field reflect.StructField) reflect.Value {
+func sampleField(t *testing.T, f optionField) reflect.Value {
 	t.Helper()
-	v := reflect.New(field.Type).Elem()
+	v := reflect.New(f.field.Type).Elem()
 	switch x := v.Addr().Interface().(type) {
 	case *time.Time:
 		*x = time.Date(2018, 1, 1, 9, 0, 0, 0, time.UTC)
@@ -312,7 +392,7 @@ func sampleField(t *testing.T, options reflect.Type, field reflect.StructField) 
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		v.SetInt(7)
 	default:
-		t.Fatalf("wrapper/sfbackup/document_test.go: sampleField: write a value for the field %s of %s", field.Name, options.Name())
+		t.Fatalf("wrapper/sfbackup/document_test.go: sampleField: write a value for %s", f)
 	}
 	return v
 }
@@ -329,12 +409,12 @@ func TestDocumentResponses(t *testing.T) {
 					s := &documenttest.Sampler{T: t, Kinds: kinds}
 					answer.contentType, answer.body = jsonType, string(lastPage(s.JSON(schema)))
 				}
-				methods := callMethods(t, func(other documenttest.Operation) canned {
+				methods := callMethods(t, callSetup{respond: func(other documenttest.Operation) canned {
 					if other.OperationID == o.OperationID {
 						return answer
 					}
 					return sampleResponse(t, other, kinds)
-				}, nil)
+				}})
 				checkResponse(t, o, status, answer.body, methods)
 			}
 		}
