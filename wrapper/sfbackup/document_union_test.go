@@ -63,6 +63,9 @@ func TestDocumentStorages(t *testing.T) {
 				t.Errorf("wrapper/sfbackup/storage.go: the field %s of %s gets no property: give it the name and the type of a field of the generated struct, or remove it", typ.Field(i).Name, typ.Name())
 			}
 		}
+		if documenttest.File(t, "[*"+typ.Name()+"]", "") == "" {
+			t.Errorf("wrapper/sfbackup/storage.go: the comment of BackupStorage does not name %s: write [*%[1]s]", typ.Name())
+		}
 		cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented))
 		client := newClient(t, cluster.Transport())
 		if err := client.BackupPartition(t.Context(), partition1, &sfbackup.BackupOptions{Storage: s.parsed}); err != nil {
