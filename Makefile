@@ -37,8 +37,8 @@ demo: ## Start a cluster in memory, back up a partition, list its backups
 .PHONY: test
 test: ## Run all tests with the race detector, build the examples and run the quickstart
 	@test -n '$(RACE)' || echo 'There is no C compiler: the tests run without the race detector.'
-	$(GO) test $(RACE) ./...
 	$(GO) build -o /dev/null ./examples/...
+	$(GO) test $(RACE) ./...
 	$(GO) run ./examples/quickstart >/dev/null
 
 .PHONY: test-apache

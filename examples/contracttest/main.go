@@ -48,6 +48,7 @@ type target struct {
 	name      string
 	document  []byte
 	allow     string // a file; "": nothing is allowed
+	strict    bool   // properties that every server sends are required
 	har       string // a file; "": the server is called
 	endpoint  string
 	partition uuid.UUID
@@ -59,8 +60,14 @@ type target struct {
 // validator returns the validator of a target.
 func (t target) validator() (*contract.Validator, error) {
 	v, err := contract.New(t.document)
-	if err != nil || t.allow == "" {
-		return v, err
+	if err != nil {
+		return nil, err
+	}
+	if t.strict {
+		v = v.Strict()
+	}
+	if t.allow == "" {
+		return v, nil
 	}
 	list, err := os.ReadFile(t.allow)
 	if err != nil {
@@ -155,8 +162,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "contracttest:", err)
 			return 1
 		}
-		for _, problem := range slices.Concat(r.Errors, r.Unused) {
+		for _, problem := range r.Errors {
 			fmt.Fprintln(stderr, "contracttest:", problem)
+		}
+		for _, line := range r.Unused {
+			fmt.Fprintln(stderr, "contracttest: allowed, but did not occur:", line)
 		}
 		if len(r.Violations)+len(r.Errors)+len(r.Unused) > 0 {
 			code = 1
@@ -176,7 +186,14 @@ func parse(args []string, stderr io.Writer) (targets []target, format string, co
 	har := flags.String("har", "", "the HAR `FILE` to check, instead of a server")
 	allow := flags.String("allow", "", "a `FILE` with known deviations, one a line: operation, location, rule")
 	flags.StringVar(&format, "format", "text", "text, json or junit")
-	documented := flags.Bool("documented", false, "check against the documentation instead of the responses of real clusters")
+	documented := flags.Bool("documented", false, "check against the documentation instead of what real clusters send and accept")
+	strict := flags.Bool("strict", false, "require the properties that every known server sends, although they are optional")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "Usage: contracttest [-har FILE | -endpoint URL -partition ID -service NAME] [flags]")
+		flags.PrintDefaults()
+		fmt.Fprintln(stderr, "\nThe exit code is 0 without violations, 1 with violations, failures and allowed deviations that do not"+
+			"\noccur, 2 for wrong flags. A recording of a browser may have requests of other APIs: allow \"* path operation\".")
+	}
 	secured := credentials.Register(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -198,7 +215,7 @@ func parse(args []string, stderr io.Writer) (targets []target, format string, co
 			fmt.Fprintln(stderr, "contracttest: -har checks a recording: there is no -endpoint")
 			return nil, "", 2
 		}
-		return []target{{name: *har, document: document, allow: *allow, har: *har}}, format, 0
+		return []target{{name: *har, document: document, allow: *allow, strict: *strict, har: *har}}, format, 0
 	}
 	partition, err := uuid.Parse(*id)
 	name, serviceErr := sfbackup.ParseServiceName(*service)
@@ -215,7 +232,7 @@ func parse(args []string, stderr io.Writer) (targets []target, format string, co
 		return nil, "", 2
 	}
 	return []target{{
-		name: *endpoint, document: document, allow: *allow, endpoint: *endpoint,
+		name: *endpoint, document: document, allow: *allow, strict: *strict, endpoint: *endpoint,
 		partition: partition, service: name, backup: *backup, opts: opts,
 	}}, format, 0
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/servicefabric-go/backup/openapi/contract"
 )
@@ -22,9 +22,7 @@ type report struct {
 func newReport(target string, v *contract.Validator, err error) *report {
 	r := &report{Target: target, Violations: []*contract.Violation{}, Errors: []string{}, Unused: []string{}, coverage: v.Coverage()}
 	r.add(err)
-	for _, line := range v.Unused() {
-		r.Unused = append(r.Unused, "allowed, but did not occur: "+line)
-	}
+	r.Unused = append(r.Unused, v.Unused()...)
 	return r
 }
 
@@ -74,13 +72,15 @@ type (
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
 		Errors   int        `xml:"errors,attr"`
+		Skipped  int        `xml:"skipped,attr"`
 		Cases    []testCase `xml:"testcase"`
 	}
 	testCase struct {
-		Class    string    `xml:"classname,attr"`
-		Name     string    `xml:"name,attr"`
-		Failures []problem `xml:"failure"`
-		Errors   []problem `xml:"error"`
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Failure *problem `xml:"failure"`
+		Error   *problem `xml:"error"`
+		Skipped *problem `xml:"skipped"`
 	}
 	problem struct {
 		Message string `xml:"message,attr"`
@@ -88,39 +88,55 @@ type (
 	}
 )
 
-// junit writes one case for each operation and rule, and one for what could not be checked.
+// add adds a case. Readers of the format expect at most one result in a case.
+func (s *testSuite) add(class, name string, failures, errors []string, skipped string) {
+	c := testCase{Class: class, Name: name}
+	switch {
+	case len(failures) > 0:
+		c.Failure = newProblem(failures)
+		s.Failures++
+	case len(errors) > 0:
+		c.Error = newProblem(errors)
+		s.Errors++
+	case skipped != "":
+		c.Skipped = &problem{Message: skipped}
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+	s.Tests++
+}
+
+func newProblem(lines []string) *problem {
+	message := lines[0]
+	if len(lines) > 1 {
+		message += fmt.Sprintf(" … and %d more", len(lines)-1)
+	}
+	return &problem{message, strings.Join(lines, "\n")}
+}
+
+// junit writes one case for each operation and rule, one for requests of no operation, and two for what could not be
+// checked and for allowed deviations that did not occur. Cases of an operation that no exchange used are skipped.
 func (r *report) junit(w io.Writer) error {
-	const unknown = "unknown operation"
-	operations := []string{unknown}
-	for _, item := range r.coverage.Items {
-		if item.Kind == contract.CoverageOperation {
-			operations = append(operations, item.Name)
-		}
+	failures := map[string][]string{} // by operation and rule
+	for _, v := range r.Violations {
+		failures[v.Operation+" "+string(v.Rule)] = append(failures[v.Operation+" "+string(v.Rule)], v.Error())
 	}
 	suite := testSuite{Name: r.Target}
-	for _, operation := range operations {
+	for _, item := range r.coverage.Items {
+		if item.Kind != contract.CoverageOperation {
+			continue
+		}
+		skipped := ""
+		if item.Count == 0 {
+			skipped = "no exchange of this operation"
+		}
 		for _, rule := range contract.Rules() {
-			c := testCase{Class: operation, Name: string(rule)}
-			for _, v := range r.Violations {
-				if cmp.Or(v.Operation, unknown) == operation && v.Rule == rule {
-					c.Failures = append(c.Failures, problem{v.Message, v.Error()})
-				}
-			}
-			if len(c.Failures) > 0 {
-				suite.Failures++
-			}
-			suite.Cases = append(suite.Cases, c)
+			suite.add(item.Name, string(rule), failures[item.Name+" "+string(rule)], nil, skipped)
 		}
 	}
-	rest := testCase{Class: "contracttest", Name: "everything was checked"}
-	for _, text := range append(r.Errors, r.Unused...) {
-		rest.Errors = append(rest.Errors, problem{text, text})
-	}
-	if len(rest.Errors) > 0 {
-		suite.Errors = 1
-	}
-	suite.Cases = append(suite.Cases, rest)
-	suite.Tests = len(suite.Cases)
+	suite.add("unknown operation", string(contract.RuleOperation), failures[" "+string(contract.RuleOperation)], nil, "")
+	suite.add("contracttest", "everything was checked", failures[" "+string(contract.RuleLimit)], r.Errors, "")
+	suite.add("contracttest", "all allowed deviations occur", nil, r.Unused, "")
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}

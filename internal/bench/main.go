@@ -124,6 +124,10 @@ func run(ctx context.Context, e effort, progress io.Writer) (*results, error) {
 	if r.first, err = measureFirst(ctx, named(peers, azureSDK, stockClient, pageCall, iterator), e.firstItems, min(e.longRounds, 3)); err != nil {
 		return nil, err
 	}
+	logf("pages whose items differ")
+	if r.shapes, err = measureShapes(ctx, e.longRounds); err != nil {
+		return nil, err
+	}
 	logf("long lists")
 	if r.streams, err = measureStreams(ctx, peers, 10_000, e.streamed, min(e.longRounds, 3)); err != nil {
 		return nil, err

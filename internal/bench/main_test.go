@@ -94,6 +94,25 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// The pages whose items differ are valid, and each is read completely.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	for _, s := range shapes {
+		if page := s.page(); !json.Valid(page) {
+			t.Errorf("%s: %.2000s", s.name, page)
+		}
+	}
+	results, err := measureShapes(t.Context(), 1)
+	if err != nil || len(results) != len(shapes)+1 {
+		t.Errorf("%d results, %v", len(results), err)
+	}
+	for _, r := range results {
+		if len(r.own) != 1 || len(r.scan) != 1 || r.own[0].elapsed <= 0 {
+			t.Errorf("%s: %+v", r.name, r)
+		}
+	}
+}
+
 func TestBytesToFirst(t *testing.T) {
 	t.Parallel()
 	const n = 200

@@ -1,219 +1,230 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A PageDecoder reads one page of a list, an object with the properties Items and ContinuationToken in any
-// order. It streams: it returns an item before the rest of the page has arrived, and keeps none. P is *T.
-type PageDecoder[T any, P interface {
-	*T
-	Object
-}] struct {
-	input    *limitedReader
-	dec      *jsontext.Decoder
-	interner *interner
-	state    pageState
-	items    int // the number of items read
+// order. It streams: it returns an item before the rest of the page has arrived.
+type PageDecoder[T any] struct {
+	r        reader
+	input    source
+	maxToken int
+	fields   *structType // of T
+	forms    []*form[T]  // the one that was used last is the first
+	spare    *form[T]    // it has no template; nil: there is none
+	items    int         // the number of items read
+	misses   int         // how many of these did not repeat a form
 	token    string
 	known    bool // the page has Items or ContinuationToken
 	unknown  bool // the page has another property
 	err      error
 }
 
-type pageState int
-
-const (
-	beforePage pageState = iota
-	inPage
-	inItems
-)
-
-// NewPageDecoder returns a PageDecoder that reads from r.
-func NewPageDecoder[T any, P interface {
-	*T
-	Object
-}](r io.Reader) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: r, maxValue: maxValue, maxToken: maxToken, maxName: maxName})
+// NewPageDecoder returns a PageDecoder that reads from r, and from its buffer if it is a [bufio.Reader].
+func NewPageDecoder[T any](r io.Reader) *PageDecoder[T] {
+	return newPageDecoder[T](r, maxValue, maxToken, maxName)
 }
 
 // NewStoredPageDecoder returns a PageDecoder for JSON that this module wrote. Like [ReadStored] it has no
 // limit on the length of names, nor on that of values and the token.
-func NewStoredPageDecoder[T any, P interface {
-	*T
-	Object
-}](data []byte) *PageDecoder[T, P] {
-	return newPageDecoder[T, P](&limitedReader{r: bytes.NewReader(data), maxValue: len(data), maxToken: len(data), maxName: len(data)})
+func NewStoredPageDecoder[T any](data []byte) *PageDecoder[T] {
+	return newPageDecoder[T](bytes.NewReader(data), len(data), len(data), len(data))
 }
 
-func newPageDecoder[T any, P interface {
-	*T
-	Object
-}](input *limitedReader) *PageDecoder[T, P] {
-	input.dec = jsontext.NewDecoder(input, Tolerant)
-	return &PageDecoder[T, P]{input: input, dec: input.dec, interner: new(interner)}
+func newPageDecoder[T any](r io.Reader, maxValue, maxToken, maxName int) *PageDecoder[T] {
+	b, ok := r.(*bufio.Reader)
+	if !ok {
+		b = bufio.NewReader(r)
+	}
+	p := &PageDecoder[T]{maxToken: maxToken, fields: structTypeOf[T]()}
+	p.input = source{r: b, reader: &p.r}
+	p.r = reader{dec: jsontext.NewDecoder(&p.input, Tolerant), maxValue: maxValue, maxName: maxName}
+	return p
 }
 
 // Next reads the next item. At the end of a complete page it returns [io.EOF]. Any other error says what
 // is wrong with the page. After an error Next returns the same error again.
-func (p *PageDecoder[T, P]) Next(item *T) error {
+func (p *PageDecoder[T]) Next(item *T) error {
 	if p.err == nil {
-		p.err = p.next(item)
+		p.err = p.read(item)
 	}
 	return p.err
 }
 
 // ContinuationToken returns the token for the next page, or "" on the last page. It is valid once Next has
 // returned [io.EOF].
-func (p *PageDecoder[T, P]) ContinuationToken() string { return p.token }
+func (p *PageDecoder[T]) ContinuationToken() string { return p.token }
 
-func (p *PageDecoder[T, P]) next(item *T) error {
+func (p *PageDecoder[T]) read(item *T) error {
 	for {
-		p.input.startValue(p.dec.InputOffset(), p.state == inItems)
-		switch p.state {
-		case beforePage:
+		depth := p.r.dec.StackDepth()
+		if depth == inItems && p.repeat(item) {
+			return nil
+		}
+		p.startValue()
+		switch kind := p.r.dec.PeekKind(); {
+		case depth == beforePage:
 			if err := p.begin(); err != nil {
 				return err
 			}
-		case inItems:
-			if p.dec.PeekKind() != ']' {
-				return p.item(item)
+		case depth == inItems && kind != ']':
+			if err := p.item(item); err != nil {
+				return fmt.Errorf("item %d: %w", p.items, err)
 			}
-			if _, err := p.dec.ReadToken(); err != nil {
-				return unexpectedEOF(err)
+			return nil
+		case depth == inItems:
+			if _, err := p.r.next(); err != nil {
+				return err
 			}
-			p.state = inPage
-		case inPage:
-			if p.dec.PeekKind() == '}' {
-				return p.end()
-			}
+			p.r.repeated = 0
+		case kind == '}':
+			return p.end()
+		default:
 			if err := p.property(); err != nil {
-				return unexpectedEOF(err)
+				return err
 			}
 		}
 	}
+}
+
+// The nesting depth of the decoder between two values.
+const beforePage, inItems = 0, 2
+
+func (p *PageDecoder[T]) startValue() {
+	p.r.base = p.r.dec.StackDepth()
+	p.input.start, p.input.braces = p.r.dec.InputOffset(), 0
 }
 
 // begin reads the opening brace of the page.
-func (p *PageDecoder[T, P]) begin() error {
-	tok, err := p.dec.ReadToken()
-	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("not a page of backups: %w", unexpectedEOF(err))
+func (p *PageDecoder[T]) begin() error {
+	tok, err := p.r.dec.ReadToken()
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); err != nil && !ok {
+		return p.r.located(err)
+	}
+	if err == nil && tok.Kind() != '{' {
+		err = kindError(tok.Kind())
 	}
 	if err != nil {
-		return unexpectedEOF(err)
+		return fmt.Errorf("not a page of backups: %w", err)
 	}
-	if tok.Kind() != '{' {
-		return fmt.Errorf("not a page of backups: %w", kindError(tok.Kind()))
-	}
-	p.state = inPage
 	return nil
 }
 
-// item decodes the next item.
-func (p *PageDecoder[T, P]) item(item *T) error {
-	value, err := p.value()
-	if err != nil {
-		return fmt.Errorf("item %d: %w", p.items, err)
+// repeat reads the next item if it has one of the forms.
+func (p *PageDecoder[T]) repeat(item *T) bool {
+	if _, n := p.r.dec.StackIndex(inItems); n == 0 || len(p.r.dec.UnreadBuffer()) > 0 {
+		return false // the first item has no comma before it
 	}
-	if value[0] != '{' {
-		return fmt.Errorf("item %d: %w", p.items, unexpectedKind(value))
+	for i, f := range p.forms {
+		text := f.match(&p.input)
+		if text == nil {
+			continue
+		}
+		if !f.repeat(text, &p.r.buffer) {
+			p.forms = slices.Delete(p.forms, i, i+1)
+			return false
+		}
+		_, _ = p.input.r.Discard(len(text))
+		p.r.taken += int64(len(text))
+		p.r.repeated++
+		copy(p.forms[1:i+1], p.forms[:i])
+		p.forms[0] = f
+		p.deliver(f, item)
+		return true
 	}
-	var zero T
-	*item = zero
-	if err := fillRecognized(value, P(item), p.interner); err != nil {
-		return fmt.Errorf("item %d: %w", p.items, err)
-	}
+	return false
+}
+
+// deliver copies the value of a form to an item, which must not share memory with the next ones.
+func (p *PageDecoder[T]) deliver(f *form[T], item *T) {
 	p.items++
-	return nil
+	*item = f.value
+	p.fields.clonePointers(reflect.ValueOf(item).Elem())
 }
 
-// value reads the next value and checks the limits.
-func (p *PageDecoder[T, P]) value() ([]byte, error) {
-	value, err := p.dec.ReadValue()
+// item reads the next item token by token and makes it a form, unless it is the first, which may be the only one. After
+// many items that have none of the forms, only every fourth becomes one, so that more shapes than forms do not replace
+// them all the time.
+func (p *PageDecoder[T]) item(item *T) error {
+	f := p.spare
+	if f == nil {
+		f = new(form[T])
+	}
+	p.misses++
+	_, n := p.r.dec.StackIndex(inItems)
+	f.begin(&p.r, n > 0 && (p.misses < 3*maxForms || p.misses%4 == 0))
+	invalid, err := p.r.object(reflect.ValueOf(&f.value).Elem(), p.fields, false)
+	usable := f.end(&p.r)
+	if err == nil {
+		err = invalid
+	}
 	if err != nil {
-		return nil, unexpectedEOF(err)
+		return err
 	}
-	n := countOpening(value)
-	p.input.opened -= n
-	if len(value) > p.input.maxValue {
-		return nil, errTooLong
+	p.deliver(f, item)
+	if p.spare = f; usable {
+		if p.spare = nil; len(p.forms) == maxForms {
+			p.spare, p.forms = p.forms[maxForms-1], p.forms[:maxForms-1]
+		}
+		p.forms = slices.Insert(p.forms, 0, f)
 	}
-	if n > maxDepth && tooDeep(value) {
-		return nil, errTooDeep
-	}
-	return value, nil
+	return nil
 }
 
 // property reads the name and the value of the next property. Of Items it reads only the opening bracket.
-func (p *PageDecoder[T, P]) property() error {
-	quoted, err := p.value()
+func (p *PageDecoder[T]) property() error {
+	quoted, err := p.r.next()
 	if err != nil {
 		return err
 	}
-	name := p.interner.text(quoted) // before the next read, which overwrites quoted
-	p.input.startValue(p.dec.InputOffset(), false)
+	name := string(unquote(quoted, &p.r.buffer)) // before the next read, which overwrites quoted
+	i := slices.IndexFunc(pageNames[:], func(known string) bool { return strings.EqualFold(known, name) })
+	p.known, p.unknown = p.known || i >= 0, p.unknown || i < 0
+	p.startValue()
+	kind := p.r.peek()
 	switch {
-	case strings.EqualFold(name, "Items"):
-		p.known = true
-		tok, err := p.dec.ReadToken()
-		if err != nil {
+	case i == 0 && kind == '[', i == 1 && kind == '"':
+		value, err := p.r.next()
+		if err != nil || i == 0 {
 			return err
 		}
-		switch tok.Kind() {
-		case '[':
-			p.state = inItems
-		case 'n': // no items
-		default:
-			return &propertyError{"Items", kindError(tok.Kind())}
+		if len(value) > p.maxToken {
+			return fmt.Errorf("%s: %w", pageNames[i], errLongToken)
 		}
+		setText(reflect.ValueOf(&p.token).Elem(), value, &p.r.buffer)
 		return nil
-	case strings.EqualFold(name, "ContinuationToken"):
-		p.known = true
-		value, err := p.value()
-		if err != nil {
-			return err
-		}
-		if value[0] == 'n' {
-			p.token = ""
-			return nil
-		}
-		if value[0] != '"' {
-			return &propertyError{"ContinuationToken", unexpectedKind(value)}
-		}
-		if len(value) > p.input.maxToken {
-			return &propertyError{"ContinuationToken", errLongToken}
-		}
-		p.token = p.interner.text(value)
-		return nil
-	default:
-		p.unknown = true
-		_, err := p.value()
-		return err
+	case i == 1 && kind == 'n':
+		p.token = ""
 	}
+	if err = p.r.skip(); err == nil && i >= 0 && kind != 'n' {
+		err = fmt.Errorf("%s: %w", pageNames[i], kindError(kind))
+	}
+	return err
 }
 
+var pageNames = [...]string{"Items", "ContinuationToken"}
+
 // end reads the closing brace of the page and checks that nothing follows.
-func (p *PageDecoder[T, P]) end() error {
-	if _, err := p.dec.ReadToken(); err != nil {
-		return unexpectedEOF(err)
+func (p *PageDecoder[T]) end() error {
+	if _, err := p.r.next(); err != nil {
+		return err
 	}
 	if p.unknown && !p.known {
 		// Most likely the response of some other server. Treating it as an empty page would tell the
 		// caller that there are no backups.
 		return errors.New("not a page of backups: the object has neither Items nor ContinuationToken")
 	}
-	_, err := p.dec.ReadToken()
-	if err == nil {
-		err = errors.New("unexpected data after the page")
-	}
-	return err // io.EOF after a valid page
+	return p.r.end("the page")
 }
 
 // maxValue is the maximum length of a value within a page, such as an item. The items that the document
@@ -232,75 +243,60 @@ const maxSpace = 4 << 10
 
 var errTooLong = fmt.Errorf("a value is longer than %d bytes", maxValue)
 
-// A limitedReader returns an error when a value is too long or nested too deep, or has too long a name. The
-// decoder reads only what it needs for its current value, so everything read since the start of the value
-// counts towards it.
-type limitedReader struct {
-	r                           io.Reader
-	maxValue, maxToken, maxName int
-	dec                         *jsontext.Decoder // the decoder that reads from here
-	total                       int64             // the number of bytes read
-	start                       int64             // the offset at which the value starts
-
-	inItems  bool // the value is an item
-	opened   int  // the number of objects and arrays that start in the value and in what was read after it
-	scanner  scanner
-	scanning bool // the scanner has seen the value so far
-	limitErr error
+// A source is what the decoder of a page reads from. It hands out bytes up to the next closing brace only, so that
+// the decoder has nothing unread after an item, and the next item can be taken past it.
+type source struct {
+	r      *bufio.Reader
+	err    error   // of r
+	reader *reader // keeps the bytes of an item
+	total  int64   // the number of bytes handed out
+	start  int64   // the offset at which the value starts
+	braces int     // the number of closing braces that were found since
 }
 
-// startValue is called at the start of each value.
-func (l *limitedReader) startValue(offset int64, inItems bool) {
-	l.start, l.inItems, l.scanning = offset, inItems, false
+// buffered returns the bytes that were read and not handed out.
+func (s *source) buffered() []byte {
+	b, _ := s.r.Peek(s.r.Buffered())
+	return b
 }
 
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.limitErr != nil {
-		return 0, l.limitErr
+// more waits for more bytes. It reports whether any came.
+func (s *source) more() bool {
+	if s.err != nil {
+		return false
 	}
-	left := l.start + maxSpace + int64(l.maxValue) + 1 - l.total
+	_, err := s.r.Peek(s.r.Buffered() + 1)
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		s.err = err
+	}
+	return err == nil
+}
+
+// Read implements [io.Reader] for the decoder, which reads only what it needs for its current value: everything
+// read since the start of the value counts towards it.
+func (s *source) Read(p []byte) (int, error) {
+	left := s.start + maxSpace + int64(s.reader.maxValue) + 1 - s.total
 	if left <= 0 {
 		return 0, errTooLong
 	}
-	n, err := l.r.Read(p[:min(int64(len(p)), left)])
-	if valid, limitErr := l.check(p[:n]); limitErr != nil {
-		// Return the bytes before the violation first: they may complete some items.
-		l.limitErr = limitErr
-		if n, err = valid, nil; n == 0 {
-			err = limitErr
+	if s.r.Buffered() == 0 && !s.more() {
+		return 0, s.err
+	}
+	b := s.buffered()
+	b = b[:min(int64(len(b)), int64(len(p)), left)]
+	// A value with many braces is not repeated, and the decoder copies its buffer at each read.
+	for end := 0; s.braces < maxLeaves; s.braces++ {
+		i := bytes.IndexByte(b[end:], '}')
+		if i < 0 {
+			break
+		}
+		if end += i + 1; !bytes.HasPrefix(b[end:], []byte(`,"`)) { // otherwise it does not end an item
+			b = b[:end]
+			break
 		}
 	}
-	l.total += int64(n)
-	return n, err
-}
-
-// maxUnscanned is the number of bytes of a value that the decoder gets without a scan. The buffer of the
-// decoder has half that size, unless a value is longer.
-const maxUnscanned = 8 << 10
-
-// check looks for violations of the limits in the bytes read last, and returns the offset of the first. A
-// scan of every byte costs half as much as decoding does, so check scans only where a violation is possible.
-func (l *limitedReader) check(chunk []byte) (int, error) {
-	if l.opened += countOpening(chunk); l.opened <= maxDepth && l.total-l.start+int64(len(chunk)) <= maxUnscanned {
-		return len(chunk), nil
-	}
-	// The scanner counts levels from the position of the decoder. That may be outside Items, two levels
-	// above the inside of an item. PageDecoder.value finds a value that is one or two levels too deep.
-	const deepest = maxDepth + 2
-	if !l.scanning {
-		// The decoder's buffer holds the value so far, even during a read.
-		l.scanning, l.scanner = true, newScanner(l.inItems, l.maxName)
-		if _, err := l.scanner.scan(l.dec.UnreadBuffer(), deepest); err != nil {
-			return 0, err
-		}
-	}
-	return l.scanner.scan(chunk, deepest)
-}
-
-// unexpectedEOF turns [io.EOF] within a value into [io.ErrUnexpectedEOF].
-func unexpectedEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	s.reader.add(b)
+	n := copy(p, b)
+	s.total += int64(n)
+	return s.r.Discard(n)
 }

@@ -12,15 +12,6 @@ import (
 
 type item struct{ N Int64 }
 
-func (i *item) Field(name []byte) any {
-	if string(name) == "N" {
-		return &i.N
-	}
-	return nil
-}
-
-func (*item) Names() []string { return []string{"N"} }
-
 // readPage reads a whole page.
 func readPage(r io.Reader) (items []int64, token string, err error) {
 	page := NewPageDecoder[item](r)
@@ -138,18 +129,6 @@ func TestPageStreams(t *testing.T) {
 
 type texts struct{ S, T string }
 
-func (s *texts) Field(name []byte) any {
-	switch string(name) {
-	case "S":
-		return &s.S
-	case "T":
-		return &s.T
-	}
-	return nil
-}
-
-func (*texts) Names() []string { return []string{"S", "T"} }
-
 // The end of a string is found, whatever precedes the closing quote.
 func TestStrings(t *testing.T) {
 	t.Parallel()
@@ -208,15 +187,48 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Texts with the same slot do not get mixed up.
-func TestInterner(t *testing.T) {
+// other has fields of types that a later document may have. Package json decodes them.
+type other struct {
+	N      Int64
+	Tags   []string           `json:"tags,omitempty"`
+	Counts map[string]int     `json:"Counts"`
+	Ratio  float64            // its name is that of the field
+	Hidden string             `json:"-"`
+	Inner  struct{ M *Int64 } // a pointer in an inner struct
+}
+
+// A property of any type is read, and no two items share what it refers to.
+func TestOtherTypes(t *testing.T) {
 	t.Parallel()
-	var in interner
-	for range 3 {
-		for i := range 1000 {
-			if text := strings.Repeat("x", i%80) + string(rune('a'+i%26)); in.intern([]byte(text)) != text {
-				t.Fatalf("%q is returned as another text", text)
-			}
+	const object = `{"N":1,"TAGS":["a","b"],"Counts":{"x":1},"Ratio":0.5,"Hidden":"h","Inner":{"M":"7"}}`
+	page := NewPageDecoder[other](strings.NewReader(`{"Items":[` + object + `,` + object + `,{"N":2},` + object + `]}`))
+	var items []other
+	for {
+		var o other
+		err := page.Next(&o)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, o)
+		if o.Tags != nil {
+			o.Tags[0], o.Counts["x"], *o.Inner.M = "changed", 2, 8
+		}
+	}
+	changed := other{N: 1, Tags: []string{"changed", "b"}, Counts: map[string]int{"x": 2}, Ratio: 0.5, Inner: struct{ M *Int64 }{new(Int64(8))}}
+	if diff := cmp.Diff([]other{changed, changed, {N: 2}, changed}, items); diff != "" {
+		t.Error(diff)
+	}
+	var o other
+	err := ReadObject([]byte(`{"Ratio":"x","N":1}`), &o)
+	if err == nil || !strings.HasPrefix(err.Error(), "Ratio: ") {
+		t.Errorf("got %v", err)
+	}
+	for _, twice := range []string{`{"Tags":["a"],"Tags":["b"]}`, `{"Counts":{"x":1},"Counts":null}`} {
+		if err := ReadObject([]byte(twice), &o); err != nil {
+			t.Errorf("%s: %v", twice, err)
 		}
 	}
 }

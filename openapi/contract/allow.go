@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -20,7 +21,8 @@ type allowance struct {
 
 // Allow returns a validator that reports what v reports, except for violations of a rule at a location of an
 // operation, for deviations that are known. The location is that of [Violation]; "*" as a token of it stands for any
-// index or name, and "*" as the operation for any. [Validator.Unused] tells which allowances are not needed any more.
+// index or name, and "*" as the operation for any. [Validator.Unused] tells which allowances are not needed any more,
+// also if there is no such operation or rule.
 //
 //	v = v.Allow("GetPartitionBackupList", "/Items/*/LsnOfLastBackupRecord", contract.RuleType)
 func (v *Validator) Allow(operation, location string, rule Rule) *Validator {
@@ -79,7 +81,7 @@ func (v *Validator) Unused() []string {
 		if location == "" {
 			location = "body"
 		}
-		list = append(list, fmt.Sprintf("%s %s %s", a.operation, location, a.rule))
+		list = append(list, fmt.Sprintf("%s %s %s", cmp.Or(a.operation, "*"), location, a.rule))
 	}
 	return list
 }

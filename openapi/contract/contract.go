@@ -14,7 +14,8 @@ import (
 // defaultLimit is the limit of [Validator.WithBodyLimit].
 const defaultLimit = 32 << 20
 
-// A Validator checks exchanges against one document. It is safe for concurrent use.
+// A Validator checks exchanges against one document. It is safe for concurrent use. Validators that are derived from
+// one another, by its methods that return one, share their coverage, and which allowances were needed.
 type Validator struct {
 	operations []*operation
 	disabled   map[Rule]bool
@@ -46,8 +47,7 @@ func New(document []byte) (*Validator, error) {
 	return v, nil
 }
 
-// Without returns a validator that reports what v reports, except for violations of the given rules. The
-// two validators share their coverage: exchanges that either of them checks count for both.
+// Without returns a validator that reports what v reports, except for violations of the given rules.
 func (v *Validator) Without(rules ...Rule) *Validator {
 	w := *v
 	w.disabled = map[Rule]bool{}
@@ -76,7 +76,7 @@ func (v *Validator) WithBodyLimit(bytes int64) *Validator {
 }
 
 // CheckRequest checks a request that a client sends or that a server received. The error joins all
-// violations; [Violations] returns them. An error without violations means that the body could not be read.
+// violations; [Violations] returns them. If it returns none, the body could not be read.
 // CheckRequest reads the body and replaces it, so that it can be read again. It does not read the body of a request
 // that matches no operation.
 func (v *Validator) CheckRequest(req *http.Request) error {
@@ -93,7 +93,7 @@ func (v *Validator) CheckRequest(req *http.Request) error {
 }
 
 // CheckResponse checks the response to a request. It does not check the request. The error joins all
-// violations; [Violations] returns them. An error without violations means that the body could not be read.
+// violations; [Violations] returns them. If it returns none, the body could not be read.
 // CheckResponse reads the body of the response and replaces it, so that it can be read again.
 //
 // If the request matches no operation, the response is not checked, and the error has the violation of

@@ -68,11 +68,11 @@ func TestRules(t *testing.T) {
 		{"an absolute URL", both, withResponse("GET http://h:19080/Services/App/Svc/$/GetBackups?api-version=6.4", empty), nil},
 		{
 			"another path", both, withResponse("GET /Nodes?api-version=6.4", "200 OK\n\n"),
-			[]string{"unknown operation: request path: operation: expected the path of a documented operation, found another path"},
+			[]string{`unknown operation: request path: operation: expected the path of a documented operation, found "/Nodes"`},
 		},
 		{
 			"a path without a service", both, withResponse("GET /Services/$/GetBackups?api-version=6.4", "200 OK\n\n"),
-			[]string{"unknown operation: request path: operation: expected the path of a documented operation, found another path"},
+			[]string{`unknown operation: request path: operation: expected the path of a documented operation, found "/Services/$/GetBackups"`},
 		},
 		{
 			"different capitalization", both, withResponse("GET /partitions/1daae3f5-7fd6-42e9-b1ba-8c05f873994d/$/getbackups?api-version=6.4", empty),
@@ -88,14 +88,29 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"an empty segment in a service", both, withResponse("GET /Services/App//Svc/$/GetBackups?api-version=6.4", empty),
-			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected a string that matches ^[^/~]+([/~][^/~]+)*$, found a string of 8 bytes`},
+			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected a string that matches ^[^/~]*[^/~:]([/~][^/~]+)*$, found "App//Svc"`},
 		},
 		{
 			"an invalid partition id", both, withResponse("GET /Partitions/P0/$/GetBackups?api-version=6.4", empty),
-			[]string{"GetPartitionBackupList: request path.partitionId: uuid: expected a UUID in canonical form, found a string of 2 bytes"},
+			[]string{`GetPartitionBackupList: request path.partitionId: uuid: expected a UUID in canonical form, found "P0"`},
+		},
+
+		{
+			"a service with its scheme", both, withResponse("GET /Services/fabric:/App/Svc/$/GetBackups?api-version=6.4", empty),
+			[]string{`GetServiceBackupList: request path.serviceId: pattern: expected a string that matches ^[^/~]*[^/~:]([/~][^/~]+)*$, found "fabric:/App/Svc"`},
 		},
 
 		// Parameters
+		{
+			"a date that is encoded twice", both, withResponse(listOf+"&StartDateTimeFilter=2018-01-01T00%253A00%253A00Z", empty),
+			[]string{`GetPartitionBackupList: request query.StartDateTimeFilter: date-time: expected an RFC 3339 date-time with a time zone, found "2018-01-01T00%3A00%3A00Z"; it was encoded twice`},
+		},
+		{
+			"an empty token, which clusters reject",
+			[]string{"Runtime"},
+			withResponse(listOf+"&ContinuationToken=", empty),
+			[]string{"GetPartitionBackupList: request query.ContinuationToken: bounds: expected at least 1 character, found a string of 0 bytes"},
+		},
 		{
 			"no version",
 			[]string{"Documented"},
@@ -351,6 +366,18 @@ func TestRules(t *testing.T) {
 			withResponse(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n"+`{"Error":{"Code":2148734263,"Message":"m"}}`), nil,
 		},
 		{"an error of Web API", []string{"Runtime"}, withResponse(progressOf, "500 Internal Server Error\nContent-Type: application/json\n\n"+`{"Message":"An error has occurred."}`), nil},
+		{
+			"the error of a handler in Go",
+			[]string{"Runtime"},
+			withResponse(progressOf, "404 Not Found\nContent-Type: text/plain; charset=utf-8\n\n404 page not found\n"),
+			[]string{"GetPartitionBackupProgress: response body: json: expected JSON, found other text"},
+		},
+		{
+			"an error of another form",
+			[]string{"Runtime"},
+			withResponse(progressOf, "404 Not Found\nContent-Type: application/json\n\n"+`{"error":{}}`),
+			[]string{"GetPartitionBackupProgress: response body: one-of: expected a value that matches one of FabricError, WebAPIError, found an object"},
+		},
 		{"an error as HTML", []string{"Runtime"}, withResponse(progressOf, "503 Service Unavailable\nContent-Type: text/html\n\n<html>"), nil},
 		{
 			"an error without a code",

@@ -19,7 +19,7 @@ func (c *check) describe(schema *openapi3.Schema, f found) string {
 	isString := f.kind == '"'
 	switch {
 	case schema.WriteOnly || schema.Format == "password":
-	case isString && (c.side == InResponse || schema.Format == "date-time" ||
+	case isString && (c.side == InResponse || schema.Format == "date-time" || c.prefix == inPath ||
 		(len(schema.Enum) > 0 || schema.Discriminator != nil) && enumName.Match(f.text)):
 		return quote(string(f.text))
 	case !isString && (schema.Type.Is("integer") || schema.Type.Is("number")):

@@ -2,9 +2,9 @@
 // document.
 //
 //	func TestBackup(t *testing.T) {
-//		v, err := contract.New(openapi.Runtime)
-//		...
-//		client := &http.Client{Transport: contract.ForTest(t, v, nil)}
+//		client := &http.Client{Transport: contract.ForTest(t, validator, nil)}
+//
+// The validator is shared by all tests of a package; see TestMain below.
 //
 // # Two documents
 //
@@ -25,13 +25,29 @@
 // A test of a fake should require what every server sends, so that the fake does not forget it: [Validator.Strict].
 // A deviation that is known and stays is allowed at its place with [Validator.Allow], and a kind of check that is of
 // no interest is disabled with [Validator.Without]. [Validator.Unused] finds allowances that nothing needs any more,
-// and [Validator.Coverage] the parts of the document that no exchange used. Call both in TestMain, after all tests:
+// and [Validator.Coverage] the parts of the document that no exchange used; some of them, such as the values Invalid of
+// the enumerations, never occur. Both are for TestMain, after all tests:
+//
+//	var validator *contract.Validator
 //
 //	func TestMain(m *testing.M) {
+//		v, err := contract.New(openapi.Runtime)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		validator = v.Allow("GetPartitionBackupList", "/Items/*/Tag", contract.RuleProperty) // our gateway adds it
+//		flag.Parse()
 //		code := m.Run()
-//		for _, unused := range validator.Unused() {
-//			fmt.Println("not needed:", unused)
-//			code = 1
+//		if flag.Lookup("test.run").Value.String() == "" { // all tests ran
+//			for _, unused := range validator.Unused() {
+//				fmt.Println("not needed:", unused)
+//				code = 1
+//			}
+//			for _, item := range validator.Coverage().Missing() {
+//				if item.Kind == contract.CoverageOperation {
+//					fmt.Println("not tested:", item.Name)
+//				}
+//			}
 //		}
 //		os.Exit(code)
 //	}

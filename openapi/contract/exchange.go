@@ -103,12 +103,12 @@ func accepts(req *http.Request, encoding string) bool {
 }
 
 // parameters checks the parameters in the path and in the query.
-func (c *check) parameters(o *operation, inPath map[string]string, rawQuery string) {
+func (c *check) parameters(o *operation, path map[string]string, rawQuery string) {
 	byName := map[string]*parameter{}
 	for _, p := range o.parameters {
 		if p.inPath {
 			c.count(p.used)
-			c.at("path.", p.name, func() { c.parameter(p, inPath[p.name], "") })
+			c.at(inPath, p.name, func() { c.parameter(p, path[p.name], "") })
 			continue
 		}
 		byName[p.name] = p
@@ -165,6 +165,9 @@ func (c *check) undocumentedParameter(name string, documented map[string]*parame
 	c.report("expected no parameter with this name, found one")
 }
 
+// inPath is the prefix of the locations of path parameters.
+const inPath = "path."
+
 // apiVersion is the name of the parameter that has its own rule, so that checks against a server of another version
 // can disable that and nothing else.
 const apiVersion = "api-version"
@@ -200,6 +203,8 @@ func (c *check) parameter(p *parameter, text, raw string) {
 	}
 	if strings.Contains(raw, "+") && strings.Contains(text, " ") {
 		c.hint = "; a + in a query is a space: write it as %2B"
+	} else if plain, err := url.QueryUnescape(text); err == nil && strings.Contains(text, "%") && plain != text {
+		c.hint = "; it was encoded twice"
 	}
 	c.scalar(p.schema, f)
 	c.hint = ""

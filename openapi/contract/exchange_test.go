@@ -245,11 +245,12 @@ func generatedExchanges(t testing.TB) []exchange {
 func parameterExchanges(profile string) []exchange {
 	values := map[string][]string{
 		"timeout": {"1", "2147483"}, "BackupTimeout": {"1", "35791"}, "MaxResults": {"0", "2147483647"},
-		"Latest": {"true", "false", "True", "False"}, "ContinuationToken": {"", "a+b c#%&=é/'\""},
+		"Latest": {"true", "false", "True", "False"}, "ContinuationToken": {"a+b c#%&=é/'\""},
 		"StartDateTimeFilter": {"2018-01-01T00:00:00Z", "2018-01-01T00:00:00.1234567+02:00"},
 		"EndDateTimeFilter":   {"2018-12-31T23:59:59Z"},
 	}
 	if profile == "Documented" {
+		values["ContinuationToken"] = append(values["ContinuationToken"], "")
 		values["timeout"] = append(values["timeout"], "4294967295")
 		values["BackupTimeout"] = append(values["BackupTimeout"], "0", "-1", "9223372036854775807", "9223372036854775808")
 		values["MaxResults"] = append(values["MaxResults"], "9223372036854775807")

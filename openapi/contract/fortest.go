@@ -25,7 +25,7 @@ func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripp
 
 // ForTestHandler returns a [Validator.Handler] in front of next that reports as [ForTest] does. The line is that of
 // its own call, unless the request is served on the goroutine of the test. Servers must be closed before the test
-// ends.
+// ends, for example with t.Cleanup(server.Close): an exchange after that panics, as t.Errorf does.
 func ForTestHandler(t testing.TB, v *Validator, next http.Handler) http.Handler {
 	r := newTestReport(t, v)
 	return v.handler(next, r.begin)
@@ -49,7 +49,7 @@ func newTestReport(t testing.TB, v *Validator) *testReport {
 }
 
 // begin is a beginFunc.
-func (r *testReport) begin(x *exchange) func(int, bool) {
+func (r *testReport) begin(x *exchange) func(int) {
 	line := testLine()
 	if line == "" {
 		line = r.line
@@ -60,11 +60,14 @@ func (r *testReport) begin(x *exchange) func(int, bool) {
 	title := fmt.Sprintf("%s: %s %s", line, x.req.Method, r.validator.target(x.req.URL))
 	r.underway[x] = title
 	r.mu.Unlock()
-	return func(status int, _ bool) {
+	return func(status int) {
 		r.t.Helper()
-		outcome := "no response"
-		if status != 0 {
-			outcome = fmt.Sprint("status ", status)
+		outcome := fmt.Sprint("status ", status)
+		switch status {
+		case noResponse:
+			outcome = "no response"
+		case notChecked:
+			outcome = "response not checked"
 		}
 		r.mu.Lock()
 		delete(r.underway, x)

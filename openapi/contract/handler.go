@@ -28,8 +28,8 @@ const (
 // [http.ResponseController] offers. What next writes to a hijacked connection is checked if it is a response, and
 // reported when next has returned and the connection is closed. If next panics, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
-	return v.handler(next, func(x *exchange) func(int, bool) {
-		return func(int, bool) {
+	return v.handler(next, func(x *exchange) func(int) {
+		return func(int) {
 			if err := x.out.err(); err != nil {
 				report(x.req, err)
 			}
@@ -43,7 +43,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 		end := begin(x)
 		if !x.matched() {
 			x.checkRequest(nil)
-			defer end(0, true)
+			defer end(notChecked)
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -63,13 +63,13 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			x.checkRequest(received.message())
 			switch {
 			case !completed: // the response was aborted
-				end(0, false)
+				end(noResponse)
 			case recorder.conn != nil:
 				recorder.conn.whenClosed(func(sent []byte) { x.checkHijacked(sent, end) })
 			default:
 				status, header := recorder.sent()
 				x.checkResponse(status, header, &recorder.body)
-				end(status, true)
+				end(status)
 			}
 		}()
 		next.ServeHTTP(recorder, served)
@@ -78,10 +78,10 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 }
 
 // checkHijacked checks the response in what was sent through a hijacked connection, if there is one.
-func (x *exchange) checkHijacked(sent []byte, end func(int, bool)) {
+func (x *exchange) checkHijacked(sent []byte, end func(status int)) {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(sent)), x.req)
 	if err != nil {
-		end(0, false)
+		end(noResponse)
 		return
 	}
 	defer resp.Body.Close()
@@ -90,7 +90,7 @@ func (x *exchange) checkHijacked(sent []byte, end func(int, bool)) {
 		body = nil // the connection was closed before the end
 	}
 	x.checkResponse(resp.StatusCode, resp.Header, body)
-	end(resp.StatusCode, body != nil)
+	end(resp.StatusCode)
 }
 
 // responseRecorder keeps a copy of the response that is written through it. It has no Unwrap method,

@@ -393,7 +393,7 @@ func TestRecordingThatChecksNothing(t *testing.T) {
 	for entries, want := range map[string]string{
 		``: "contract: nothing was checked: the HAR file has no entries",
 		`{"request":{"method":"GET","url":"http://h/Nodes"},"response":{"status":200}}`: "contract: nothing was checked: no entry is of an operation of the document\n" +
-			"exchange 1: unknown operation: request path: operation: expected the path of a documented operation, found another path",
+			"exchange 1: unknown operation: request path: operation: expected the path of a documented operation, found \"/Nodes\"",
 		entry(`"bodySize":12`, ``):            "exchange 1: POST " + onPartition + "Backup: the request body was not recorded",
 		entry(`"postData":{"params":[]}`, ``): "exchange 1: POST " + onPartition + "Backup: the request body was not recorded",
 		entry(`"bodySize":0`, `"size":812`):   "exchange 1: POST " + onPartition + "Backup: the response body was not recorded",

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A message is the body of a request or of a response, as far as it was kept.
@@ -102,7 +104,12 @@ func (c *check) body(documented *documentedBody, header http.Header, m *message)
 	if s == nil {
 		return // any text is valid
 	}
-	if data, ok := c.plainBody(header.Get("Content-Encoding"), m); ok && (isDocumented || looksLikeJSON(data)) {
+	data, ok := c.plainBody(header.Get("Content-Encoding"), m)
+	switch {
+	case !ok:
+	case mediaType == "text/plain" && isDocumented && !looksLikeJSON(data) && !jsontext.Value(data).IsValid():
+		c.add(RuleJSON, "expected JSON, found other text") // such as the 404 of a handler in Go
+	case isDocumented || looksLikeJSON(data):
 		c.json(s, data)
 	}
 }

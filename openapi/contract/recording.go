@@ -14,8 +14,9 @@ import (
 )
 
 // Recording checks the exchanges in an HTTP archive (HAR 1.2), as browsers and proxies write them. An entry
-// that matches no operation of the document is a violation too. The error joins the violations of all entries, with
-// the numbers of their exchanges. It also has errors that are not violations: if the archive or an entry could not be
+// that matches no operation of the document is a violation too; to ignore requests of other APIs, allow "path" and
+// [RuleOperation] for the operation "*". The error joins the violations of all entries. The number of an exchange is its
+// place in log.entries, from 1. Of an entry without a response, whose status is 0, the request is checked. The error also has errors that are not violations: if the archive or an entry could not be
 // read, for each body that was not recorded, and if nothing was checked, because the archive has no entry or none of
 // an operation.
 func (v *Validator) Recording(har io.Reader) error {

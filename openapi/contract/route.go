@@ -160,7 +160,7 @@ func (v *Validator) route(req *http.Request) route {
 		}
 	}
 	if best == nil {
-		return route{problems: []problem{{RuleOperation, "expected the path of a documented operation, found another path"}}}
+		return route{problems: []problem{{RuleOperation, "expected the path of a documented operation, found " + quote(escaped)}}}
 	}
 	r := route{operation: best.operation, matched: best.operation, pathParameters: map[string]string{}}
 	for name, s := range best.values {

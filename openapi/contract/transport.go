@@ -19,8 +19,8 @@ import (
 // [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
 // to its end nor closed, nothing is reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
-	return newTransport(v, next, func(x *exchange) func(int, bool) {
-		return func(int, bool) {
+	return newTransport(v, next, func(x *exchange) func(int) {
+		return func(int) {
 			if err := x.out.err(); err != nil {
 				report(x.req, err)
 			}
@@ -35,8 +35,13 @@ type transport struct {
 }
 
 // A beginFunc is called with each exchange before it is sent. It returns a function that is called when the exchange
-// has been checked, with the status, which is 0 if there was no response.
-type beginFunc func(*exchange) (end func(status int, complete bool))
+// has been checked, with the status, or one of the constants below.
+type beginFunc func(*exchange) (end func(status int))
+
+const (
+	noResponse = 0
+	notChecked = -1 // the response of a request that matches no operation, when it has no status yet
+)
 
 func newTransport(v *Validator, next http.RoundTripper, begin beginFunc) *transport {
 	if next == nil {
@@ -58,16 +63,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(outgoing)
 	x.checkRequest(t.sentBody(req, sent))
 	if err != nil {
-		end(0, true)
+		end(noResponse)
 		return nil, err
 	}
 	if !x.matched() {
-		end(resp.StatusCode, true)
+		end(resp.StatusCode)
 		return resp, nil
 	}
 	finish := func(m *message) {
 		x.checkResponse(resp.StatusCode, resp.Header, m)
-		end(resp.StatusCode, m != nil)
+		end(resp.StatusCode)
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {
 		finish(&message{})

@@ -17,10 +17,23 @@ func (c *check) union(u *union, value jsontext.Value) {
 	member := u.meant(c, value)
 	if member == nil {
 		found := c.skipRaw(value)
-		c.add(RuleOneOf, "expected a value that matches one of %s, found %s", count(len(u.members), "schema"), c.describe(u.source, found))
+		c.add(RuleOneOf, "expected a value that matches one of %s, found %s", u.names(), c.describe(u.source, found))
 		return
 	}
 	c.raw(member, value) // it reports why the value does not match, and what no schema has
+}
+
+// names lists the names of the members, or counts them if they have none.
+func (u *union) names() string {
+	var names []string
+	for _, ref := range slices.Concat(u.source.OneOf, u.source.AnyOf) {
+		name, ok := strings.CutPrefix(ref.Ref, schemaPrefix)
+		if !ok {
+			return count(len(u.members), "schema")
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // meant returns the member of a union without a discriminator that a value matches or was probably meant to match. It

@@ -81,8 +81,8 @@ func FuzzPage(f *testing.F) {
 		items := 0
 		var err error
 		read := func() {
-			reader := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
-			var info backupFields
+			reader := wire.NewPageDecoder[generated.BackupInfo](bytes.NewReader(data))
+			var info generated.BackupInfo
 			for items = 0; ; items++ {
 				if err = reader.Next(&info); err != nil {
 					return
@@ -102,9 +102,9 @@ func FuzzPage(f *testing.F) {
 			})
 		})
 
-		page := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
+		page := wire.NewPageDecoder[generated.BackupInfo](bytes.NewReader(data))
 		for {
-			var info backupFields
+			var info generated.BackupInfo
 			err := page.Next(&info)
 			if errors.Is(err, io.EOF) {
 				break
@@ -112,7 +112,7 @@ func FuzzPage(f *testing.F) {
 			if err != nil {
 				return
 			}
-			b := newBackup((*generated.BackupInfo)(&info))
+			b := newBackup(&info)
 			written, err := json.Marshal(b)
 			if err != nil {
 				t.Fatalf("%+v cannot be written: %v", b, err)
@@ -176,6 +176,10 @@ func addHostileBodies(f *testing.F) {
 		`{"Items":[{"` + strings.Repeat("\xff", 20000) + `":1}]}`,
 		`{"` + strings.Repeat("\xff", 20000) + `":1}`,
 		`{"ContinuationToken":"` + strings.Repeat("\xff", 20000) + `"}`,
+		// Partitions of unknown kinds, whose whole text is kept.
+		`{"Items":[{"PartitionInformation":"` + strings.Repeat("a", 60000) + `"}]}`,
+		`{"Items":[{"PartitionInformation":[1` + strings.Repeat(",1", 30000) + `]}]}`,
+		`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"` + strings.Repeat("\xff", 50000) + `"}}]}`,
 	} {
 		f.Add([]byte(body))
 	}

@@ -25,7 +25,7 @@ func (p Progress) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes and what servers send. Unknown properties are ignored.
 func (p *Progress) UnmarshalJSON(data []byte) error {
 	var w generated.BackupProgressInfo
-	if err := wire.ReadStored(data, (*progressFields)(&w)); err != nil {
+	if err := wire.ReadStored(data, &w); err != nil {
 		return fmt.Errorf("sfbackup: Progress: %w", err)
 	}
 	*p = *newProgress(&w)
@@ -44,7 +44,7 @@ func (b Backup) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(wireBackup
 // without a partition gets an [UnknownPartition].
 func (b *Backup) UnmarshalJSON(data []byte) error {
 	var w generated.BackupInfo
-	if err := wire.ReadStored(data, (*backupFields)(&w)); err != nil {
+	if err := wire.ReadStored(data, &w); err != nil {
 		return fmt.Errorf("sfbackup: Backup: %w", err)
 	}
 	*b = newBackup(&w)
@@ -64,10 +64,10 @@ func (p Page) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes and what servers send: the token and the items may be absent or
 // null, and unknown properties are ignored.
 func (p *Page) UnmarshalJSON(data []byte) error {
-	page := wire.NewStoredPageDecoder[backupFields](data)
+	page := wire.NewStoredPageDecoder[generated.BackupInfo](data)
 	var backups []Backup
 	for {
-		var info backupFields
+		var info generated.BackupInfo
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
 			*p = Page{Backups: backups, ContinuationToken: page.ContinuationToken()}
@@ -76,6 +76,6 @@ func (p *Page) UnmarshalJSON(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("sfbackup: Page: %w", err)
 		}
-		backups = append(backups, newBackup((*generated.BackupInfo)(&info)))
+		backups = append(backups, newBackup(&info))
 	}
 }

@@ -208,7 +208,7 @@ func TestPageFromServerJSON(t *testing.T) {
 		`{"Items":[{"Error":1}]}`:             "item 0: the object has none of the expected properties",
 		`{"Items":[{"BackupId":"?"}]}`:        "item 0: BackupId: invalid UUID length: 1",
 		`{"Items":[]}{}`:                      "unexpected data after the page",
-		`{"Items":[{"LsnOfLastBackupRecord":`: `item 0: jsontext: unexpected EOF within "/Items/0/" after offset 35`,
+		`{"Items":[{"LsnOfLastBackupRecord":`: `item 0: jsontext: unexpected EOF within "/Items/0/LsnOfLastBackupRecord" after offset 35`,
 		``:                                    "unexpected EOF",
 	} {
 		page := sfbackup.Page{ContinuationToken: "old"}

@@ -144,12 +144,12 @@ var errNoID = errors.New("the backup has no BackupId")
 
 // readBody reads the body of the page and delivers what was not delivered before.
 func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string, err error) {
-	page := wire.NewPageDecoder[backupFields](body)
+	page := wire.NewPageDecoder[generated.BackupInfo](body)
 	r.first, r.fresh = uuid.Nil, 0
 	if r.resumer != nil {
 		r.resumer.begin()
 	}
-	var info backupFields
+	var info generated.BackupInfo
 	for n := 0; ; n++ {
 		err := page.Next(&info)
 		if errors.Is(err, io.EOF) {
@@ -170,7 +170,7 @@ func (r *pageReader) readBody(ctx context.Context, body io.Reader) (next string,
 			continue
 		}
 		r.fresh++
-		b := newBackup((*generated.BackupInfo)(&info))
+		b := newBackup(&info)
 		if b.FailureError != nil {
 			r.list.client.redactFailure(b.FailureError)
 		}

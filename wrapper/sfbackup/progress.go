@@ -151,7 +151,7 @@ func decodeProgress(body []byte) (*Progress, error) {
 		return nil, ErrNoBackup
 	}
 	var w generated.BackupProgressInfo
-	if err := wire.ReadObject(body, (*progressFields)(&w)); err != nil {
+	if err := wire.ReadObject(body, &w); err != nil {
 		return nil, fmt.Errorf("not the progress of a backup: %w", err)
 	}
 	return newProgress(&w), nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,10 +177,10 @@ func decodeReference(data []byte) (*Page, error) {
 }
 
 func decodePage(data []byte) (*Page, error) {
-	p := wire.NewPageDecoder[backupFields](bytes.NewReader(data))
+	p := wire.NewPageDecoder[generated.BackupInfo](bytes.NewReader(data))
 	page := &Page{}
 	for {
-		var info backupFields
+		var info generated.BackupInfo
 		err := p.Next(&info)
 		if errors.Is(err, io.EOF) {
 			page.ContinuationToken = p.ContinuationToken()
@@ -188,7 +189,7 @@ func decodePage(data []byte) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		page.Backups = append(page.Backups, newBackup((*generated.BackupInfo)(&info)))
+		page.Backups = append(page.Backups, newBackup(&info))
 	}
 }
 
@@ -248,6 +249,15 @@ func hasLongName(data []byte) bool {
 		}
 	}
 }
+
+// backupNames are the names of the properties of a backup.
+var backupNames = func() (names []string) {
+	for f := range reflect.TypeFor[generated.BackupInfo]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
 
 // isBackup reports whether an item is an object that is empty or has a property of a backup.
 func isBackup(item []byte) bool {

@@ -148,7 +148,7 @@ func ParseBackupStorage(data []byte) (BackupStorage, error) {
 
 func parseStorage(data []byte) (BackupStorage, error) {
 	raw := jsontext.Value(data).Clone()
-	if _, err := wire.CheckLimits(raw); err != nil {
+	if err := wire.CheckLimits(raw); err != nil {
 		return nil, fmt.Errorf("the storage cannot be read: %w", err)
 	}
 	// Properties that a known kind does not have are an error below. To remember all names of an unknown
