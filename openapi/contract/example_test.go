@@ -232,12 +232,11 @@ func ExampleValidator_Coverage() {
 		panic(err)
 	}
 	for _, item := range validator.Coverage().Missing() {
-		if item.Kind == contract.CoverageOperation {
+		if item.Kind == contract.CoverageOperation && strings.HasSuffix(item.Name, "List") {
 			fmt.Println(item.Name)
 		}
 	}
 	// Output:
-	// BackupPartition
 	// GetPartitionBackupList
 	// GetServiceBackupList
 }
