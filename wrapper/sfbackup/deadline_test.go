@@ -1,8 +1,8 @@
 package sfbackup_test
 
 import (
-	"cmp"
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
