@@ -91,6 +91,26 @@ func TestDocumentStorages(t *testing.T) {
 	}
 }
 
+// Every partition of the document has a type, and a list of a cluster has partitions of that type.
+func TestDocumentPartitions(t *testing.T) {
+	t.Parallel()
+	union := documenttest.Load(t).Components.Schemas["PartitionInformation"].Value
+	for _, kind := range slices.Sorted(maps.Keys(union.Discriminator.Mapping)) {
+		var b sfbackup.Backup
+		if err := json.Unmarshal([]byte(`{"PartitionInformation":{"ServicePartitionKind":"`+kind+`","Id":"`+partition1.String()+`"}}`), &b); err != nil {
+			t.Fatal(err)
+		}
+		name := reflect.TypeOf(b.PartitionInformation).Elem().Name()
+		if name == "UnknownPartition" {
+			t.Errorf("wrapper/sfbackup/partition.go: no type has the kind %s: write a struct with its fields and methods, and its cases in newPartition and wirePartition; in internal/wire/partition.go, write its constant and properties", kind)
+			continue
+		}
+		if documenttest.File(t, "[*"+name+"]", "") == "" {
+			t.Errorf("wrapper/sfbackup/partition.go: the comment of PartitionInformation does not name %s: write [*%[1]s]", name)
+		}
+	}
+}
+
 // A storage without a required property is not sent, and the error names the property.
 func TestDocumentRequiredProperties(t *testing.T) {
 	t.Parallel()
