@@ -69,6 +69,10 @@ check-generated: generate ## Fail if the generated files differ from the committ
 adopt: ## After make generate: say what to write next for what is new in the document, until it is all adopted
 	@$(GO) run ./internal/adopt
 
+.PHONY: drill
+drill: ## Try sample changes of the document in a copy: what fails, and what has to be written (15 minutes)
+	$(GO) run ./internal/drill
+
 .PHONY: changelog
 changelog: ## Show what has changed since the last release, and fail on a breaking change that is not accepted
 	@for doc in $(DOCUMENT) $(RUNTIME); do \
