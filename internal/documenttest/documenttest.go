@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -23,21 +24,28 @@ import (
 // replaced it.
 const ReplacedMark = "x-replaced-by"
 
-// Load returns the document with the deviations of clusters, which has everything that clients need.
+var runtimeDocument, documented = parse(openapi.Runtime), parse(openapi.Documented)
+
+// parse returns a function that parses a document once.
+func parse(data []byte) func() (*openapi3.T, error) {
+	return sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(data) })
+}
+
+// Load returns the document with the deviations of clusters, which has everything that clients need. Tests share it.
 func Load(t testing.TB) *openapi3.T {
 	t.Helper()
-	return load(t, openapi.Runtime)
+	return must(t, runtimeDocument)
 }
 
-// LoadDocumented returns the document as the documentation has it.
+// LoadDocumented returns the document as the documentation has it. Tests share it.
 func LoadDocumented(t testing.TB) *openapi3.T {
 	t.Helper()
-	return load(t, openapi.Documented)
+	return must(t, documented)
 }
 
-func load(t testing.TB, data []byte) *openapi3.T {
+func must(t testing.TB, parsed func() (*openapi3.T, error)) *openapi3.T {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(data)
+	doc, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +90,26 @@ func (o Operation) Query() (names []string) {
 		}
 	}
 	return names
+}
+
+// BodyProperties returns the paths of the properties of the request body. It does not look into unions.
+func (o Operation) BodyProperties() (paths []string) {
+	var walk func(prefix string, ref *openapi3.SchemaRef)
+	walk = func(prefix string, ref *openapi3.SchemaRef) {
+		for name, p := range ref.Value.Properties {
+			if len(p.Value.Properties) > 0 {
+				walk(prefix+name+".", p)
+			} else {
+				paths = append(paths, prefix+name)
+			}
+		}
+	}
+	if o.RequestBody != nil {
+		if schema := JSONSchema(o.RequestBody.Value.Content); schema != nil {
+			walk("", schema)
+		}
+	}
+	return paths
 }
 
 // Successes returns the responses that are documented for single statuses.

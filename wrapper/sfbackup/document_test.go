@@ -56,6 +56,7 @@ type callSetup struct {
 	respond func(documenttest.Operation) canned // nil: with samples of the documented responses
 	options any                                 // a pointer to a struct, for the methods that have it; nil: all are zero
 	timeout time.Duration                       // zero: an hour
+	text    string                              // for arguments that are strings; empty: "text"
 }
 
 // callMethods calls every method of a client that has a context, and returns what they did by their names.
@@ -122,7 +123,7 @@ func callMethod(t *testing.T, c *called, client reflect.Value, m reflect.Method,
 			arg = reflect.Zero(typ)
 		case typ.Kind() == reflect.String:
 			arg = reflect.New(typ).Elem()
-			arg.SetString("text")
+			arg.SetString(cmp.Or(how.text, "text"))
 		default:
 			t.Fatalf("wrapper/sfbackup/document_test.go: callMethod: write an argument of the type %v, which %s has", typ, m.Name)
 		}
@@ -223,23 +224,22 @@ var localOptions = []reflect.Type{reflect.TypeFor[sfbackup.WaitOptions](), refle
 // Every field of the options arrives in a request, and every parameter of the document is reached.
 func TestDocumentParameters(t *testing.T) {
 	base := callMethods(t, callSetup{})
-	reached := map[string]bool{} // by "operation parameter"
-	reach := func(methods map[string]*called) {
+	values := map[string]map[string]bool{} // by "operation parameter" and "operation body property"
+	note := func(methods map[string]*called) {
 		for _, m := range methods {
 			for _, s := range m.sent {
-				for name := range s.url.Query() {
-					reached[s.operation+" "+name] = true
-				}
+				s.note(t, values)
 			}
 		}
 	}
-	reach(base)
+	note(base)
+	note(callMethods(t, callSetup{timeout: time.Minute, text: "other"}))
 	for _, f := range optionFields() {
 		if f.field.Type.Kind() == reflect.Func || slices.Contains(localOptions, f.options) {
 			continue
 		}
 		with := callMethods(t, callSetup{options: f.with(sampleField(t, f))})
-		reach(with)
+		note(with)
 		for _, method := range f.methods {
 			if fmt.Sprint(with[method].sent) == fmt.Sprint(base[method].sent) {
 				t.Errorf("wrapper/sfbackup/%s: %s changes nothing that %s sends: set its parameter in the request, or remove it", f.file(t), f, method)
@@ -260,10 +260,46 @@ func TestDocumentParameters(t *testing.T) {
 			continue // TestDocumentOperations says it
 		}
 		for _, name := range o.Query() {
-			if !reached[o.OperationID+" "+name] {
+			if len(values[o.OperationID+" "+name]) < 2 && name != "api-version" {
 				t.Errorf("wrapper/sfbackup/%s: nothing sends the parameter %s of %s: write a field into the options, and set the parameter from it",
 					documenttest.File(t, "document.Op"+o.OperationID, "client.go"), name, o.OperationID)
 			}
+		}
+		for _, path := range o.BodyProperties() {
+			if len(values[o.OperationID+" body "+path]) < 2 {
+				t.Errorf("wrapper/sfbackup/%s: nothing sends the property %s of the body of %s: write a field into the options, and write the property from it",
+					documenttest.File(t, "document.Op"+o.OperationID, "client.go"), path, o.OperationID)
+			}
+		}
+	}
+}
+
+// note notes the values of all parameters of the operation and of the properties of its body, which may be missing. What
+// always has the same value does not depend on anything that a caller says.
+func (s sent) note(t *testing.T, values map[string]map[string]bool) {
+	t.Helper()
+	add := func(key, value string) {
+		if values[key] == nil {
+			values[key] = map[string]bool{}
+		}
+		values[key][value] = true
+	}
+	for _, o := range documenttest.Operations(documenttest.Load(t)) {
+		if o.OperationID != s.operation {
+			continue
+		}
+		for _, name := range o.Query() {
+			add(o.OperationID+" "+name, fmt.Sprint(s.url.Query()[name]))
+		}
+		leaves := jsonLeaves(t, []byte(s.body))
+		for _, path := range o.BodyProperties() {
+			text := ""
+			for leaf, value := range leaves {
+				if leaf == "."+path || strings.HasPrefix(leaf, "."+path+".") {
+					text += leaf + value
+				}
+			}
+			add(o.OperationID+" body "+path, text)
 		}
 	}
 }
