@@ -1,7 +1,6 @@
 package handlertransport
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -57,8 +56,9 @@ func BreakConnection(w http.ResponseWriter, err error) {
 	if own, ok := unwrap[*responseWriter](w); ok {
 		own.broken = err
 	} else if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		if secure, ok := conn.(*tls.Conn); ok {
-			conn = secure.NetConn() // closing the TLS connection would send a close_notify alert
+		// Closing a TLS connection would send a close_notify alert, and others may wrap the connection as well.
+		for wrapper, ok := conn.(interface{ NetConn() net.Conn }); ok; wrapper, ok = conn.(interface{ NetConn() net.Conn }) {
+			conn = wrapper.NetConn()
 		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // send a reset instead of a FIN

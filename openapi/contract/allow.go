@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,28 +31,35 @@ func (v *Validator) Allow(operation, location string, rule Rule) *Validator {
 	a := &allowance{operation: operation, location: location, rule: rule, used: new(atomic.Bool)}
 	if strings.HasPrefix(location, "/") {
 		for token := range strings.SplitSeq(location[1:], "/") {
-			a.tokens = append(a.tokens, unescape(token))
+			a.tokens = append(a.tokens, unescaped.Replace(token))
 		}
 	}
 	w.allowed = append(slices.Clip(v.allowed), a)
 	return &w
 }
 
+// commentStart matches the beginning of a comment. A "#" may also be in a name.
+var commentStart = regexp.MustCompile(`(^|\s)#`)
+
 // AllowFrom is [Validator.Allow] for each line of a list: an operation, a location and a rule, separated by blanks.
-// The location of a body as a whole is written as "body". Blank lines and text after "#" are ignored. A line with an
+// The location of a body as a whole is written as "body". Blank lines and comments, which begin with "#" after a blank, are ignored. A line with an
 // operation or a rule that does not exist is an error.
 func (v *Validator) AllowFrom(list io.Reader) (*Validator, error) {
 	lines := bufio.NewScanner(list)
 	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
+		line := lines.Text()
+		if comment := commentStart.FindStringIndex(line); comment != nil {
+			line = line[:comment[0]]
+		}
 		fields := strings.Fields(line)
 		if len(fields) == 0 {
 			continue
 		}
-		if len(fields) != 3 {
+		if len(fields) < 3 || len(fields) > 3 && !strings.ContainsAny(fields[1], "/.") { // a name may have blanks
 			return nil, fmt.Errorf("contract: line %d: expected an operation, a location and a rule, found %s", n, count(len(fields), "word"))
 		}
-		id, location, rule := fields[0], fields[1], Rule(fields[2])
+		last := len(fields) - 1
+		id, location, rule := fields[0], strings.Join(fields[1:last], " "), Rule(fields[last])
 		if id != "*" && !slices.ContainsFunc(v.operations, func(o *operation) bool { return o.id == id }) {
 			return nil, fmt.Errorf("contract: line %d: the document has no operation %s", n, quote(id))
 		}
@@ -98,8 +106,11 @@ func (v *Validator) allows(c *check, rule Rule) bool {
 }
 
 func (a *allowance) matches(c *check) bool {
-	if c.prefix != "" || len(c.path) == 0 || len(a.tokens) == 0 {
-		return a.location == c.location() || c.prefix != "" && a.location == c.prefix+"*"
+	if c.prefix != "" {
+		return a.location == c.location() || a.location == c.prefix+"*"
+	}
+	if len(c.path) == 0 || len(a.tokens) == 0 {
+		return len(c.path) == 0 && a.location == ""
 	}
 	return slices.EqualFunc(a.tokens, c.path, func(token string, s step) bool {
 		return token == "*" || s.named && token == s.token || !s.named && token == strconv.FormatUint(s.index, 10)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -27,7 +28,8 @@ type Validator struct {
 
 // New returns a validator for an OpenAPI 3.0 document in YAML or JSON: openapi.Documented, openapi.Runtime,
 // or another document of an API with JSON bodies. It returns an error if the document is not valid, if an
-// operation has no operationId, or if a schema has something that is not checked, such as uniqueItems.
+// operation has no operationId, if a schema contains itself, or if it has something that is not checked, such as
+// uniqueItems.
 func New(document []byte) (*Validator, error) {
 	v := &Validator{limit: defaultLimit, coverage: &coverage{counts: map[CoverageItem]*atomic.Int64{}}}
 	doc, err := openapi3.NewLoader().LoadFromData(document)
@@ -71,7 +73,7 @@ func (v *Validator) Strict() *Validator {
 // is 32 MiB.
 func (v *Validator) WithBodyLimit(bytes int64) *Validator {
 	w := *v
-	w.limit = max(bytes, 0)
+	w.limit = min(max(bytes, 0), math.MaxInt64-1) // one byte more is read
 	return &w
 }
 

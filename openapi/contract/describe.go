@@ -2,7 +2,6 @@ package contract
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -115,15 +114,7 @@ func bounds(s *openapi3.Schema) string {
 	if s.Max != nil {
 		parts = append(parts, "at most "+formatNumber(*s.Max))
 	}
-	if s.MultipleOf != nil {
-		parts = append(parts, "a multiple of "+formatNumber(*s.MultipleOf))
-	}
 	return strings.Join(parts, " and ")
 }
 
-func formatNumber(f float64) string {
-	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return strconv.FormatInt(int64(f), 10)
-	}
-	return strconv.FormatFloat(f, 'g', -1, 64)
-}
+func formatNumber(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -72,7 +72,7 @@
 //   - What one message alone cannot show: whether a continuation token is the one of the page before, was encoded
 //     twice, or lost a "+" that arrived as a space; whether a list is complete or a progress goes back.
 //   - Headers other than Content-Type and Content-Encoding, and so credentials.
-//   - Bodies in an encoding other than gzip and deflate, bodies that were not read to their end, and texts that are
+//   - Bodies in an encoding other than gzip and deflate, bodies of which no complete value was read, and texts that are
 //     not JSON, such as pages of HTML.
 //   - The values of strings that the document does not describe, such as locations and messages.
 //

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // An exchange is a request and its response while they are checked.
@@ -16,10 +18,11 @@ type exchange struct {
 	req       *http.Request
 	route     route
 	out       *report
+	mu        sync.Mutex // for out
 }
 
 func (v *Validator) exchange(req *http.Request, out *report) *exchange {
-	return &exchange{v, req, v.route(req), out}
+	return &exchange{validator: v, req: req, route: v.route(req), out: out}
 }
 
 // matched reports whether the request is one of an operation, so that its bodies are worth reading.
@@ -33,8 +36,10 @@ func (x *exchange) check(side Side) *check {
 	return c
 }
 
-// checkRequest checks the request. The body is nil if it was not read.
+// checkRequest checks the request. The body is not used if the request matches no operation.
 func (x *exchange) checkRequest(body *message) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	c := x.check(InRequest)
 	defer c.end()
 	for _, p := range x.route.problems {
@@ -46,17 +51,16 @@ func (x *exchange) checkRequest(body *message) {
 	o := x.route.operation
 	c.count(o.used)
 	c.parameters(o, x.route.pathParameters, x.req.URL.RawQuery)
-	if body == nil {
-		return
-	}
 	if encoding := x.req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		c.at("header.", "Content-Encoding", func() { c.add(RuleEncoding, "expected no encoding, found %s", quote(encoding)) })
 	}
 	c.body(o.body, x.req.Header, body)
 }
 
-// checkResponse checks the response. The body is nil if it was not read.
+// checkResponse checks the response.
 func (x *exchange) checkResponse(status int, header http.Header, body *message) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	c := x.check(InResponse)
 	defer c.end()
 	o := x.route.operation
@@ -65,7 +69,7 @@ func (x *exchange) checkResponse(status int, header http.Header, body *message) 
 			c.count(seen)
 		}
 	}
-	documented := o.responses[strconv.Itoa(status)]
+	documented := cmp.Or(o.responses[strconv.Itoa(status)], o.responses[strconv.Itoa(status/100)+"XX"])
 	if documented == nil && status >= http.StatusBadRequest {
 		documented = o.responses["default"] // the document describes errors only by it
 	}
@@ -75,9 +79,6 @@ func (x *exchange) checkResponse(status int, header http.Header, body *message) 
 			statuses[i] = "an error status"
 		}
 		c.at("status", "", func() { c.add(RuleStatus, "expected %s, found %d", strings.Join(statuses, " or "), status) })
-		return
-	}
-	if body == nil {
 		return
 	}
 	encoding := header.Get("Content-Encoding")
@@ -94,7 +95,8 @@ func accepts(req *http.Request, encoding string) bool {
 	for _, values := range req.Header.Values("Accept-Encoding") {
 		for value := range strings.SplitSeq(values, ",") {
 			name, weight, _ := strings.Cut(value, ";")
-			if strings.EqualFold(strings.TrimSpace(name), encoding) && strings.Trim(strings.TrimSpace(weight), "0.") != "q=" {
+			name = strings.TrimSpace(name)
+			if (name == "*" || strings.EqualFold(name, encoding)) && strings.Trim(strings.TrimSpace(weight), "0.") != "q=" {
 				return true
 			}
 		}

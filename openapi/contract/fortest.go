@@ -25,7 +25,7 @@ func ForTest(t testing.TB, v *Validator, next http.RoundTripper) http.RoundTripp
 
 // ForTestHandler returns a [Validator.Handler] in front of next that reports as [ForTest] does. The line is that of
 // its own call, unless the request is served on the goroutine of the test. Servers must be closed before the test
-// ends, for example with t.Cleanup(server.Close): an exchange after that panics, as t.Errorf does.
+// ends, for example with t.Cleanup(server.Close): an exchange that ends after that is not reported.
 func ForTestHandler(t testing.TB, v *Validator, next http.Handler) http.Handler {
 	r := newTestReport(t, v)
 	return v.handler(next, r.begin)
@@ -39,7 +39,7 @@ type testReport struct {
 
 	mu       sync.Mutex
 	count    int
-	underway map[*exchange]string // and how it is called
+	underway map[*exchange]string // and how it is called; nil: the test has ended
 }
 
 func newTestReport(t testing.TB, v *Validator) *testReport {
@@ -58,7 +58,9 @@ func (r *testReport) begin(x *exchange) func(int) {
 	r.count++
 	x.out.exchange = r.count
 	title := fmt.Sprintf("%s: %s %s", line, x.req.Method, r.validator.target(x.req.URL))
-	r.underway[x] = title
+	if r.underway != nil {
+		r.underway[x] = title
+	}
 	r.mu.Unlock()
 	return func(status int) {
 		r.t.Helper()
@@ -70,15 +72,21 @@ func (r *testReport) begin(x *exchange) func(int) {
 			outcome = "response not checked"
 		}
 		r.mu.Lock()
+		_, underway := r.underway[x]
 		delete(r.underway, x)
 		r.mu.Unlock()
-		r.report(x, title+", "+outcome)
+		if underway { // otherwise the test has ended
+			r.report(x, title+", "+outcome)
+		}
 	}
 }
 
 func (r *testReport) report(x *exchange, title string) {
 	r.t.Helper()
-	if err := x.out.err(); err != nil {
+	x.mu.Lock() // when the test ends, its response may just be checked
+	err := x.out.err()
+	x.mu.Unlock()
+	if err != nil {
 		r.t.Errorf("%s:\n\t%s", title, strings.ReplaceAll(err.Error(), "\n", "\n\t"))
 	}
 }
@@ -87,7 +95,7 @@ func (r *testReport) report(x *exchange, title string) {
 func (r *testReport) end() {
 	r.mu.Lock()
 	underway := r.underway
-	r.underway = map[*exchange]string{}
+	r.underway = nil
 	r.mu.Unlock()
 	for _, x := range slices.SortedFunc(maps.Keys(underway), func(a, b *exchange) int { return a.out.exchange - b.out.exchange }) {
 		r.report(x, underway[x]+", whose response body was neither read to its end nor closed and is not checked")
@@ -109,8 +117,12 @@ func (v *Validator) target(u *url.URL) string {
 	}
 	pairs := strings.Split(u.RawQuery, "&")
 	for i, pair := range pairs {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err != nil || !documented[plain] {
+		name, value, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(name)
+		switch {
+		case err != nil || printable(plain) != plain:
+			pairs[i] = "…"
+		case !documented[plain] || strings.Contains(value, ";"):
 			pairs[i] = name + "=…"
 		}
 	}

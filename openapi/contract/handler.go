@@ -28,13 +28,7 @@ const (
 // [http.ResponseController] offers. What next writes to a hijacked connection is checked if it is a response, and
 // reported when next has returned and the connection is closed. If next panics, only the request is checked.
 func (v *Validator) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
-	return v.handler(next, func(x *exchange) func(int) {
-		return func(int) {
-			if err := x.out.err(); err != nil {
-				report(x.req, err)
-			}
-		}
-	})
+	return v.handler(next, reporting(report))
 }
 
 func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
@@ -48,13 +42,17 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			return
 		}
 		served := req.Clone(req.Context()) // next may change it, and its body is another
+		served.Trailer = req.Trailer       // the server sets its values when it has read the body
 		received := newTee(req.Body, req.ContentLength, v.limit)
+		recorder := &responseRecorder{ResponseWriter: w, req: req, received: received, body: message{limit: v.limit}}
 		if req.Body != nil && req.Body != http.NoBody {
-			served.Body = received
+			served.Body = &replacedBody{received, closeFunc(func() error {
+				recorder.readRest() // as net/http does
+				return received.Close()
+			})}
 		} else {
 			received.state = complete
 		}
-		recorder := &responseRecorder{ResponseWriter: w, req: req, received: received, body: message{limit: v.limit}}
 		completed := false
 		defer func() {
 			if completed {
@@ -65,7 +63,7 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 			case !completed: // the response was aborted
 				end(noResponse)
 			case recorder.conn != nil:
-				recorder.conn.whenClosed(func(sent []byte) { x.checkHijacked(sent, end) })
+				recorder.conn.whenClosed(func(sent message) { x.checkHijacked(&sent, end) })
 			default:
 				status, header := recorder.sent()
 				x.checkResponse(status, header, &recorder.body)
@@ -77,9 +75,22 @@ func (v *Validator) handler(next http.Handler, begin beginFunc) http.Handler {
 	})
 }
 
+type closeFunc func() error
+
+func (f closeFunc) Close() error { return f() }
+
 // checkHijacked checks the response in what was sent through a hijacked connection, if there is one.
-func (x *exchange) checkHijacked(sent []byte, end func(status int)) {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(sent)), x.req)
+func (x *exchange) checkHijacked(sent *message, end func(status int)) {
+	if sent.long {
+		x.check(InResponse).body(nil, nil, sent)
+		end(noResponse)
+		return
+	}
+	r := bufio.NewReader(bytes.NewReader(sent.data))
+	resp, err := http.ReadResponse(r, x.req)
+	for err == nil && resp.StatusCode < http.StatusOK && resp.StatusCode != http.StatusSwitchingProtocols {
+		resp, err = http.ReadResponse(r, x.req) // the one before was informational
+	}
 	if err != nil {
 		end(noResponse)
 		return
@@ -87,7 +98,7 @@ func (x *exchange) checkHijacked(sent []byte, end func(status int)) {
 	defer resp.Body.Close()
 	body := &message{limit: x.validator.limit}
 	if _, err := io.Copy(body, resp.Body); err != nil {
-		body = nil // the connection was closed before the end
+		body.partial = true // the connection was closed before the end
 	}
 	x.checkResponse(resp.StatusCode, resp.Header, body)
 	end(resp.StatusCode)
@@ -110,13 +121,12 @@ type responseRecorder struct {
 
 // readRest reads the rest of the request body where net/http would discard it.
 func (r *responseRecorder) readRest() {
-	t := r.received
-	unread := t.length - t.size
-	if t.state != open || r.req.ProtoMajor != 1 || r.req.Close || unread >= maxUnread ||
-		t.size == 0 && strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
+	unread, ok := r.received.unread()
+	if !ok || unread >= maxUnread || r.req.ProtoMajor != 1 || r.req.Close || r.Header().Get("Connection") == "close" ||
+		strings.EqualFold(r.req.Header.Get("Expect"), "100-continue") {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, t, maxUnread)
+	_, _ = io.CopyN(io.Discard, r.received, maxUnread)
 }
 
 func (r *responseRecorder) WriteHeader(status int) {
@@ -134,6 +144,7 @@ func (r *responseRecorder) Write(p []byte) (int, error) {
 		r.readRest()
 	}
 	n, err := r.ResponseWriter.Write(p)
+	r.body.partial = r.body.partial || err != nil
 	_, _ = r.body.Write(p[:n])
 	r.start = append(r.start, p[:min(n, 512-len(r.start))]...)
 	return n, err
@@ -141,12 +152,15 @@ func (r *responseRecorder) Write(p []byte) (int, error) {
 
 // FlushError is the method that [http.ResponseController] calls.
 func (r *responseRecorder) FlushError() error {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
 	r.readRest()
+	if err := http.NewResponseController(r.ResponseWriter).Flush(); err != nil {
+		return err
+	}
+	if r.status == 0 {
+		r.status, r.header = http.StatusOK, r.Header().Clone()
+	}
 	r.flushed = r.flushed || len(r.start) == 0
-	return http.NewResponseController(r.ResponseWriter).Flush()
+	return nil
 }
 
 // Flush implements [http.Flusher].

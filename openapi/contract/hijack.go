@@ -12,7 +12,7 @@ type recordedConn struct {
 	mu     sync.Mutex
 	sent   message
 	closed bool
-	then   func(sent []byte)
+	then   func(sent message)
 }
 
 func (c *recordedConn) Write(p []byte) (int, error) {
@@ -27,24 +27,27 @@ func (c *recordedConn) Close() error {
 	err := c.Conn.Close()
 	c.mu.Lock()
 	c.closed = true
-	then := c.then
+	then, sent := c.then, c.sent // another goroutine may still write
 	c.then = nil
 	c.mu.Unlock()
 	if then != nil {
-		then(c.sent.data)
+		then(sent)
 	}
 	return err
 }
 
+// NetConn returns the connection below, as that of [crypto/tls.Conn] does.
+func (c *recordedConn) NetConn() net.Conn { return c.Conn }
+
 // whenClosed calls f once with what was written, as soon as the connection is closed.
-func (c *recordedConn) whenClosed(f func(sent []byte)) {
+func (c *recordedConn) whenClosed(f func(sent message)) {
 	c.mu.Lock()
-	closed := c.closed
+	closed, sent := c.closed, c.sent
 	if !closed {
 		c.then = f
 	}
 	c.mu.Unlock()
 	if closed {
-		f(c.sent.data)
+		f(sent)
 	}
 }

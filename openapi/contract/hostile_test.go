@@ -150,9 +150,13 @@ func TestHostile(t *testing.T) { //nolint:paralleltest // see above
 		slack    = 256 << 10 // bytes, for what small inputs cost
 	)
 	v := newValidator(t, openapi.Runtime)
+	steps := 4
+	if raceEnabled() {
+		steps = 3 // it is ten times slower
+	}
 	for _, input := range hostileInputs {
 		var costs []cost
-		for step := range 4 {
+		for step := range steps {
 			x := input.make(input.n << step)
 			text := ""
 			var c cost

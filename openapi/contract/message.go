@@ -18,9 +18,10 @@ import (
 
 // A message is the body of a request or of a response, as far as it was kept.
 type message struct {
-	data  []byte
-	long  bool  // it was longer than the limit, and data is empty
-	limit int64 // in bytes
+	data    []byte
+	long    bool  // it was longer than the limit, and data is empty
+	partial bool  // data is only the beginning, as far as it is known
+	limit   int64 // in bytes
 }
 
 // Write implements [io.Writer]. It never fails.
@@ -77,7 +78,7 @@ func (c *check) body(documented *documentedBody, header http.Header, m *message)
 	data := m.data
 	switch {
 	case len(data) == 0:
-		if documented != nil && len(documented.content) > 0 && documented.required {
+		if !m.partial && documented != nil && len(documented.content) > 0 && documented.required {
 			c.add(RuleMissingBody, "expected a body, found none")
 		}
 		return
@@ -107,10 +108,10 @@ func (c *check) body(documented *documentedBody, header http.Header, m *message)
 	data, ok := c.plainBody(header.Get("Content-Encoding"), m)
 	switch {
 	case !ok:
-	case mediaType == "text/plain" && isDocumented && !looksLikeJSON(data) && !jsontext.Value(data).IsValid():
+	case mediaType == "text/plain" && !m.partial && isDocumented && !looksLikeJSON(data) && !jsontext.Value(data).IsValid():
 		c.add(RuleJSON, "expected JSON, found other text") // such as the 404 of a handler in Go
 	case isDocumented || looksLikeJSON(data):
-		c.json(s, data)
+		c.json(s, data, m.partial)
 	}
 }
 
@@ -134,6 +135,8 @@ func (c *check) plainBody(encoding string, m *message) (data []byte, ok bool) {
 		data, err = io.ReadAll(io.LimitReader(r, m.limit+1))
 	}
 	switch {
+	case err != nil && m.partial:
+		return nil, false
 	case err != nil:
 		c.at("header.", "Content-Encoding", func() {
 			c.add(RuleEncoding, "expected a body that is encoded as %s, found a corrupt one", quote(encoding))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -28,11 +29,14 @@ func (v *Validator) Recording(har io.Reader) error {
 	})
 	switch {
 	case err != nil:
-		out.fail("contract: not a valid HAR file: %w", err)
+		err = fmt.Errorf("contract: not a valid HAR file: %w", err)
 	case out.exchange == 0:
-		out.fail("contract: nothing was checked: the HAR file has no entries")
+		err = errors.New("contract: nothing was checked: the HAR file has no entries")
 	case !checked:
-		out.fail("contract: nothing was checked: no entry is of an operation of the document")
+		err = errors.New("contract: nothing was checked: no entry is of an operation of the document")
+	}
+	if err != nil {
+		out.errs = slices.Insert(out.errs, 0, err)
 	}
 	return out.err()
 }
@@ -99,7 +103,7 @@ type harEntry struct {
 		}
 	}
 	Response struct {
-		Status  int // 0: there was no response
+		Status  int // 0, or -1 of Playwright: there was no response
 		Headers []harHeader
 		Content struct {
 			Size               int64
@@ -126,19 +130,19 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool)
 	req.Header = harHeaders(e.Request.Headers)
 	x := v.exchange(req, out)
 	fail := func(problem string) {
-		out.fail("exchange %d: %s %s: %s", out.exchange, req.Method, req.URL.Path, problem)
+		out.fail("exchange %d: %s %s: %s", out.exchange, req.Method, req.URL.EscapedPath(), problem)
 	}
 	sent := &message{}
 	switch post := e.Request.PostData; {
-	case post != nil && post.Text != nil:
+	case post != nil && post.Text != nil && (*post.Text != "" || e.Request.BodySize <= 0): // Playwright writes "" for text that it omits
 		sent.data = []byte(*post.Text)
 		setDefault(req.Header, post.MimeType)
 	case x.matched() && (post != nil || e.Request.BodySize > 0):
-		sent = nil
+		sent.partial = true
 		fail("the request body was not recorded")
 	}
 	x.checkRequest(sent)
-	if !x.matched() || e.Response.Status == 0 {
+	if !x.matched() || e.Response.Status <= 0 {
 		return x.matched()
 	}
 
@@ -146,11 +150,11 @@ func (v *Validator) checkEntry(entry jsontext.Value, out *report) (matched bool)
 	received := &message{}
 	switch {
 	case content.Text == nil && content.Size != 0:
-		received = nil
+		received.partial = true
 		fail("the response body was not recorded")
 	case content.Text != nil && content.Encoding == "base64":
 		if received.data, err = base64.StdEncoding.DecodeString(*content.Text); err != nil {
-			received = nil
+			received.data, received.partial = nil, true
 			fail("the response body is not valid base64")
 		}
 	case content.Text != nil:

@@ -28,6 +28,7 @@ type report struct {
 	groups     map[groupKey]*group
 	dropped    int
 	errs       []error // that are not violations
+	failed     int     // how many more there were
 }
 
 type groupKey struct {
@@ -48,6 +49,9 @@ func (r *report) err() error {
 		return nil
 	}
 	errs := slices.Clone(r.errs)
+	if r.failed > 0 {
+		errs = append(errs, fmt.Errorf("contract: %s more that could not be checked", count(r.failed, "exchange")))
+	}
 	for _, v := range r.violations {
 		errs = append(errs, v)
 	}
@@ -83,9 +87,11 @@ func (j *joined) Error() string {
 
 // fail adds an error that is not a violation.
 func (r *report) fail(format string, args ...any) {
-	if len(r.errs) < maxViolations {
-		r.errs = append(r.errs, fmt.Errorf(format, args...))
+	if len(r.errs) == maxViolations {
+		r.failed++
+		return
 	}
+	r.errs = append(r.errs, fmt.Errorf(format, args...))
 }
 
 // A check checks one message and adds what it finds to a report.
@@ -195,7 +201,7 @@ func (c *check) location() string {
 		}
 		b.WriteByte('/')
 		if s.named {
-			b.WriteString(escape(s.token))
+			b.WriteString(escaped.Replace(s.token))
 		} else {
 			b.WriteString(strconv.FormatUint(s.index, 10))
 		}

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -67,8 +68,11 @@ func (c *compiler) operations(doc *openapi3.T) ([]*operation, error) {
 
 // operation adds the parts of an operation of the document to o.
 func (c *compiler) operation(o *operation, op *openapi3.Operation, shared openapi3.Parameters) (err error) {
-	for _, ref := range slices.Concat(shared, op.Parameters) {
+	for i, ref := range slices.Concat(shared, op.Parameters) {
 		p := ref.Value
+		if i < len(shared) && op.Parameters.GetByInAndName(p.In, p.Name) != nil {
+			continue // the operation has its own
+		}
 		if p.In != openapi3.ParameterInPath && p.In != openapi3.ParameterInQuery {
 			continue
 		}
@@ -95,7 +99,7 @@ func (c *compiler) operation(o *operation, op *openapi3.Operation, shared openap
 			return err
 		}
 		o.responses[status].required = ref.Value.Extensions[emptyBodyExtension] == nil
-		counted := []string{status}
+		counted := []string{strings.ToLower(status)} // "4XX" too
 		if status == "default" {
 			counted = []string{"4xx", "5xx"}
 		}
@@ -153,9 +157,10 @@ func (v *Validator) route(req *http.Request) route {
 		}
 	}
 
+	method := cmp.Or(req.Method, http.MethodGet) // a client may leave it empty
 	var best *match
 	for _, o := range v.operations {
-		if m := o.match(segments); m != nil && (best == nil || m.better(best, req.Method)) {
+		if m := o.match(segments); m != nil && (best == nil || m.better(best, method)) {
 			best = m
 		}
 	}
@@ -175,8 +180,8 @@ func (v *Validator) route(req *http.Request) route {
 	if trimmed != escaped {
 		add(RuleTrailingSlash, "expected %s, found a trailing slash", best.operation.path)
 	}
-	if best.operation.method != req.Method {
-		add(RuleMethod, "expected %s, found %s", best.operation.method, quote(req.Method))
+	if best.operation.method != method {
+		add(RuleMethod, "expected %s, found %s", best.operation.method, quote(method))
 		r.operation = nil // the response is not one of this operation
 	}
 	return r

@@ -68,18 +68,24 @@ const schemaPrefix = "#/components/schemas/"
 // A compiler turns the schemas of a document into the form in which values are read.
 type compiler struct {
 	schemas  map[*openapi3.Schema]*schema
+	open     []*openapi3.Schema // those whose parts are compiled
 	coverage *coverage
 }
 
 // schema returns the compiled form of a schema. The name is for a schema that has none of its own.
 func (c *compiler) schema(ref *openapi3.SchemaRef, name string) (*schema, error) {
 	source := ref.Value
+	name = schemaName(ref, name)
 	if s := c.schemas[source]; s != nil {
+		if slices.Contains(c.open, source) {
+			return nil, fmt.Errorf("%s: a schema that contains itself is not supported", name)
+		}
 		return s, nil
 	}
-	name = schemaName(ref, name)
+	c.open = append(c.open, source)
+	defer func() { c.open = c.open[:len(c.open)-1] }()
 	s := &schema{source: source, types: source.Type, nullable: source.Nullable, properties: map[string]*property{}}
-	c.schemas[source] = s // before its parts, because a schema may refer to itself
+	c.schemas[source] = s
 	err := supported(source)
 	if err == nil && source.Pattern != "" {
 		s.pattern, err = regexp.Compile(source.Pattern)

@@ -36,6 +36,7 @@ var secretBodies = map[string]string{
 	"of an unknown kind":              `{"BackupStorage":{"StorageKind":"FutureStore","ApiKey":"MARKER0of0a0SECRET","Pin":7316502948,"Nested":{"Token":"MARKER0of0a0SECRET"}}}`,
 	"without a kind":                  `{"BackupStorage":{"ConnectionString":"AccountKey=MARKER0of0a0SECRET"}}`,
 	"duplicate":                       `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","PrimaryPassword":"MARKER0of0a0SECRET","PrimaryPassword":7316502948}}`,
+	"in a name":                       `{"BackupStorage":{"StorageKind":"FileShare","Path":"p","AccountKey=MARKER0of0a0SECRET":1}}`,
 	"outside the storage":             `{"ConnectionString":"AccountKey=MARKER0of0a0SECRET","PrimaryPassword":7316502948}`,
 	"in a property of the wrong type": `{"BackupStorage":{"StorageKind":"AzureBlobStore","ContainerName":7316502948,"FriendlyName":7316502948,"ConnectionString":["MARKER0of0a0SECRET"]}}`,
 	"alone":                           `"MARKER0of0a0SECRET"`,
@@ -116,7 +117,7 @@ func TestNoSecretInSeams(t *testing.T) {
 		reports := 0
 		for name, body := range secretBodies {
 			x := secretExchange(name, body)
-			x.query = append(x.query, parameter{"Unknown", secretText}) // so that there is a violation
+			x.query = append(x.query, parameter{"Unknown", secretText}, parameter{"AccountKey=" + secretText, ""}) // so that there are violations
 			request := func() *http.Request {
 				req := x.request()
 				req.Header.Set("Authorization", "Bearer "+secretText)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -14,18 +15,23 @@ import (
 // has been read.
 //
 // Neither the request nor the response is delayed or changed: their bodies stream, and a copy of them is kept in
-// memory (see [Validator.WithBodyLimit]). A body that is closed before its end is not checked, nor is a request
-// body that next has not read when the response arrives, unless the request has GetBody, as those of
-// [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
+// memory (see [Validator.WithBodyLimit]). Of a body that is closed before its end, the JSON is checked if it is complete, as
+// for a decoder that stops after a value. The same holds for a request body that next has not read when the response
+// arrives, unless the request has GetBody, as those of [http.NewRequest] have. If there is no response, only the request is checked. If a response body is neither read
 // to its end nor closed, nothing is reported.
 func (v *Validator) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
-	return newTransport(v, next, func(x *exchange) func(int) {
+	return newTransport(v, next, reporting(report))
+}
+
+// reporting returns a beginFunc that calls report with violations.
+func reporting(report func(*http.Request, error)) beginFunc {
+	return func(x *exchange) func(int) {
 		return func(int) {
 			if err := x.out.err(); err != nil {
 				report(x.req, err)
 			}
 		}
-	})
+	}
 }
 
 type transport struct {
@@ -56,8 +62,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	outgoing := req
 	var sent *teeBody
 	if x.matched() && req.Body != nil && req.Body != http.NoBody {
-		outgoing = req.Clone(req.Context()) // a RoundTripper must not modify the request
-		sent = newTee(req.Body, req.ContentLength, t.validator.limit)
+		outgoing = req.WithContext(req.Context())                                 // a RoundTripper must not modify the request
+		sent = newTee(req.Body, cmp.Or(req.ContentLength, -1), t.validator.limit) // 0 is not known either
 		outgoing.Body = sent
 	}
 	resp, err := t.next.RoundTrip(outgoing)
@@ -84,22 +90,29 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sentBody returns the body of a request after next has returned, nil if it is not known.
+// CloseIdleConnections makes the method of [http.Client] work.
+func (t *transport) CloseIdleConnections() {
+	if next, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+}
+
+// sentBody returns the body of a request after next has returned.
 func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 	if sent == nil {
 		return &message{}
 	}
-	if m := sent.message(); m != nil || req.GetBody == nil {
+	m := sent.message()
+	if !m.partial || req.GetBody == nil {
 		return m
 	}
 	body, err := req.GetBody()
 	if err != nil {
-		return nil
+		return m
 	}
 	defer body.Close()
-	m, err := t.validator.readBody(&body)
-	if err != nil {
-		return nil
+	if again, err := t.validator.readBody(&body); err == nil {
+		return again
 	}
 	return m
 }
@@ -108,9 +121,11 @@ func (t *transport) sentBody(req *http.Request, sent *teeBody) *message {
 type teeBody struct {
 	io.ReadCloser
 	length int64          // -1: not known
-	finish func(*message) // called once, with nil if the body was closed before its end
+	finish func(*message) // called once
 
-	mu    sync.Mutex // a body may be closed while it is read
+	reading sync.Mutex // keeps the copy in order
+
+	mu    sync.Mutex // for the rest, because a body may be closed while it is read
 	size  int64
 	copy  message
 	state teeState
@@ -129,6 +144,8 @@ func newTee(body io.ReadCloser, length, limit int64) *teeBody {
 }
 
 func (t *teeBody) Read(p []byte) (int, error) {
+	t.reading.Lock()
+	defer t.reading.Unlock()
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
 	if t.state == open && n > 0 {
@@ -164,12 +181,19 @@ func (t *teeBody) end(eof bool) {
 	}
 }
 
-// message returns the copy, nil if the body has not been read to its end.
+// unread returns how much of the body has not been read, negative if its length is not known. If the body has ended,
+// ok is false.
+func (t *teeBody) unread() (n int64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.length - t.size, t.state == open
+}
+
+// message returns the copy, which is partial if the body has not been read to its end.
 func (t *teeBody) message() *message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.state == complete || t.state == open && t.size == t.length {
-		return &t.copy
-	}
-	return nil
+	m := t.copy // it may still be read beyond its length
+	m.partial = t.state != complete && (t.state == broken || t.size != t.length)
+	return &m
 }

@@ -80,7 +80,8 @@ func (c *check) kind(u *union, value jsontext.Value) {
 	name := u.source.Discriminator.PropertyName
 	var f found
 	if raw := c.member(value, name); raw != nil {
-		f = c.skipRaw(raw)
+		m := &check{validator: c.validator, matching: true} // the whole value is read below
+		f = m.skipRaw(raw)
 	}
 	if k := u.kinds[string(f.text)]; k != nil && f.kind == '"' {
 		c.count(k.seen)
@@ -97,9 +98,7 @@ func (c *check) kind(u *union, value jsontext.Value) {
 		c.add(RuleDiscriminator, "expected one of %s, found %s", strings.Join(slices.Sorted(maps.Keys(u.kinds)), ", "), c.describe(u.source, f))
 	}
 	c.pop()
-	if f.kind != '{' && f.kind != '[' { // otherwise that has been done
-		c.skipRaw(value)
-	}
+	c.skipRaw(value)
 }
 
 // skipRaw reads a value without a schema.

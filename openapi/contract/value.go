@@ -14,13 +14,16 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// json checks a JSON body against a schema. A body with a syntax error has no other violation.
-func (c *check) json(s *schema, body []byte) {
+// json checks a JSON body against a schema. A body with a syntax error has no other violation. Of a partial body, only
+// a complete value is checked.
+func (c *check) json(s *schema, body []byte, partial bool) {
 	dec := c.decoder(body)
 	err := dec.SkipValue()
 	switch end := dec.InputOffset(); {
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		c.add(RuleJSON, "expected valid JSON, found the end of the body after byte %d", len(body))
+		if !partial {
+			c.add(RuleJSON, "expected valid JSON, found the end of the body after byte %d", len(body))
+		}
 		return
 	case err != nil:
 		if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {

@@ -111,7 +111,6 @@ const (
 	RuleMethod      Rule = "method"     // the path is right, the method is not
 	RuleJSON        Rule = "json"       // not valid JSON
 	RuleMissingBody Rule = "empty-body" // no body where one is required
-	RuleSchema      Rule = "schema"     // any other keyword of a schema
 )
 
 // Rules that other validators often do not check.
@@ -141,7 +140,7 @@ const RuleLimit Rule = "limit"
 // rules has all rules.
 var rules = []Rule{
 	RuleType, RuleNull, RuleRequired, RuleEnum, RulePattern, RuleBounds, RuleOneOf, RuleOperation, RuleMethod, RuleJSON,
-	RuleMissingBody, RuleSchema, RuleUUID, RuleDateTime, RuleInt64, RuleURI, RuleProperty, RuleStatus, RuleParameter,
+	RuleMissingBody, RuleUUID, RuleDateTime, RuleInt64, RuleURI, RuleProperty, RuleStatus, RuleParameter,
 	RuleRepeated, RuleDiscriminator, RuleTrailing, RuleDuplicate, RuleContentType, RuleEncoding, RuleUndocumentedBody,
 	RuleAPIVersion, RulePathCase, RuleTrailingSlash, RuleLimit,
 }
@@ -149,20 +148,16 @@ var rules = []Rule{
 // Rules returns all rules.
 func Rules() []Rule { return slices.Clone(rules) }
 
-// escape escapes a reference token of a JSON pointer.
-func escape(token string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")
-}
-
-// unescape is the inverse of escape.
-func unescape(token string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
-}
+// The reference tokens of a JSON pointer are escaped.
+var (
+	escaped   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescaped = strings.NewReplacer("~0", "~", "~1", "/")
+)
 
 // printable returns a name that fits in one line. Names that come from an exchange may be long, or hold line
-// breaks and invalid UTF-8.
+// breaks and invalid UTF-8, or be a secret at the wrong place, such as AccountKey=….
 func printable(name string) string {
-	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) || r == '=' }
 	if len(name) > maxToken || !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) {
 		return fmt.Sprintf("(a name of %s)", count(len(name), "byte"))
 	}
@@ -174,6 +169,9 @@ func printable(name string) string {
 func closest(other string, names iter.Seq[string]) (name string) {
 	best := 0
 	for n := range names {
+		if len(other) > 2*len(n) {
+			continue // that many changes cost time
+		}
 		changes := distance(strings.ToLower(n), strings.ToLower(other))
 		if changes*3 <= len(n) && (name == "" || changes < best || changes == best && n < name) {
 			name, best = n, changes
