@@ -436,6 +436,7 @@ func sampleField(t *testing.T, f optionField) reflect.Value {
 // Every property of every response is in what a method returns, and in the JSON of it.
 func TestDocumentResponses(t *testing.T) {
 	doc := documenttest.Load(t)
+	said := map[string]bool{} // whatever the kinds are
 	for _, kinds := range append(responseKinds(t), nil) {
 		for _, o := range documenttest.Operations(doc) {
 			for status, response := range o.Successes() {
@@ -451,7 +452,12 @@ func TestDocumentResponses(t *testing.T) {
 					}
 					return sampleResponse(t, other, kinds)
 				}})
-				checkResponse(t, o, status, answer.body, methods)
+				for _, advice := range checkResponse(t, o, status, answer.body, methods) {
+					if !said[advice] {
+						t.Error(advice)
+					}
+					said[advice] = true
+				}
 			}
 		}
 	}
@@ -470,8 +476,9 @@ func responseKinds(t *testing.T) (all []map[string]string) {
 	return all
 }
 
-// checkResponse checks that the methods that send an operation accept a response and return all of it.
-func checkResponse(t *testing.T, o documenttest.Operation, status, body string, methods map[string]*called) {
+// checkResponse checks that the methods that send an operation accept a response and return all of it, and returns
+// what to write if they do not.
+func checkResponse(t *testing.T, o documenttest.Operation, status, body string, methods map[string]*called) (advice []string) {
 	t.Helper()
 	accepted := false
 	values, written := map[string]bool{}, map[string]string{}
@@ -492,20 +499,21 @@ func checkResponse(t *testing.T, o documenttest.Operation, status, body string, 
 	}
 	file := "wrapper/sfbackup/" + documenttest.File(t, "document.Op"+o.OperationID, "client.go")
 	if !accepted && len(reachedBy(methods, o.OperationID)) > 0 {
-		t.Errorf("%s: every method that sends %s fails with the documented response %s: accept its status and its body", file, o.OperationID, status)
-		return
+		return []string{fmt.Sprintf("%s: every method that sends %s fails with the documented response %s: accept its status and its body", file, o.OperationID, status)}
 	}
 	for path, value := range jsonLeaves(t, []byte(body)) {
 		switch {
 		case value == `""` || len(reachedBy(methods, o.OperationID)) == 0:
 		case !values[strings.Trim(value, `"`)]:
-			t.Errorf("%s: the response %s of %s has %s, which no method returns: write a field for it into the struct of %s, and set it from the generated struct",
-				fileOf(t, path, file), status, o.OperationID, path, ownerOf(t, path))
+			advice = append(advice, fmt.Sprintf("%s: the response %s of %s has %s, which no method returns: write a field for it into the struct of %s, and set it from the generated struct",
+				fileOf(t, path, file), status, o.OperationID, path, ownerOf(t, path)))
 		case strings.Trim(written[path], `"`) != strings.Trim(value, `"`):
-			t.Errorf("%s: the response %s of %s has %s, which MarshalJSON does not write: set it in the generated struct",
-				fileOf(t, path, file), status, o.OperationID, path)
+			advice = append(advice, fmt.Sprintf("%s: the response %s of %s has %s, which MarshalJSON does not write: set it in the generated struct",
+				fileOf(t, path, file), status, o.OperationID, path))
 		}
 	}
+	slices.Sort(advice)
+	return advice
 }
 
 // ownerOf returns the name of a schema with the property at the end of a path.
