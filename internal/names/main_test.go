@@ -47,7 +47,7 @@ func TestMarks(t *testing.T) {
 	for name, tt := range map[string]struct{ old, new, want string }{
 		"a state without a mark":  {"x-final: [Success, ", "x-final: [", state + "write the state Success into x-final if nothing follows it, otherwise into x-running"},
 		"a state with both":       {"x-final: [Success,", "x-final: [Accepted, Success,", state + "write the state Accepted into x-final if nothing follows it, otherwise into x-running"},
-		"a mark for no state":     {"x-final: [Success,", "x-final: [Cancelled, Success,", state + "remove Cancelled from x-final and x-running, or write it into the enum"},
+		"a mark for no state":     {"x-final: [Success,", "x-final: [Nothing, Success,", state + "remove Nothing from x-final and x-running, or write it into the enum"},
 		"a string without a mark": {before, after("type: string"), path + secret},
 		"a string of the overlay": {
 			"x-public: true\n          description: |\n            The client id", "description: |\n            The client id",

@@ -20,6 +20,10 @@ type Call struct {
 	Whole     int64      // if not 0, the body of a success is read into memory, Whole+1 bytes of a longer one; 0: the caller streams it
 	Trace     *ConnTrace // records what was sent; nil: not needed
 	Secrets   []string   // what the request holds that no text may repeat; kept for later calls, too
+
+	// MaySend is asked before the request leaves this package, and again before its body is written. Its error ends the
+	// call, and the server gets no whole request. With it, there has to be a Trace. Nil: not needed.
+	MaySend func() error
 }
 
 // record is a call on its way through the chain. It is the one value that this package keeps in contexts.

@@ -22,6 +22,8 @@ type ConnTrace struct {
 	ours      bool   // the latest connection was requested for it
 	obtained  bool   // a connection was obtained, by the request or by another in the same context
 	count     int    // how many connections the request obtained
+	stopped   bool   // MaySend of the call did not let it be sent
+	written   bool   // its body was read, after MaySend had let it
 
 	waitsSince time.Time // for the response: since the request was written or, without hooks, handed over
 }
@@ -92,12 +94,12 @@ func (t *ConnTrace) Repeated() bool {
 }
 
 // NothingSent reports whether it is certain that nothing of the request was sent before it failed with err:
-// it never left this package, or never got a connection.
+// it never left this package, never got a connection, or MaySend has kept its body back.
 func (t *ConnTrace) NothingSent(err error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.host == "":
+	case t.host == "", t.stopped && !t.written:
 		return true
 	case t.obtained:
 		return false

@@ -111,6 +111,13 @@ type checkedTransport struct {
 }
 
 func (t checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if r := recordOf(req.Context()); r.MaySend != nil {
+		guarded, err := r.guard(req)
+		if err != nil {
+			return nil, err
+		}
+		req = guarded
+	}
 	resp, err := t.next.RoundTrip(req)
 	switch {
 	case err != nil:

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
-	"github.com/servicefabric-go/backup/internal/transport"
 )
 
 // BackupOptions says how to take one backup. A nil or zero BackupOptions leaves everything to the server.
@@ -20,6 +19,15 @@ type BackupOptions struct {
 	// Timeout is how long the backup itself may take; 0 is the server's 10 minutes, and 35,791 minutes are
 	// the maximum. It is sent in whole minutes, rounded up.
 	Timeout time.Duration
+	// OnSend is called before each request that starts a backup, with what another process needs to tell whether
+	// it took effect, see [StartRecord]. If it returns an error, nothing is sent, and that is the error of the start.
+	// The record of a further attempt replaces that of the one before. BackupMany calls OnSend on several goroutines
+	// at once.
+	//
+	// With OnSend, a request that cannot be written within a minute of its observation is not sent. The progress is
+	// then observed again, and OnSend called with another record. So if this process may have slept while another
+	// took over its journal, OnSend has to find that out, and to return an error.
+	OnSend func(StartRecord) error
 }
 
 // maxBackupTimeout is the greatest number of minutes whose milliseconds the server can count.
@@ -36,9 +44,9 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 //
 // One call starts at most one backup, as far as the client can know. BackupPartition reads the progress
 // before it starts the backup, which it does even if the progress cannot be read, and again if the response
-// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the request is sent again as often as the [RetryPolicy] allows. If the client
-// cannot tell, the error is [ErrOutcomeUnknown]. Any other error means that this call started no backup. The
-// exceptions are:
+// is lost or does not say whether the backup was started. If it was, the call succeeds. If it was not, the
+// request is sent again as often as the [RetryPolicy] allows. If the client cannot tell, the error is
+// [ErrOutcomeUnknown]. Any other error means that this call started no backup. The exceptions are:
 //
 //   - CodeBackupInProgress: a backup is running. If it began after this call had read the progress, it was
 //     started by another caller or, if a proxy or transport repeats requests, by this call.
@@ -50,6 +58,9 @@ const maxBackupTimeout = math.MaxInt32 / (60 * 1000)
 //     service gave up waiting for a response, this is expected, and the error is ErrOutcomeUnknown.)
 //   - If the response is lost while the server still reports the previous backup, the call concludes that it
 //     started none, with the same consequences.
+//
+// It takes the steps [Client.ObserveStart], [Client.SendStart] and [Client.ResolveStart], which programs that have to
+// survive a crash can take one by one.
 func (c *Client) BackupPartition(ctx context.Context, partition uuid.UUID, opts *BackupOptions) error {
 	_, err := c.backup(ctx, partition, opts)
 	return err
@@ -62,15 +73,7 @@ func (c *Client) backup(ctx context.Context, partition uuid.UUID, opts *BackupOp
 		return nil, fmt.Errorf("sfbackup: %s: %w", operationBackup, err)
 	}
 	s := c.newStart(partition, encoded)
-	for {
-		done, wait, err := s.step(ctx)
-		if done {
-			return s, err
-		}
-		if transport.Sleep(ctx, wait) != nil {
-			return s, s.interrupted(ctx)
-		}
-	}
+	return s, s.run(ctx, s.step)
 }
 
 // encodedBackup is a BackupOptions as it is sent.
@@ -78,11 +81,24 @@ type encodedBackup struct {
 	timeout *generated.BackupTimeout
 	body    []byte   // nil: there are no options
 	secrets []string // in the body
+	onSend  func(StartRecord) error
+}
+
+// minutes returns the timeout; 0: there is none.
+func (e *encodedBackup) minutes() int {
+	if e.timeout == nil {
+		return 0
+	}
+	return int(*e.timeout)
 }
 
 // encodeBackup checks the options and encodes them.
 func encodeBackup(opts *BackupOptions) (e encodedBackup, err error) {
-	if opts == nil || opts.Storage == nil && opts.Timeout == 0 {
+	if opts == nil {
+		return e, nil
+	}
+	e.onSend = opts.OnSend
+	if opts.Storage == nil && opts.Timeout == 0 {
 		return e, nil
 	}
 	if opts.Timeout < 0 {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,7 +33,9 @@ type Client struct {
 	retry     transport.RetryPolicy
 	serviceID func(ServiceName) string
 
-	newProgressRequest, newPlainBackupRequest func(context.Context, uuid.UUID) (*http.Request, error)
+	gatewayHold time.Duration
+
+	newProgressRequest, newPlainBackupRequest partitionRequest
 }
 
 // NewClient returns a client for the cluster whose HTTP gateway is at endpoint, an http or https URL
@@ -43,7 +46,7 @@ type Client struct {
 // are invalid, or do not fit together, the error joins all mistakes as errors.Join does. Certificate options
 // need https endpoints; tokens need them too, except on this machine.
 func NewClient(endpoint string, opts ...Option) (*Client, error) {
-	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed}
+	s := settings{userAgent: defaultUserAgent, serviceID: ServiceName.slashed, gatewayHold: defaultGatewayHold}
 	s.transport.NonRetriableCodes = codeStrings(nonRetriableCodes)
 	s.transport.Retry, _ = transport.RetryPolicy{}.Checked()
 	server, err := transport.ParseEndpoint(endpoint)
@@ -70,6 +73,8 @@ func NewClient(endpoint string, opts ...Option) (*Client, error) {
 		userAgent: s.userAgent,
 		retry:     s.transport.Retry,
 		serviceID: s.serviceID,
+
+		gatewayHold: s.gatewayHold,
 	}
 	c.newProgressRequest = partitionRequests(func(partition uuid.UUID) (*http.Request, error) {
 		return generated.NewGetPartitionBackupProgressRequest(c.server, partition,

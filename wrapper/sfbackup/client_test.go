@@ -161,8 +161,12 @@ func TestTimeoutOfTheServer(t *testing.T) {
 				t.Errorf("%d requests", len(sent))
 			}
 			for _, req := range sent {
-				if got := strings.Join(req.URL.Query()["timeout"], ","); got != tt.want {
-					t.Errorf("%s: timeout %q, want %q", req.URL.Path, got, tt.want)
+				want := tt.want
+				if req.Method == http.MethodPost && len(want) > 1 {
+					want = "60" // a longer one would only keep the outcome of a start unknown for longer
+				}
+				if got := strings.Join(req.URL.Query()["timeout"], ","); got != want {
+					t.Errorf("%s: timeout %q, want %q", req.URL.Path, got, want)
 				}
 			}
 		})

@@ -32,6 +32,21 @@
 // reads the progress before a start, and again if the response is lost or ambiguous. If it still cannot tell
 // whether the backup was started, the error is [ErrOutcomeUnknown].
 //
+// # Starts that survive a crash
+//
+// A start that is repeated makes a second backup. A program that may be killed, and is to go on later, keeps a
+// [StartRecord] before each request that starts a backup, in one of two ways:
+//
+//   - A program with a journal sets BackupOptions.OnSend, which gets the record before each request, for example
+//     to write it to a file and to call Sync. The next run returns the records in BackupManyOptions.Resume.
+//   - A workflow engine takes the three steps that [Client.BackupPartition] is made of, each as a step of its
+//     own: [Client.ObserveStart], [Client.SendStart], which is never repeated, and [Client.ResolveStart]. It then waits
+//     with WaitOptions.Started, or polls [Client.BackupProgress].
+//
+// ResolveStart decides by the same rules as BackupPartition. It calls a start NotStarted only when the request can no
+// longer take effect, which is after four and a half minutes. So it is safe to begin again then. The machines' clocks
+// may differ by up to five minutes; what other limits there are is said at ResolveStart.
+//
 // # Lists
 //
 // Lists stream: the loop gets the first backup before the server has sent the last one, further pages are
@@ -92,9 +107,9 @@
 //
 // Only the context limits how long a call takes, with three exceptions: a wait ends after polls have failed
 // for WaitOptions.MaxUnreachable, RetryPolicy.AttemptTimeout limits attempts if it is set, and so does a
-// Timeout of the http.Client of [WithHTTPClient]. The deadline of the context is also sent to the server. Use
-// a generous one: the gateway can hold a request for up to two minutes while the backup service moves between
-// nodes.
+// Timeout of the http.Client of [WithHTTPClient]. The deadline of the context is also sent to the server, but for
+// a start a minute at most. Use a generous one: the gateway can hold a request for up to two minutes while the
+// backup service moves between nodes.
 //
 // # Sources
 //

@@ -25,13 +25,18 @@ type BackupManyOptions struct {
 	// Backup says how to take each backup.
 	Backup BackupOptions
 	// Wait says how to wait for each backup. Its OnProgress has to be nil, otherwise BackupMany returns an
-	// error. Its OnRetry is called on the goroutine of the loop.
+	// error, and so has its Started. Its OnRetry is called on the goroutine of the loop.
 	Wait WaitOptions
 	// OnProgress is called with every progress of a backup that is waited for, on the goroutine of the loop.
 	// If it returns an error, the wait for that partition ends with that error.
 	OnProgress func(uuid.UUID, *Progress) error
 	// OnCount is called on the goroutine of the loop whenever one of the counts has changed.
 	OnCount func(BackupCount)
+	// Resume returns the record of a start of an earlier run, or nil to start anew. It is called on the goroutine of
+	// the loop. If the start took effect, its backup is waited for; if it did not, another is started. While that is
+	// not known, BackupMany asks again, as late as [OutcomeUnknownError] says. If it cannot become known, or looks
+	// have failed for Wait.MaxUnreachable, that is the result.
+	Resume func(uuid.UUID) *StartRecord
 }
 
 // BackupCount counts partitions.
@@ -45,7 +50,7 @@ type BackupCount struct {
 // BackupResult is what became of the backup of one partition.
 type BackupResult struct {
 	Progress *Progress    // the last one that was read while the backup was waited for; nil if there was none
-	Start    StartOutcome // whether this call started the backup; may be StartUnknown with CodeBackupInProgress
+	Start    StartOutcome // whether this call or the resumed start did it; may be StartUnknown with CodeBackupInProgress
 	Err      error        // nil if the backup, which JoinRunning may have joined, ended with success
 }
 
@@ -92,6 +97,9 @@ func (c *Client) checkOptions(o *BackupManyOptions) (checked BackupManyOptions, 
 	if checked.Wait.OnProgress != nil {
 		return checked, backup, errors.New("Wait.OnProgress is set: use the OnProgress of BackupManyOptions")
 	}
+	if checked.Wait.Started != nil {
+		return checked, backup, errors.New("Wait.Started is set: use Resume")
+	}
 	if _, err := c.newWait(uuid.Nil, &checked.Wait); err != nil {
 		return checked, backup, err
 	}
@@ -125,6 +133,7 @@ type fleet struct {
 type pending struct {
 	partition uuid.UUID
 	start     *start
+	resume    *StartRecord // of an earlier run, until it is resolved; nil: none
 	outcome   StartOutcome
 	polling   bool // the start is over, and the backup is waited for
 	wait      *wait
@@ -208,9 +217,13 @@ func (f *fleet) admit(partition uuid.UUID) {
 	if f.opts.OnProgress != nil {
 		w.opts.OnProgress = func(progress *Progress) error { return f.opts.OnProgress(partition, progress) }
 	}
-	f.ready = append(f.ready, &pending{
-		partition: partition, start: f.client.newStart(partition, f.backup), outcome: NotStarted, wait: w,
-	})
+	p := &pending{partition: partition, start: f.client.newStart(partition, f.backup), outcome: NotStarted, wait: w}
+	if f.opts.Resume != nil {
+		if p.resume = f.opts.Resume(partition); p.resume != nil && (p.resume.data.Partition != partition || partition == uuid.Nil) {
+			p.failed, p.outcome, p.err = true, StartUnknown, errors.New("sfbackup: BackupMany: Resume returned the record of another partition")
+		}
+	}
+	f.ready = append(f.ready, p)
 	f.counts.Started++
 	f.counts.InFlight++
 	f.report()
@@ -233,6 +246,11 @@ func (f *fleet) handle(ctx context.Context, p *pending) bool {
 		panic(p.panicked) // as it would be without workers
 	case p.failed:
 		return f.finish(p, p.err)
+	case p.resume != nil && ctx.Err() == nil:
+		var unknown *OutcomeUnknownError
+		if delay, unknown = p.resolve(f.client.gatewayHold); unknown != nil {
+			return f.finish(p, unknown)
+		}
 	case p.polling:
 		var done bool
 		var err error
@@ -292,6 +310,9 @@ func (p *pending) interrupted(ctx context.Context) error {
 		return p.err
 	case p.polling:
 		return p.wait.interrupted(ctx)
+	case p.resume != nil:
+		p.outcome = StartUnknown
+		return &OutcomeUnknownError{Before: p.resume.before, Err: transport.ContextError(ctx), DecidableAt: time.Now()}
 	case p.start.ambiguous:
 		p.outcome = StartUnknown
 		return p.start.interrupted(ctx)
@@ -321,6 +342,13 @@ func (f *fleet) advance(ctx context.Context, p *pending) {
 
 // step takes the next step of a start, and polls the progress once the start is over.
 func (f *fleet) step(ctx context.Context, p *pending) {
+	if p.failed {
+		return // before anything was sent
+	}
+	if p.resume != nil {
+		p.poll = f.client.readProgress(ctx, p.resume.data.Partition, 1)
+		return
+	}
 	if !p.polling {
 		done, delay, err := p.start.step(ctx)
 		if !done {
@@ -333,9 +361,35 @@ func (f *fleet) step(ctx context.Context, p *pending) {
 			return
 		}
 		p.polling = true
-		p.wait.startedAfter(p.start, err)
+		p.wait.startedAfter(p.start.record.before, p.start.after.Observation, err != nil)
 	}
 	p.poll = p.wait.read(ctx)
+}
+
+// resolve judges the start of an earlier run. It returns the delay before the next step, or the error if that cannot
+// become known.
+func (p *pending) resolve(hold time.Duration) (time.Duration, *OutcomeUnknownError) {
+	p.outcome = StartUnknown
+	outcome, unknown := p.resume.resolve(&p.poll, hold)
+	switch joins := unknown != nil && p.wait.opts.JoinRunning && meansRunning(unknown); {
+	case outcome != StartUnknown || joins:
+		p.outcome, p.polling = outcome, outcome != NotStarted
+		if p.polling {
+			p.wait.startedAfter(p.resume.before, Observation{}, joins)
+		}
+		p.resume, p.wait.unreachable = nil, time.Time{}
+		return 0, nil
+	case unknown.After.known():
+		p.wait.unreachable = time.Time{}
+	case p.wait.unreachable.IsZero():
+		p.wait.unreachable = time.Now()
+	case time.Since(p.wait.unreachable) >= p.wait.opts.MaxUnreachable:
+		return 0, unknown
+	}
+	if unknown.DecidableAt.IsZero() {
+		return 0, unknown
+	}
+	return time.Until(unknown.DecidableAt), nil
 }
 
 // byDue is a heap of backups, the one that is due next first.

@@ -23,6 +23,8 @@ type settings struct {
 	transport transport.Config // its first endpoint is that of NewClient
 	userAgent string
 	serviceID func(ServiceName) string
+
+	gatewayHold time.Duration
 }
 
 type optionFunc func(*settings) error
@@ -186,6 +188,21 @@ func WithUserAgent(userAgent string) Option {
 func WithTildeServiceID() Option {
 	return optionFunc(func(s *settings) error {
 		s.serviceID = ServiceName.tilded
+		return nil
+	})
+}
+
+const defaultGatewayHold = 2 * time.Minute
+
+// WithGatewayHold says for how long the gateway holds a request at most, by default two minutes. It is the setting
+// DefaultHttpRequestTimeout of the section HttpGateway of a cluster. [Client.ResolveStart] counts on it: if it is
+// shorter than the gateway's, a start can be called NotStarted that takes effect later.
+func WithGatewayHold(hold time.Duration) Option {
+	return optionFunc(func(s *settings) error {
+		if hold <= 0 {
+			return fmt.Errorf("WithGatewayHold: %v is not positive", hold)
+		}
+		s.gatewayHold = hold
 		return nil
 	})
 }

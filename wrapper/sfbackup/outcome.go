@@ -48,6 +48,11 @@ type Observation struct {
 	Err      error // ErrNoBackup if the server said so, or why the progress could not be read
 }
 
+// known reports whether the progress was read.
+func (o Observation) known() bool {
+	return o.Progress != nil && o.Err == nil || errors.Is(o.Err, ErrNoBackup)
+}
+
 // String returns the state, "no backup" or "not read".
 func (o Observation) String() string {
 	switch {
@@ -64,7 +69,10 @@ func (o Observation) String() string {
 // partition may tell later: a backup that runs now and did not run before is most likely this one.
 type OutcomeUnknownError struct {
 	Before, After Observation // of the progress, before and after the start
-	Err           error       // how the start itself failed
+	Err           error       // how the start itself failed, or why [Client.ResolveStart] cannot tell
+	// DecidableAt is when ResolveStart can tell more, if the program has the StartRecord. Zero means never, unless
+	// what Err says is remedied.
+	DecidableAt time.Time
 }
 
 // Error returns one line: that the outcome is not known, both observed states, and how the start failed.
@@ -129,16 +137,21 @@ func isRefusedStart(f *transport.Failure) bool {
 	return f.StatusCode >= http.StatusMultipleChoices && f.StatusCode < http.StatusInternalServerError
 }
 
-// outcome compares the progress before the last attempt with that after it. A backup that somebody else
+// judge compares the progress before an attempt with that after it. Settled means that nothing can be in flight any
+// more, and age is how long ago the first ambiguous attempt was sent. A backup that somebody else
 // started in between counts as started by this call: the server does not tell them apart.
-func (s *start) outcome() StartOutcome {
-	before, after := s.before.Progress, s.after.Progress
+func (r StartRecord) judge(observed Observation, settled bool, age time.Duration) StartOutcome {
+	before, after := r.before.Progress, observed.Progress
+	unchanged := StartUnknown
+	if settled {
+		unchanged = NotStarted
+	}
 	switch {
-	case !s.after.known():
+	case !observed.known():
 		return StartUnknown
 	case after == nil && before == nil:
-		return s.unchanged() // whatever was there before, a started backup would be there now
-	case after == nil || !s.before.known():
+		return unchanged // whatever was there before, a started backup would be there now
+	case after == nil || !r.before.known():
 		return StartUnknown
 	case before == nil:
 		return Started
@@ -152,11 +165,11 @@ func (s *start) outcome() StartOutcome {
 	}
 	switch same, known := sameBackup(before, after); {
 	case known && same:
-		return s.unchanged()
+		return unchanged
 	case known:
 		return Started
-	case before.BackupState == BackupStateTimeout && time.Since(s.since) < s.backupTimeout()/2:
-		return s.unchanged() // a new backup could not have timed out yet
+	case before.BackupState == BackupStateTimeout && age < r.allowed()-settleMargin:
+		return unchanged // a new backup could not have timed out yet
 	default:
 		// Servers of 6.4 report nothing about a failure that tells it from another one like it.
 		return StartUnknown
@@ -179,25 +192,16 @@ func sameBackup(a, b *Progress) (same, known bool) {
 }
 
 func failureCode(p *Progress) ErrorCode {
-	if p.FailureError == nil {
-		return ""
+	if p.FailureError == nil || !transport.IsClusterCode(string(p.FailureError.Code)) {
+		return "" // a text may repeat a secret, which not every client redacts
 	}
 	return p.FailureError.Code
 }
 
-// unchanged is the outcome if the progress is certainly the same: nothing was started, unless an attempt may
-// still take effect.
-func (s *start) unchanged() StartOutcome {
-	if s.maybeInFlight {
-		return StartUnknown
-	}
-	return NotStarted
-}
-
-// backupTimeout returns how long the backup itself may take.
-func (s *start) backupTimeout() time.Duration {
-	if s.timeout == nil {
+// allowed returns how long the backup itself may take.
+func (r StartRecord) allowed() time.Duration {
+	if r.data.BackupTimeout == 0 {
 		return 10 * time.Minute // the server's default
 	}
-	return time.Duration(*s.timeout) * time.Minute
+	return time.Duration(r.data.BackupTimeout) * time.Minute
 }

@@ -67,8 +67,26 @@ const maxProgressBody = 1 << 20
 type poll struct {
 	progress   *Progress // nil if err is not
 	retryAfter time.Duration
+	asked      time.Time     // when it was requested
+	took       time.Duration // until there was a response
+	date       time.Time     // of the response; zero: it has none
 	err        error
 	transient  bool // err may be gone the next time
+}
+
+// worthRepeating reports whether a later poll may succeed. What fails in a server now may not fail the next time, and
+// another poll does no harm.
+func (p *poll) worthRepeating() bool {
+	e, ok := errors.AsType[*APIError](p.err)
+	return p.transient || ok && e.StatusCode >= http.StatusInternalServerError && e.StatusCode != http.StatusNotImplemented
+}
+
+// observed returns the result as an observation, for which a progress without a state was not read.
+func (p *poll) observed() Observation {
+	if p.err == nil && p.progress.BackupState == "" {
+		return Observation{Err: errNoState}
+	}
+	return Observation{p.progress, p.err}
 }
 
 // publicErr returns the error without the distinction between null and an empty response. Only a start needs
@@ -86,15 +104,16 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	if err := requireID(partition); err != nil {
 		return poll{err: fmt.Errorf("sfbackup: %s: %w", operationProgress, err)}
 	}
-	req, err := c.newProgressRequest(ctx, partition)
+	req, err := c.newProgressRequest(partition, serverTimeout(ctx))
 	if err != nil {
 		return poll{err: fmt.Errorf("sfbackup: %s: %w", operationProgress, err)}
 	}
+	asked := time.Now()
 	resp, err := c.send(ctx, req, transport.Call{ //nolint:bodyclose // WholeBody closes it
 		Operation: operationProgress, Want: wantProgress, Whole: maxProgressBody, Attempt: attempt, Single: attempt > 0,
 	})
 	if err != nil {
-		p := poll{err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
+		p := poll{asked: asked, err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
 		if failure, ok := err.(*transport.Failure); ok { //nolint:errorlint // it comes as it is
 			p.retryAfter = failure.RetryAfter
 		}
@@ -103,9 +122,10 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 	body, err := transport.WholeBody(resp)
 	if err != nil {
 		err = transport.CallError(ctx, err)
-		return poll{err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
+		return poll{asked: asked, err: callError(operationProgress, req, err), transient: transport.IsRetriable(err)}
 	}
-	p := poll{retryAfter: transport.RetryAfter(resp)}
+	p := poll{retryAfter: transport.RetryAfter(resp), asked: asked, took: time.Since(asked)}
+	p.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if p.progress, err = decodeProgress(body); err != nil {
 		p.err = fmt.Errorf("sfbackup: %s: %w", operationProgress, c.transport.RedactError(err))
 		// What is no progress comes from something on the way, a page for maintenance for example.

@@ -1,7 +1,6 @@
 package sfbackup
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -10,18 +9,23 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/generated"
 )
+
+// A partitionRequest makes the request of an operation for a partition, with a timeout in seconds unless that is nil.
+type partitionRequest func(partition uuid.UUID, timeout *generated.Timeout) (*http.Request, error)
 
 // partitionRequests returns a function that makes the requests of one operation for any partition. build
 // makes a template when the first one is needed; the requests of partitions differ only in the identity.
 // For many partitions, building every request anew would be a third of the client's work.
 //
 // Each request has its own header, URL and body, so it can be changed and sent.
-func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(context.Context, uuid.UUID) (*http.Request, error) {
+func partitionRequests(build func(uuid.UUID) (*http.Request, error)) partitionRequest {
 	id := uuid.UUID{15: 1}
 	placeholder := id.String()
 	first := sync.OnceValues(func() (*http.Request, error) { return build(id) })
-	return func(ctx context.Context, partition uuid.UUID) (*http.Request, error) {
+	return func(partition uuid.UUID, timeout *generated.Timeout) (*http.Request, error) {
 		template, err := first()
 		if err != nil {
 			return nil, err
@@ -34,7 +38,7 @@ func partitionRequests(build func(uuid.UUID) (*http.Request, error)) func(contex
 		name := partition.String()
 		u.Path = replaceLast(u.Path, placeholder, name)
 		u.RawPath = replaceLast(u.RawPath, placeholder, name)
-		if timeout := serverTimeout(ctx); timeout != nil {
+		if timeout != nil {
 			u.RawQuery += "&timeout=" + strconv.FormatInt(int64(*timeout), 10)
 		}
 		req.URL = u

@@ -39,15 +39,15 @@ func TestPartitionRequests(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					compareRequests(t, progress, ctx, id, c.newProgressRequest)
-					compareRequests(t, start, ctx, id, c.newPlainBackupRequest)
+					compareRequests(t, progress, serverTimeout(ctx), id, c.newProgressRequest)
+					compareRequests(t, start, serverTimeout(ctx), id, c.newPlainBackupRequest)
 				}
 			}
 		})
 	}
 }
 
-func compareRequests(t *testing.T, want *http.Request, ctx context.Context, id uuid.UUID, build func(context.Context, uuid.UUID) (*http.Request, error)) { //nolint:revive // t comes first
+func compareRequests(t *testing.T, want *http.Request, timeout *generated.Timeout, id uuid.UUID, build partitionRequest) {
 	t.Helper()
 	text := func(req *http.Request) string {
 		var body []byte
@@ -60,7 +60,7 @@ func compareRequests(t *testing.T, want *http.Request, ctx context.Context, id u
 	}
 	wanted := text(want)
 	for range 2 {
-		got, err := build(ctx, id)
+		got, err := build(id, timeout)
 		if err != nil {
 			t.Fatal(err)
 		}

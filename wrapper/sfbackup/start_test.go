@@ -67,6 +67,25 @@ var startedOutcomes = []sfbackuptest.Outcome{
 	{Accepted: time.Hour},
 }
 
+// clusterWithHistory returns a cluster in which a random one of priorBackups was requested, and in which the next has a
+// random one of startedOutcomes.
+func clusterWithHistory(t *testing.T, random *rand.Rand, profile sfbackuptest.Profile) (cluster *sfbackuptest.Cluster, history string) {
+	t.Helper()
+	cluster = sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
+	history = slices.Sorted(maps.Keys(priorBackups))[random.IntN(len(priorBackups))]
+	if outcome := priorBackups[history]; outcome != nil {
+		cluster.SetOutcome(partition1, *outcome)
+		if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition1, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(history, "running") && history != "waiting" {
+			time.Sleep(2 * time.Hour)
+		}
+	}
+	cluster.SetOutcome(partition1, startedOutcomes[random.IntN(len(startedOutcomes))])
+	return cluster, history
+}
+
 // One call starts one backup or none, whatever faults happen. It reports which of them it was, or that this is
 // unknown.
 func TestStartExactlyOnce(t *testing.T) {
@@ -107,18 +126,7 @@ func TestStartWithWrongResponses(t *testing.T) {
 
 func testStartExactlyOnce(t *testing.T, random *rand.Rand, profile sfbackuptest.Profile, faults []flakyFault, seen map[string]int) {
 	t.Helper()
-	cluster := sfbackuptest.NewCluster(sfbackuptest.WithProfile(profile))
-	history := slices.Sorted(maps.Keys(priorBackups))[random.IntN(len(priorBackups))]
-	if outcome := priorBackups[history]; outcome != nil {
-		cluster.SetOutcome(partition1, *outcome)
-		if err := newUncheckedClient(t, cluster.Transport()).BackupPartition(t.Context(), partition1, nil); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(history, "running") && history != "waiting" {
-			time.Sleep(2 * time.Hour)
-		}
-	}
-	cluster.SetOutcome(partition1, startedOutcomes[random.IntN(len(startedOutcomes))])
+	cluster, history := clusterWithHistory(t, random, profile)
 
 	transport := newFlaky(cluster.Transport(), random, random.Float64(), faults...)
 	policy := sfbackup.RetryPolicy{MaxAttempts: 1 + random.IntN(5)}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +35,10 @@ type WaitOptions struct {
 	// OnRetry is called with the error of every poll that failed and will be repeated, on the goroutine
 	// that waits.
 	OnRetry func(error)
+	// Started is the start whose backup WaitForBackup waits for: what was there before it is not taken for its result, as
+	// in BackupAndWait. It must be a record of the partition, and nil for BackupAndWait and BackupMany, which wait for
+	// their own starts.
+	Started *StartRecord
 }
 
 const (
@@ -57,10 +60,16 @@ const (
 // the error. If the context ended, the error names the last state and wraps the cause of the context. For a
 // partition without any requested backup the error is [ErrNoBackup].
 //
-// WaitForBackup does not know which backup it waits for. A server that still reports the previous backup
-// makes it return the result of that one; [Client.BackupAndWait] does not have this problem.
+// Without WaitOptions.Started, WaitForBackup does not know which backup it waits for. A server that still reports the
+// previous backup makes it return the result of that one; [Client.BackupAndWait] does not have this problem.
 func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *WaitOptions) (*Progress, error) {
 	w, err := c.newWait(partition, opts)
+	if started := w.opts.Started; err == nil && started != nil {
+		if started.data.Partition != partition || partition == uuid.Nil {
+			err = errors.New("the record in Started is of another partition")
+		}
+		w.startedAfter(started.before, Observation{}, false)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sfbackup: WaitForBackup: %w", err)
 	}
@@ -79,6 +88,9 @@ func (c *Client) WaitForBackup(ctx context.Context, partition uuid.UUID, opts *W
 // whether the backup was started.
 func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *BackupOptions, w *WaitOptions) (*Progress, error) {
 	wait, err := c.newWait(partition, w) // before anything is sent
+	if err == nil && wait.opts.Started != nil {
+		err = errStartedIsSet
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sfbackup: BackupAndWait: %w", err)
 	}
@@ -86,7 +98,7 @@ func (c *Client) BackupAndWait(ctx context.Context, partition uuid.UUID, b *Back
 	if err != nil && (w == nil || !w.JoinRunning || !meansRunning(err)) {
 		return nil, err
 	}
-	wait.startedAfter(s, err)
+	wait.startedAfter(s.record.before, s.after.Observation, err != nil)
 	return wait.run(ctx)
 }
 
@@ -136,14 +148,16 @@ func (c *Client) newWait(partition uuid.UUID, opts *WaitOptions) (*wait, error) 
 	return w, err
 }
 
-// startedAfter makes it a wait for a backup that was started after an observation.
-func (w *wait) startedAfter(s *start, err error) {
-	w.started, w.joined, w.before = true, err != nil, s.before.Progress
+var errStartedIsSet = errors.New("options have Started set, which is for WaitForBackup")
+
+// startedAfter makes it a wait for a backup that was started between two observations, or that is joined.
+func (w *wait) startedAfter(before, after Observation, joined bool) {
+	w.started, w.joined, w.before = true, joined, before.Progress
 	// Nothing tells a result from that of a backup that was not seen to end, unless the server said that there was none.
 	// (The state Invalid says that too: the documentation has no other way.)
-	w.unsure = err == nil && !errors.Is(s.before.Err, ErrNoBackup) &&
+	w.unsure = !joined && !errors.Is(before.Err, ErrNoBackup) &&
 		(w.before == nil || !w.before.BackupState.Final() && w.before.BackupState != BackupStateInvalid)
-	if after := s.after.Progress; after != nil && after.BackupState == BackupStateAccepted {
+	if after.Progress != nil && after.Progress.BackupState == BackupStateAccepted {
 		w.unsure = false // the outcome was judged by it
 	}
 }
@@ -166,9 +180,7 @@ func (w *wait) read(ctx context.Context) poll {
 	if w.started && (errors.Is(p.err, ErrNoBackup) || errors.Is(p.err, errEmptyProgress)) {
 		p.transient = true // there is a backup, which the server does not know yet
 	}
-	if e, ok := errors.AsType[*APIError](p.err); ok && e.StatusCode >= http.StatusInternalServerError && e.StatusCode != http.StatusNotImplemented {
-		p.transient = true // what fails now may not fail the next time, and another poll does no harm
-	}
+	p.transient = p.worthRepeating()
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -142,8 +143,11 @@ func useDocumentedCluster(t *testing.T, validator *contract.Validator, doc *open
 	clock := day
 	partition := sfbackuptest.Partition{ID: firstID, Kind: sfbackuptest.PartitionKind(kind)}
 	for i, typ := range types {
-		partition.Backups = append(partition.Backups, sfbackuptest.Backup{Type: sfbackuptest.BackupType(typ), Time: day.Add(time.Duration(i-100) * time.Minute)})
+		b := sfbackuptest.Backup{Type: sfbackuptest.BackupType(typ), Time: day.Add(time.Duration(i-100) * time.Minute)}
+		fillZeros(reflect.ValueOf(&b).Elem())
+		partition.Backups = append(partition.Backups, b)
 	}
+	fillZeros(reflect.ValueOf(&partition).Elem())
 	cluster := sfbackuptest.NewCluster(
 		sfbackuptest.WithProfile(sfbackuptest.ProfileDocumented), sfbackuptest.WithClock(func() time.Time { return clock }),
 		sfbackuptest.WithServices(sfbackuptest.Service{Name: "fabric:/CalcApp/CalcService", ManifestVersion: "1", Partitions: []sfbackuptest.Partition{partition}}),
@@ -169,6 +173,21 @@ func useDocumentedCluster(t *testing.T, validator *contract.Validator, doc *open
 			clock = clock.Add(time.Second)
 		}
 		clock = clock.Add(time.Hour)
+	}
+}
+
+// fillZeros sets the numbers, texts and flags of a description that are zero, so that a cluster has values to send.
+func fillZeros(v reflect.Value) {
+	for _, field := range v.Fields() {
+		switch {
+		case !field.IsZero():
+		case field.CanInt():
+			field.SetInt(7)
+		case field.Kind() == reflect.String:
+			field.SetString("text")
+		case field.Kind() == reflect.Bool:
+			field.SetBool(true)
+		}
 	}
 }
 
