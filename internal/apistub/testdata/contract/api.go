@@ -91,8 +91,6 @@ const RuleRepeated Rule = "repeated-parameter"
 
 const RuleRequired Rule = "required"
 
-const RuleSchema Rule = "schema"
-
 const RuleStatus Rule = "undocumented-status"
 
 const RuleTrailing Rule = "trailing-bytes"

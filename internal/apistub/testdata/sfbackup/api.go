@@ -79,11 +79,13 @@ type BackupManyOptions struct {
 	Wait        WaitOptions
 	OnProgress  func(uuid.UUID, *Progress) error
 	OnCount     func(BackupCount)
+	Resume      func(uuid.UUID) *StartRecord
 }
 
 type BackupOptions struct {
 	Storage BackupStorage
 	Timeout time.Duration
+	OnSend  func(StartRecord) error
 }
 
 type BackupResult struct {
@@ -148,11 +150,23 @@ func (_ *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Prog
 	panic(0)
 }
 
+func (_ *Client) ObserveStart(ctx context.Context, partition uuid.UUID, opts *BackupOptions) (StartRecord, error) {
+	panic(0)
+}
+
 func (_ *Client) PartitionBackups(ctx context.Context, partition uuid.UUID, opts *ListOptions) iter.Seq2[Backup, error] {
 	panic(0)
 }
 
 func (_ *Client) PartitionBackupsPage(ctx context.Context, partition uuid.UUID, opts *ListOptions) (*Page, error) {
+	panic(0)
+}
+
+func (_ *Client) ResolveStart(ctx context.Context, record StartRecord) (StartOutcome, error) {
+	panic(0)
+}
+
+func (_ *Client) SendStart(ctx context.Context, record StartRecord, opts *BackupOptions) error {
 	panic(0)
 }
 
@@ -314,9 +328,10 @@ func (_ Observation) String() string { panic(0) }
 type Option interface{ apply(*settings) error }
 
 type OutcomeUnknownError struct {
-	Before Observation
-	After  Observation
-	Err    error
+	Before      Observation
+	After       Observation
+	Err         error
+	DecidableAt time.Time
 }
 
 func (_ *OutcomeUnknownError) Error() string { panic(0) }
@@ -401,6 +416,16 @@ type StartOutcome int
 
 func (_ StartOutcome) String() string { panic(0) }
 
+type StartRecord struct {
+	_ int
+}
+
+func (_ StartRecord) MarshalJSON() (data []byte, err error) { panic(0) }
+
+func (_ StartRecord) Partition() uuid.UUID { panic(0) }
+
+func (_ *StartRecord) UnmarshalJSON(data []byte) error { panic(0) }
+
 const StartUnknown StartOutcome = 0
 
 const Started StartOutcome = 2
@@ -421,6 +446,8 @@ type Token struct {
 	Value   Secret
 	Expires time.Time
 }
+
+func (_ Token) Format(f fmt.State, _ rune) { panic(0) }
 
 type TokenSource func(ctx context.Context) (Token, error)
 
@@ -456,6 +483,7 @@ type WaitOptions struct {
 	JoinRunning    bool
 	MaxUnreachable time.Duration
 	OnRetry        func(error)
+	Started        *StartRecord
 }
 
 func WithClientCertificate(certificate tls.Certificate) Option { panic(0) }
@@ -463,6 +491,8 @@ func WithClientCertificate(certificate tls.Certificate) Option { panic(0) }
 func WithClientCertificateFiles(certFile string, keyFile string) Option { panic(0) }
 
 func WithEndpoints(endpoints ...string) Option { panic(0) }
+
+func WithGatewayHold(hold time.Duration) Option { panic(0) }
 
 func WithHTTPClient(client *http.Client) Option { panic(0) }
 
