@@ -2,7 +2,7 @@
 // what make generate and make adopt say. For a change that can be adopted it applies the kept patch, after which
 // everything has to be green, and then each patch without one of its hunks, which has to be red again.
 //
-//	go run ./internal/drill [-only NAME] [-quick] [-update]
+//	go run ./internal/drill [-only NAME] [-tests=false] [-hunks=false] [-update]
 //
 // A sample change is a folder of changes: change.yaml, an OpenAPI Overlay for openapi/backup.yaml with a header of
 // its own; adopt.patch, what to write by hand; and probe.go.txt, a test that uses what is new through the client, a
@@ -31,10 +31,11 @@ const changesDir = "internal/drill/changes"
 
 func main() {
 	only := flag.String("only", "", "the name of the one change to try")
-	quick := flag.Bool("quick", false, "neither run all tests nor leave out hunks")
+	tests := flag.Bool("tests", true, "run all tests with each patch")
+	hunks := flag.Bool("hunks", true, "leave out each hunk of a patch")
 	update := flag.Bool("update", false, "write the table into openapi/README.md instead of comparing it")
 	flag.Parse()
-	if err := run(*only, *quick, *update); err != nil {
+	if err := run(*only, *tests, *hunks, *update); err != nil {
 		fmt.Fprintln(os.Stderr, "drill:", err)
 		os.Exit(1)
 	}
@@ -58,7 +59,7 @@ type change struct {
 // A hunk is one hunk of a patch, with the header of its file.
 type hunk struct{ file, header, text string }
 
-func run(only string, quick, update bool) error {
+func run(only string, tests, hunks, update bool) error {
 	changes, err := load(only)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func run(only string, quick, update bool) error {
 		workers.Go(func() {
 			for n := next.Add(1) - 1; int(n) < len(changes); n = next.Add(1) - 1 {
 				begun := time.Now()
-				rows[n], errs[n] = c.try(changes[n], quick)
+				rows[n], errs[n] = c.try(changes[n], tests, hunks)
 				fmt.Printf("%s %s: %v\n", time.Since(begun).Round(time.Second), changes[n].name, cmp.Or(rows[n], fmt.Sprint(errs[n])))
 			}
 		})
@@ -90,7 +91,7 @@ func run(only string, quick, update bool) error {
 			return fmt.Errorf("%s: %w", changes[i].name, errors.Join(errs[i:]...))
 		}
 	}
-	if only == "" && !quick {
+	if only == "" && hunks {
 		return compareTable(rows, update)
 	}
 	return nil
@@ -247,7 +248,7 @@ func (c *copied) failure(ch *change) (stage, says string) {
 }
 
 // try tries a change, and returns its row of the table.
-func (c *copied) try(ch *change, quick bool) (row string, err error) {
+func (c *copied) try(ch *change, tests, hunks bool) (row string, err error) {
 	if err := c.begin(ch, nil); err != nil {
 		return "", err
 	}
@@ -265,7 +266,7 @@ func (c *copied) try(ch *change, quick bool) (row string, err error) {
 		if ch.Before > 0 {
 			touched = fmt.Sprintf("%d before, now %s", ch.Before, touched)
 		}
-		if err := c.adopted(ch, quick); err != nil {
+		if err := c.adopted(ch, tests, hunks); err != nil {
 			return "", err
 		}
 		left = fmt.Sprintf("%d of %d red", len(ch.patch), len(ch.patch))
@@ -274,24 +275,26 @@ func (c *copied) try(ch *change, quick bool) (row string, err error) {
 }
 
 // adopted checks that the patch makes everything green, and that it does not without any of its hunks.
-func (c *copied) adopted(ch *change, quick bool) error {
+func (c *copied) adopted(ch *change, tests, hunks bool) error {
 	if err := c.begin(ch, ch.patch); err != nil {
 		return err
 	}
 	if stage, says := c.failure(ch); stage != "none" {
 		return fmt.Errorf("with its patch, %s says:\n%s", stage, says)
 	}
-	if quick {
-		return nil
-	}
-	// The table of faults is written by a command, not by hand.
-	if out, err := c.command("go", "test", "-timeout", "160s", "./wrapper/sfbackup", "-run", "^TestFaultMatrix$", "-update"); err != nil {
-		return fmt.Errorf("with its patch, make fault-report says:\n%s", out)
-	}
-	if out, err := c.command("go", "test", "-short", "-vet=off", "-timeout", "300s", "./..."); err != nil {
-		return fmt.Errorf("with its patch, the tests say:\n%s", strings.Join(regexp.MustCompile(`(?m)^(ok|\?) .*\n`).Split(out, -1), ""))
+	if tests {
+		// The table of faults is written by a command, not by hand.
+		if out, err := c.command("go", "test", "-timeout", "160s", "./wrapper/sfbackup", "-run", "^TestFaultMatrix$", "-update"); err != nil {
+			return fmt.Errorf("with its patch, make fault-report says:\n%s", out)
+		}
+		if out, err := c.command("go", "test", "-short", "-vet=off", "-timeout", "300s", "./..."); err != nil {
+			return fmt.Errorf("with its patch, the tests say:\n%s", strings.Join(regexp.MustCompile(`(?m)^(ok|\?) .*\n`).Split(out, -1), ""))
+		}
 	}
 	for i, h := range ch.patch {
+		if !hunks {
+			break
+		}
 		if err := c.begin(ch, slices.Delete(slices.Clone(ch.patch), i, i+1)); err != nil {
 			return err
 		}
