@@ -167,7 +167,7 @@ func (w *writer) parameters(list *types.TypeParamList) string {
 
 // structure writes the exported fields of a struct and, in place of the others, a blank one that keeps whether values
 // can be compared.
-func (w *writer) structure(name string, s *types.Struct, comparable bool) {
+func (w *writer) structure(name string, s *types.Struct, isComparable bool) {
 	fmt.Fprintf(&w.body, "type %s struct {\n", name)
 	hidden := false
 	for f := range s.Fields() {
@@ -182,7 +182,7 @@ func (w *writer) structure(name string, s *types.Struct, comparable bool) {
 	}
 	if hidden {
 		blank := "int"
-		if !comparable {
+		if !isComparable {
 			blank = "func()"
 		}
 		fmt.Fprintf(&w.body, "_ %s\n", blank)

@@ -269,7 +269,7 @@ func File(t testing.TB, text, other string) string {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		data, err := os.ReadFile(name) //nolint:gosec // of the package
 		if err != nil {
 			t.Fatal(err)
 		}

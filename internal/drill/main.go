@@ -68,7 +68,7 @@ func run(only string, tests, hunks, update bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	rows, errs := make([]string, len(changes)), make([]error, len(changes))
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -105,16 +105,16 @@ func load(only string) (changes []*change, err error) {
 	}
 	for _, dir := range dirs {
 		ch := &change{name: filepath.Base(dir)}
-		data, err := os.ReadFile(filepath.Join(dir, "change.yaml"))
+		data, err := os.ReadFile(filepath.Join(dir, "change.yaml")) //nolint:gosec // of the repository
 		if err == nil {
 			err = yaml.Unmarshal(data, ch)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", dir, err)
 		}
-		if patch, err := os.ReadFile(filepath.Join(dir, "adopt.patch")); err == nil {
+		if patch, err := os.ReadFile(filepath.Join(dir, "adopt.patch")); err == nil { //nolint:gosec // as above
 			ch.patch = hunks(string(patch))
-			if ch.probe, err = os.ReadFile(filepath.Join(dir, "probe.go.txt")); err != nil {
+			if ch.probe, err = os.ReadFile(filepath.Join(dir, "probe.go.txt")); err != nil { //nolint:gosec // as above
 				return nil, err
 			}
 		}
@@ -128,7 +128,7 @@ func hunks(patch string) (all []hunk) {
 	for _, file := range strings.Split("\n"+patch, "\ndiff --git ")[1:] {
 		header, rest, _ := strings.Cut(file, "\n@@")
 		_, name, _ := strings.Cut(strings.Fields(header)[1], "/")
-		for _, text := range strings.Split(rest, "\n@@") {
+		for text := range strings.SplitSeq(rest, "\n@@") {
 			all = append(all, hunk{name, "diff --git " + header + "\n", "@@" + strings.TrimSuffix(text, "\n") + "\n"})
 		}
 	}
@@ -151,8 +151,8 @@ func (c *copied) make() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Split(strings.Trim(string(out), "\x00"), "\x00") {
-		data, err := os.ReadFile(name)
+	for name := range strings.SplitSeq(strings.Trim(string(out), "\x00"), "\x00") {
+		data, err := os.ReadFile(name) //nolint:gosec // as above
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it was deleted
 		}

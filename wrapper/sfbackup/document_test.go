@@ -133,7 +133,7 @@ func callMethod(t *testing.T, c *called, client reflect.Value, m reflect.Method,
 		args = append(args, arg)
 	}
 	note := func(v reflect.Value) {
-		if err, isError := v.Interface().(error); isError {
+		if err, isError := reflect.TypeAssert[error](v); isError {
 			c.ok = c.ok && err == nil
 		} else if v.Type() != reflect.TypeFor[error]() {
 			c.values = append(c.values, v)
@@ -499,7 +499,7 @@ func checkResponse(t *testing.T, o documenttest.Operation, status, body string, 
 		accepted = accepted || m.ok
 		for _, v := range m.values {
 			goLeaves(v, values, 0)
-			if _, ok := v.Interface().(json.Marshaler); ok {
+			if _, ok := reflect.TypeAssert[json.Marshaler](v); ok {
 				data, err := json.Marshal(v.Interface())
 				if err == nil {
 					maps.Copy(written, jsonLeaves(t, data))

@@ -152,7 +152,7 @@ func TestDocumentSecrets(t *testing.T) {
 		v := reflect.ValueOf(s.parsed).Elem()
 		for i := range v.NumField() {
 			secret := v.Type().Field(i).Type == reflect.TypeFor[sfbackup.Secret]()
-			if want := slices.Contains(s.secrets, fmt.Sprintf("%s", reflect.Indirect(v.Field(i)).String())); secret != want {
+			if want := slices.Contains(s.secrets, v.Field(i).String()); secret != want {
 				t.Errorf("wrapper/sfbackup/storage.go: the field %s of %s: give it the type Secret if its format is password, and string if it is not", v.Type().Field(i).Name, v.Type().Name())
 			}
 		}
@@ -193,7 +193,7 @@ func secretHolders(s sfbackup.BackupStorage) map[string]any {
 // shown returns how a value shows a secret, "" if it does not.
 func shown(holder any, secret string) string {
 	forms := []string{
-		secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]"),
+		secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"),
 		fmt.Sprintf("% x", secret), strings.Trim(fmt.Sprintf("%q", []rune(secret)), "[]"),
 	}
 	check := func(how, text string) string {
@@ -266,7 +266,7 @@ func holderTypes() map[reflect.Type]bool {
 }
 
 // fillSecrets sets every Secret in v, and reports whether there is one.
-func fillSecrets(v reflect.Value) (any bool) {
+func fillSecrets(v reflect.Value) (found bool) {
 	switch {
 	case !v.CanSet():
 		return false
@@ -278,15 +278,15 @@ func fillSecrets(v reflect.Value) (any bool) {
 		return true
 	case v.Kind() == reflect.Struct:
 		for _, field := range v.Fields() {
-			any = fillSecrets(field) || any
+			found = fillSecrets(field) || found
 		}
 	case v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct:
 		p := reflect.New(v.Type().Elem())
-		if any = fillSecrets(p.Elem()); any {
+		if found = fillSecrets(p.Elem()); found {
 			v.Set(p)
 		}
 	}
-	return any
+	return found
 }
 
 // Every property of an error response is in the APIError.

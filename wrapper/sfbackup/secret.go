@@ -85,8 +85,8 @@ func storageSecrets(s BackupStorage) (secrets []string) {
 		}
 	}
 	v := reflect.ValueOf(s).Elem()
-	for i := range v.NumField() {
-		if secret, ok := reflect.TypeAssert[Secret](v.Field(i)); ok {
+	for _, field := range v.Fields() {
+		if secret, ok := reflect.TypeAssert[Secret](field); ok {
 			secrets = append(secrets, string(secret))
 		}
 	}
