@@ -13,11 +13,18 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 # The tools, pinned. They are fetched at their first use.
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+OASDIFF       := $(GO) run github.com/oasdiff/oasdiff@v1.30.0
+APIDIFF       := $(GO) run golang.org/x/exp/cmd/apidiff@v0.0.0-20261014143641-f0251eb4aa3e
 REDOCLY       := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true npx --yes -p node@22.21.1 -p @redocly/cli@2.77.0 redocly
 
 DOCUMENT := openapi/backup.yaml
 OVERLAY  := openapi/runtime.overlay.yaml
 RUNTIME  := openapi/runtime.gen.yaml
+NAMES    := internal/document/document.gen.go
+RELEASED := openapi/testdata/released
+
+# The packages whose exported API is compared with that of the last release.
+PUBLIC := $(wildcard wrapper/sf*) openapi/contract
 
 .PHONY: help
 help: ## Show this help
@@ -45,16 +52,48 @@ soak: ## Back up and list many partitions for SOAKTIME (default 60s) through con
 	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./wrapper/sfbackup -sfbackup.soak $(SOAKTIME)
 
 .PHONY: generate
-generate: ## Write runtime.gen.yaml and package generated from the document and its overlay
-	$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp || { rm -f $(RUNTIME).tmp; exit 1; }
-	mv $(RUNTIME).tmp $(RUNTIME)
+generate: ## Write runtime.gen.yaml and the packages generated and document from the document and its overlay
+	@$(GO) run ./internal/overlay $(DOCUMENT) $(OVERLAY) >$(RUNTIME).tmp && \
+		$(GO) run ./internal/names $(DOCUMENT) $(RUNTIME).tmp >$(NAMES).tmp || { rm -f $(RUNTIME).tmp $(NAMES).tmp; exit 1; }
+	@mv $(RUNTIME).tmp $(RUNTIME)
+	@mv $(NAMES).tmp $(NAMES)
 	$(GO) tool oapi-codegen -config openapi/oapi-codegen.yaml $(RUNTIME)
 
 .PHONY: check-generated
 check-generated: generate ## Fail if the generated files differ from the committed ones
-	@changed=$$(git status --porcelain -- $(RUNTIME) generated) && test -z "$$changed" || { \
-		git --no-pager diff --stat -- $(RUNTIME) generated; \
+	@changed=$$(git status --porcelain -- $(RUNTIME) $(NAMES) generated) && test -z "$$changed" || { \
+		git --no-pager diff --stat -- $(RUNTIME) $(NAMES) generated; \
 		echo 'The generated files are not up to date: run "make generate" and commit the result.'; exit 1; }
+
+.PHONY: adopt
+adopt: ## After make generate: say what to write next for what is new in the document, until it is all adopted
+	@$(GO) run ./internal/adopt
+
+.PHONY: drill
+drill: ## Try sample changes of the document in a copy: what fails, and what has to be written (15 minutes)
+	$(GO) run ./internal/drill
+
+.PHONY: changelog
+changelog: ## Show what has changed since the last release, and fail on a breaking change that is not accepted
+	@for doc in $(DOCUMENT) $(RUNTIME); do \
+		$(OASDIFF) changelog --fail-on ERR --err-ignore $(RELEASED)/accepted.txt $(RELEASED)/$$(basename $$doc) $$doc || { \
+			echo "$$doc has a breaking change: accept it in $(RELEASED)/accepted.txt, or take it back."; exit 1; }; \
+	done
+	@module=$$($(GO) list -m) && for pkg in $(PUBLIC); do \
+		test -d internal/apistub/testdata/$$(basename $$pkg) || { echo "$$pkg has never been released: run make release."; exit 1; }; \
+		out=$$($(APIDIFF) $$module/internal/apistub/testdata/$$(basename $$pkg) $$module/$$pkg) || exit 1; \
+		test -z "$$out" || echo "$$pkg: $$out"; \
+		! echo "$$out" | sed -n '/^Incompatible/,/^Compatible/p' | grep '^- ' | grep -qvxFf internal/apistub/testdata/accepted.txt || { \
+			echo "$$pkg has a breaking change: accept it in internal/apistub/testdata/accepted.txt, or take it back."; exit 1; }; \
+	done
+
+.PHONY: release
+release: ## Take the present documents and Go API as those of the last release, for make changelog
+	cp $(DOCUMENT) $(RUNTIME) $(RELEASED)
+	@sed -i '/^#/!d' $(RELEASED)/accepted.txt internal/apistub/testdata/accepted.txt
+	@for pkg in $(PUBLIC); do \
+		out=internal/apistub/testdata/$$(basename $$pkg) && mkdir -p $$out && $(GO) run ./internal/apistub $$pkg >$$out/api.go || exit 1; \
+	done
 
 .PHONY: lint
 lint: ## Lint the Go code and both documents
@@ -124,6 +163,7 @@ cover: ## Show the statement coverage of the client
 check: ## Run everything that has to pass before a change lands
 	$(GO) mod tidy -diff
 	$(MAKE) check-generated
+	$(MAKE) changelog
 	$(GO) vet ./...
 	$(MAKE) lint
 	$(MAKE) test

@@ -259,7 +259,7 @@ type Int64RangePartitionInformation struct {
 
 	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
-	ID PartitionID `json:"Id,omitempty"`
+	ID PartitionID `json:"Id,omitempty,omitzero"`
 
 	// LowKey The lowest key of the partition. An int64 as a decimal string, from -9223372036854775808
 	// to 9223372036854775807.
@@ -309,7 +309,7 @@ type NamedPartitionInformation struct {
 
 	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
-	ID PartitionID `json:"Id,omitempty"`
+	ID PartitionID `json:"Id,omitempty,omitzero"`
 
 	// Name The name of the partition, unique within its service.
 	Name string `json:"Name,omitempty"`
@@ -347,7 +347,7 @@ type SingletonPartitionInformation struct {
 
 	// ID The identity of a partition, a UUID. It is assigned when the service is created and does not
 	// change while the service exists.
-	ID PartitionID `json:"Id,omitempty"`
+	ID PartitionID `json:"Id,omitempty,omitzero"`
 }
 
 // StorageContainerName The name of the blob container.

@@ -38,7 +38,7 @@ func apply(w io.Writer, documentPath, overlayPath string) error {
 	}
 	warnings, err := o.ApplyToStrict(document)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: correct or remove this action: %w", overlayPath, err)
 	}
 	if len(warnings) > 0 {
 		return fmt.Errorf("%s: %q", overlayPath, warnings)

@@ -222,7 +222,7 @@ func TestRules(t *testing.T) {
 		},
 		{
 			"an unknown storage kind", both, withResponse(post(`{"BackupStorage":{"StorageKind":"Tape","Key":"s3cret"}}`), accepted),
-			[]string{`BackupPartition: request /BackupStorage/StorageKind: discriminator: expected one of AzureBlobStore, DsmsAzureBlobStore, FileShare, ManagedIdentityAzureBlobStore, found "Tape"`},
+			[]string{`BackupPartition: request /BackupStorage/StorageKind: discriminator: ` + expectedStorageKinds + `, found "Tape"`},
 		},
 		{
 			"a storage without a kind", both, withResponse(post(`{"BackupStorage":{"Path":"s3cret"}}`), accepted),
@@ -248,7 +248,7 @@ func TestRules(t *testing.T) {
 		{
 			"an unknown value of an enumeration", both,
 			withResponse(post(`{"BackupStorage":{"StorageKind":"ManagedIdentityAzureBlobStore","ManagedIdentityType":"AccountKey=s3cret==","BlobServiceUri":"https://b","ContainerName":"n"}}`), accepted),
-			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityType: enum: expected one of Invalid, VMSS, Cluster, found a string of 19 bytes"},
+			[]string{"BackupPartition: request /BackupStorage/ManagedIdentityType: enum: " + expectedIdentityTypes + ", found a string of 19 bytes"},
 		},
 
 		// Responses as a whole
@@ -278,7 +278,7 @@ func TestRules(t *testing.T) {
 		{
 			"no content type and an invalid body", both, withResponse(progressOf, "200 OK\n\n"+`{"BackupState":"Lost"}`),
 			[]string{
-				`GetPartitionBackupProgress: response /BackupState: enum: expected one of Invalid, Accepted, BackupInProgress, Success, Failure, Timeout, found "Lost"`,
+				`GetPartitionBackupProgress: response /BackupState: enum: ` + expectedStates + `, found "Lost"`,
 				"GetPartitionBackupProgress: response header.Content-Type: content-type: expected application/json, found none",
 			},
 		},
@@ -348,7 +348,7 @@ func TestRules(t *testing.T) {
 			"partition kinds", both,
 			withResponse(listOf, ok(`{"Items":[{"PartitionInformation":{"ServicePartitionKind":"Ring"}},{"PartitionInformation":{}},{"PartitionInformation":{"ServicePartitionKind":7}},{"PartitionInformation":"P0"},{"PartitionInformation":{"ServicePartitionKind":"Named","LowKey":"1"}}]}`)),
 			[]string{
-				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: expected one of Int64Range, Named, Singleton, found "Ring" … and 1 more like it (/Items/2/PartitionInformation/ServicePartitionKind)`,
+				`GetPartitionBackupList: response /Items/0/PartitionInformation/ServicePartitionKind: discriminator: ` + expectedPartitionKinds + `, found "Ring" … and 1 more like it (/Items/2/PartitionInformation/ServicePartitionKind)`,
 				"GetPartitionBackupList: response /Items/1/PartitionInformation/ServicePartitionKind: required: expected the required property, found none",
 				"GetPartitionBackupList: response /Items/3/PartitionInformation: type: expected an object, found \"P0\"",
 				"GetPartitionBackupList: response /Items/4/PartitionInformation/LowKey: undocumented-property: expected no property with this name, found a string of 1 byte",

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"mime"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,11 +82,15 @@ func loadOracle(t testing.TB, document []byte, plain bool) *oracle {
 			operation := &oracleOperation{
 				id: op["operationId"].(string), method: strings.ToUpper(method), path: regexp.MustCompile("^" + pattern + "$"),
 			}
-			for _, list := range []any{item["parameters"], op["parameters"]} {
-				for _, p := range list.([]any) {
-					operation.parameters = append(operation.parameters, p.(map[string]any)["$ref"].(string))
+			place := "#/paths/" + strings.ReplaceAll(template, "/", "~1")
+			for from, list := range map[string]any{place: item["parameters"], place + "/" + method: op["parameters"]} {
+				parameters, _ := list.([]any)
+				for i := range parameters {
+					_, ref := o.resolve(fmt.Sprintf("%s/parameters/%d", from, i))
+					operation.parameters = append(operation.parameters, ref)
 				}
 			}
+			slices.Sort(operation.parameters)
 			operation.body, _ = op["requestBody"].(map[string]any)
 			operation.responses = op["responses"].(map[string]any)
 			o.operations = append(o.operations, operation)

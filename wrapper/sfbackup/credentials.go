@@ -134,6 +134,9 @@ type Token struct {
 	Expires time.Time // zero: unknown; the token is used until the gateway refuses it
 }
 
+// Format prints the token with its value redacted, whatever the verb is.
+func (t Token) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{%s %v}", redacted, t.Expires) }
+
 // WithTokenSource sends a bearer token with every request. A token is reused until two minutes before it
 // expires. If several calls need a new token at the same time, the source is called once for all of them. Its
 // error ends the call; the source itself has to retry.

@@ -314,8 +314,14 @@ func TestFaultMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("the table has changed; -update writes the new one:\n%s", diff)
+	wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i, line := range gotLines {
+		if i >= len(wantLines) || line != wantLines[i] {
+			t.Fatalf("wrapper/sfbackup/testdata/fault_matrix.md: line %d has changed: run make fault-report\n%s", i+1, cmp.Diff(wantLines[min(i, len(wantLines)-1)], line))
+		}
+	}
+	if len(wantLines) != len(gotLines) {
+		t.Errorf("wrapper/sfbackup/testdata/fault_matrix.md: it has %d lines instead of %d: run make fault-report", len(wantLines), len(gotLines))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/document"
 	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
@@ -119,7 +120,7 @@ type list struct {
 }
 
 func (c *Client) partitionList(partition uuid.UUID, opts *ListOptions) *list {
-	l := c.newList("GetPartitionBackupList", opts)
+	l := c.newList(document.OpGetPartitionBackupList, opts)
 	if l.err == nil {
 		l.err = requireID(partition)
 	}
@@ -130,7 +131,7 @@ func (c *Client) partitionList(partition uuid.UUID, opts *ListOptions) *list {
 }
 
 func (c *Client) serviceList(service ServiceName, opts *ListOptions) *list {
-	l := c.newList("GetServiceBackupList", opts)
+	l := c.newList(document.OpGetServiceBackupList, opts)
 	name, err := ParseServiceName(string(service))
 	if l.err == nil {
 		l.err = err

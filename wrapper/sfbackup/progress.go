@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/document"
 	"github.com/servicefabric-go/backup/internal/transport"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
@@ -31,14 +32,8 @@ const (
 	BackupStateTimeout    BackupState = "Timeout"          // final; the backup may be completed all the same
 )
 
-var knownStates = []BackupState{
-	BackupStateInvalid, BackupStateAccepted, BackupStateInProgress, BackupStateSuccess, BackupStateFailure, BackupStateTimeout,
-}
-
-// Final reports whether a backup has ended: with success, failure or a timeout.
-func (s BackupState) Final() bool {
-	return s == BackupStateSuccess || s == BackupStateFailure || s == BackupStateTimeout
-}
+// Final reports whether a backup has ended, with success or not: nothing follows the state.
+func (s BackupState) Final() bool { return slices.Contains(document.FinalBackupState, string(s)) }
 
 // Progress is the progress of the latest backup that was requested for a partition. BackupState is always set.
 // Servers of 6.4 set FailureError only for a failure and a timeout, and the other fields only for a success.
@@ -63,7 +58,7 @@ func (c *Client) BackupProgress(ctx context.Context, partition uuid.UUID) (*Prog
 	return p.progress, p.publicErr()
 }
 
-const operationProgress = "GetPartitionBackupProgress"
+const operationProgress = document.OpGetPartitionBackupProgress
 
 // maxProgressBody limits the length of a progress. Real ones are below 1 KiB.
 const maxProgressBody = 1 << 20
@@ -137,7 +132,7 @@ func (c *Client) readProgress(ctx context.Context, partition uuid.UUID, attempt 
 		p.transient = !errors.Is(err, ErrNoBackup) && !errors.Is(err, errEmptyProgress)
 		return p
 	}
-	if state := &p.progress.BackupState; !slices.Contains(knownStates, *state) { // a password may be a word
+	if state := &p.progress.BackupState; !slices.Contains(document.BackupState, string(*state)) { // a password may be a word
 		*state = BackupState(c.transport.Redact(string(*state)))
 	}
 	c.redactFailure(p.progress.FailureError)

@@ -36,15 +36,6 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]", for JSON and every other encoding of text.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// The storages print themselves. For a verb that does not fit, package fmt would print what a pointer in a
-// struct points to, without calling the methods of the secrets in it.
-
-// Format prints the storage with its secrets redacted, whatever the verb is.
-func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
-
-// Format prints the storage with its secrets redacted, whatever the verb is.
-func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
-
 // Format prints the kind of the storage and redacts the rest, which may be secret, whatever the verb is.
 func (s UnknownStorage) Format(f fmt.State, _ rune) {
 	printStorage(f, &s)
@@ -94,8 +85,8 @@ func storageSecrets(s BackupStorage) (secrets []string) {
 		}
 	}
 	v := reflect.ValueOf(s).Elem()
-	for i := range v.NumField() {
-		if secret, ok := reflect.TypeAssert[Secret](v.Field(i)); ok {
+	for _, field := range v.Fields() {
+		if secret, ok := reflect.TypeAssert[Secret](field); ok {
 			secrets = append(secrets, string(secret))
 		}
 	}

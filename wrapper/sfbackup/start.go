@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/document"
 	"github.com/servicefabric-go/backup/internal/transport"
 )
 
@@ -19,7 +20,7 @@ import (
 // client cannot tell that a running backup is its own. If a response is lost, the progress of the partition
 // tells what became of the request: it describes the latest request for good, so an accepted one changes it.
 
-const operationBackup = "BackupPartition"
+const operationBackup = document.OpBackupPartition
 
 // A start is one call that starts a backup: an observation of the progress, attempts, and another
 // observation after each attempt with an ambiguous outcome. With n as MaxAttempts, each observation takes at

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/servicefabric-go/backup/generated"
+	"github.com/servicefabric-go/backup/internal/document"
 	"github.com/servicefabric-go/backup/internal/wire"
 )
 
@@ -111,6 +113,21 @@ func (*ManagedIdentityAzureBlobStore) Kind() StorageKind {
 // Kind returns RawKind.
 func (s *UnknownStorage) Kind() StorageKind { return s.RawKind }
 
+// The storages print themselves. For a verb that does not fit, package fmt would print what a pointer in a
+// struct points to, without calling the methods of the secrets in it.
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *AzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *FileShare) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *DsmsAzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
+// Format prints the storage with its secrets redacted, whatever the verb is.
+func (s *ManagedIdentityAzureBlobStore) Format(f fmt.State, _ rune) { printStorage(f, s) }
+
 func (*AzureBlobStore) backupStorage()                {}
 func (*FileShare) backupStorage()                     {}
 func (*DsmsAzureBlobStore) backupStorage()            {}
@@ -149,34 +166,39 @@ func parseStorage(data []byte) (BackupStorage, error) {
 	if head.Kind.times > 1 {
 		return nil, errors.New("the storage has its StorageKind twice")
 	}
-	switch kind := StorageKind(head.Kind.Symbol); kind {
-	case "":
+	kind := StorageKind(head.Kind.Symbol)
+	if kind == "" {
 		return nil, errors.New("the storage has no StorageKind")
-	case StorageKindAzureBlobStore:
-		var w generated.AzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
-		return &AzureBlobStore{w.FriendlyName, Secret(w.ConnectionString), w.ContainerName}, err
-	case StorageKindFileShare:
-		var w generated.FileShareBackupStorageDescription
-		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
-		return &FileShare{
-			w.FriendlyName, w.Path,
-			w.PrimaryUserName, Secret(w.PrimaryPassword),
-			w.SecondaryUserName, Secret(w.SecondaryPassword),
-		}, err
-	case StorageKindDsmsAzureBlobStore:
-		var w generated.DsmsAzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
-		return &DsmsAzureBlobStore{w.FriendlyName, w.StorageCredentialsSourceLocation, w.ContainerName}, err
-	case StorageKindManagedIdentityAzureBlobStore:
-		var w generated.ManagedIdentityAzureBlobBackupStorageDescription
-		err := decodeStorage(raw, &w, jsonv2.RejectUnknownMembers(true))
-		return &ManagedIdentityAzureBlobStore{
-			w.FriendlyName, ManagedIdentityType(w.ManagedIdentityType),
-			w.ManagedIdentityClientID, w.BlobServiceURI, w.ContainerName,
-		}, err
-	default:
-		return &UnknownStorage{RawKind: kind, Raw: json.RawMessage(raw)}, nil
+	}
+	for known, sent := range storageTypes {
+		if known.Kind() == kind {
+			w := reflect.New(sent)
+			err := decodeStorage(raw, w.Interface(), jsonv2.RejectUnknownMembers(true))
+			s := reflect.New(reflect.TypeOf(known).Elem())
+			copyFields(s.Elem(), w.Elem(), s.Elem().Type())
+			return s.Interface().(BackupStorage), err
+		}
+	}
+	return &UnknownStorage{RawKind: kind, Raw: json.RawMessage(raw)}, nil
+}
+
+// storageTypes has the generated struct of each storage, in which it is sent. Their fields have the same names,
+// so that a property is a field of the storage and nothing else.
+var storageTypes = map[BackupStorage]reflect.Type{
+	(*AzureBlobStore)(nil):                reflect.TypeFor[generated.AzureBlobBackupStorageDescription](),
+	(*FileShare)(nil):                     reflect.TypeFor[generated.FileShareBackupStorageDescription](),
+	(*DsmsAzureBlobStore)(nil):            reflect.TypeFor[generated.DsmsAzureBlobBackupStorageDescription](),
+	(*ManagedIdentityAzureBlobStore)(nil): reflect.TypeFor[generated.ManagedIdentityAzureBlobBackupStorageDescription](),
+}
+
+// copyFields copies the fields of a storage, a struct of type t, from or to its generated struct. TestDocumentStorages
+// finds a field that has no counterpart of its kind.
+func copyFields(to, from reflect.Value, t reflect.Type) {
+	for field := range t.Fields() {
+		target, source := to.FieldByName(field.Name), from.FieldByName(field.Name)
+		if target.Kind() == source.Kind() && target.IsValid() && source.CanConvert(target.Type()) {
+			target.Set(source.Convert(target.Type()))
+		}
 	}
 }
 
@@ -214,57 +236,23 @@ func appendStorage(b []byte, s BackupStorage) ([]byte, error) {
 	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, fmt.Errorf("the storage is a nil %s", typeName(s))
 	}
-	kind := wire.Symbol(s.Kind())
-	var w any
-	var required []field
-	switch s := s.(type) {
-	case *AzureBlobStore:
-		required = []field{{"ConnectionString", string(s.ConnectionString)}, {"ContainerName", s.ContainerName}}
-		w = generated.AzureBlobBackupStorageDescription{
-			StorageKind:      kind,
-			FriendlyName:     s.FriendlyName,
-			ConnectionString: string(s.ConnectionString),
-			ContainerName:    s.ContainerName,
-		}
-	case *FileShare:
-		required = []field{{"Path", s.Path}}
-		w = generated.FileShareBackupStorageDescription{
-			StorageKind:       kind,
-			FriendlyName:      s.FriendlyName,
-			Path:              s.Path,
-			PrimaryUserName:   s.PrimaryUserName,
-			PrimaryPassword:   string(s.PrimaryPassword),
-			SecondaryUserName: s.SecondaryUserName,
-			SecondaryPassword: string(s.SecondaryPassword),
-		}
-	case *DsmsAzureBlobStore:
-		required = []field{{"StorageCredentialsSourceLocation", s.StorageCredentialsSourceLocation}, {"ContainerName", s.ContainerName}}
-		w = generated.DsmsAzureBlobBackupStorageDescription{
-			StorageKind:                      kind,
-			FriendlyName:                     s.FriendlyName,
-			StorageCredentialsSourceLocation: s.StorageCredentialsSourceLocation,
-			ContainerName:                    s.ContainerName,
-		}
-	case *ManagedIdentityAzureBlobStore:
-		required = []field{{"ManagedIdentityType", string(s.ManagedIdentityType)}, {"BlobServiceURI", s.BlobServiceURI}, {"ContainerName", s.ContainerName}}
-		w = generated.ManagedIdentityAzureBlobBackupStorageDescription{
-			StorageKind:             kind,
-			FriendlyName:            s.FriendlyName,
-			ManagedIdentityType:     wire.Symbol(s.ManagedIdentityType),
-			ManagedIdentityClientID: s.ManagedIdentityClientID,
-			BlobServiceURI:          s.BlobServiceURI,
-			ContainerName:           s.ContainerName,
-		}
-	case *UnknownStorage:
-		return appendUnknown(b, s)
-	default:
+	if unknown, ok := s.(*UnknownStorage); ok {
+		return appendUnknown(b, unknown)
+	}
+	v := reflect.ValueOf(s)
+	sent := storageTypes[reflect.Zero(v.Type()).Interface().(BackupStorage)]
+	if sent == nil {
 		// A type of another package can embed a storage. What it would send is not known.
 		return nil, fmt.Errorf("the storage is a %T, which is none of this package's", s)
 	}
-	if err := require(required); err != nil {
-		return nil, fmt.Errorf("%s: %w", typeName(s), err)
+	v = v.Elem()
+	w := reflect.New(sent).Elem()
+	w.FieldByName("StorageKind").SetString(string(s.Kind()))
+	copyFields(w, v, v.Type())
+	if missing := missingFields(s.Kind(), w, v.Type()); missing != nil {
+		return nil, fmt.Errorf("%s: not set: %s", typeName(s), strings.Join(missing, ", "))
 	}
-	encoded, err := jsonv2.Marshal(w)
+	encoded, err := jsonv2.Marshal(w.Interface())
 	if err != nil {
 		// The text of the error may quote the value.
 		return nil, fmt.Errorf("%s: a value is not UTF-8", typeName(s))
@@ -284,21 +272,17 @@ func appendUnknown(b []byte, s *UnknownStorage) ([]byte, error) {
 	return append(b, s.Raw...), nil
 }
 
-// A field is a required field of a storage.
-type field struct{ name, value string }
-
-// require checks that fields are set.
-func require(fields []field) error {
-	var missing []string
-	for _, f := range fields {
-		if f.value == "" {
-			missing = append(missing, f.name)
+// missingFields returns the names of the required fields of a storage of type t that are empty in w.
+func missingFields(kind StorageKind, w reflect.Value, t reflect.Type) (missing []string) {
+	required := document.BackupStorageDescription[string(kind)].Required
+	for field := range t.Fields() {
+		sent, _ := w.Type().FieldByName(field.Name)
+		property, _, _ := strings.Cut(sent.Tag.Get("json"), ",")
+		if v := w.FieldByName(field.Name); v.Kind() == reflect.String && v.Len() == 0 && slices.Contains(required, property) {
+			missing = append(missing, field.Name)
 		}
 	}
-	if missing == nil {
-		return nil
-	}
-	return errors.New("not set: " + strings.Join(missing, ", "))
+	return missing
 }
 
 // typeName returns the name of the type of a storage, without its package.

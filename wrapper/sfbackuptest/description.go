@@ -129,9 +129,14 @@ type Outcome struct {
 	Undelivered int
 
 	// Running is how long the backup itself takes after that. Zero: two seconds. Negative: no time. If
-	// BackupTimeout expires meanwhile, the progress becomes Timeout and stays so, but unless Code is set
-	// the backup is still made, and lists show it when it is complete.
+	// BackupTimeout expires meanwhile, the progress becomes Timeout and stays so, but unless Code or State
+	// is set the backup is still made, and lists show it when it is complete.
 	Running time.Duration
+
+	// State is the state in which the backup ends, such as one that only newer servers have. Empty: Failure
+	// if Code is set, otherwise Success. A backup is made only with Success. With a state that is not final,
+	// the backup stays in it.
+	State string
 
 	// Code is the error code with which the backup ends, such as
 	// FABRIC_E_BACKUPCOPIER_UNEXPECTED_ERROR. Empty: it succeeds. A 6.4 cluster sends a code without a

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/servicefabric-go/backup/internal/document"
 )
 
 // Operation is the name of an operation, as in the documentation.
@@ -13,10 +15,10 @@ type Operation string
 
 // The operations.
 const (
-	OpBackupPartition            Operation = "BackupPartition"
-	OpGetPartitionBackupProgress Operation = "GetPartitionBackupProgress"
-	OpGetPartitionBackupList     Operation = "GetPartitionBackupList"
-	OpGetServiceBackupList       Operation = "GetServiceBackupList"
+	OpBackupPartition            Operation = document.OpBackupPartition
+	OpGetPartitionBackupProgress Operation = document.OpGetPartitionBackupProgress
+	OpGetPartitionBackupList     Operation = document.OpGetPartitionBackupList
+	OpGetServiceBackupList       Operation = document.OpGetServiceBackupList
 )
 
 // operation is an entry in the routing table of the gateway.

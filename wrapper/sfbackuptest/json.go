@@ -104,10 +104,10 @@ func appendProgress(b []byte, behavior *behavior, p spelling, now time.Time, zon
 		b = appendTime(append(b, `,"TimeStampUtc":`...), noTime(zone))
 		b = appendUUID(append(b, `,"BackupId":`...), uuid.Nil)
 		b = append(b, `,"BackupLocation":null,"EpochOfLastBackupRecord":null,"LsnOfLastBackupRecord":0`...)
-	case state == stateFailure:
-		b = appendTime(append(b, `,"TimeStampUtc":`...), request.ends)
 	case state == stateTimeout:
 		b = appendTime(append(b, `,"TimeStampUtc":`...), request.timeoutAt)
+	case state.ended():
+		b = appendTime(append(b, `,"TimeStampUtc":`...), request.ends)
 	default:
 		return append(b, '}')
 	}
@@ -131,13 +131,12 @@ func noTime(zone *time.Location) time.Time {
 func appendFailure(b []byte, behavior *behavior, r *onDemandBackup, state backupState) []byte {
 	code, message := r.code, r.message
 	switch {
-	case state == stateFailure:
+	case state == stateSuccess || state != stateTimeout && code == "":
+		return append(b, "null"...)
 	case state == stateTimeout && behavior.fullRecords:
 		code, message = "FABRIC_E_TIMEOUT", "The Request for backup has timeout"
 	case state == stateTimeout:
 		code, message = "FABRIC_E_TIMEOUT", "The request of backup has timed out."
-	default:
-		return append(b, "null"...)
 	}
 	b = append(b, `{"Code":`...)
 	if _, err := strconv.ParseUint(code, 10, 32); err == nil && behavior.numericCodes {

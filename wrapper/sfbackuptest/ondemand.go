@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/servicefabric-go/backup/internal/document"
 )
 
 const (
@@ -24,21 +26,22 @@ const (
 	stateTimeout    backupState = "Timeout"
 )
 
-// ended reports whether a state is final.
+// ended reports whether a state is final. Of one that is not in the document nothing else is known.
 func (s backupState) ended() bool {
-	return s == stateSuccess || s == stateFailure || s == stateTimeout
+	return slices.Contains(document.FinalBackupState, string(s)) || !slices.Contains(document.BackupState, string(s))
 }
 
 // onDemandBackup is a requested backup. Its whole course is decided when it is accepted. Its state depends
 // only on the time.
 type onDemandBackup struct {
-	stuck     bool      // it is Accepted for good, because the service cannot process it
-	lost      bool      // its result is stored under another spelling of the partition's ID
-	starts    time.Time // when it reaches the node; until then it is Accepted
-	ends      time.Time // when the node has finished
-	expires   time.Time // BackupTimeout after the request
-	timeoutAt time.Time // when the service notices that it has expired, if it expires
-	code      string    // of the failure; empty: none
+	stuck     bool        // it is Accepted for good, because the service cannot process it
+	lost      bool        // its result is stored under another spelling of the partition's ID
+	starts    time.Time   // when it reaches the node; until then it is Accepted
+	ends      time.Time   // when the node has finished
+	expires   time.Time   // BackupTimeout after the request
+	timeoutAt time.Time   // when the service notices that it has expired, if it expires
+	last      backupState // in which it ends, unless it times out
+	code      string      // of the failure; empty: none
 	message   string
 	storage   *Storage // of the policy; nil: a storage of the request, which no list shows
 	finished  *Backup  // nil: not yet
@@ -64,10 +67,8 @@ func (r *onDemandBackup) state(now time.Time) backupState {
 		return stateAccepted
 	case r.lost || now.Before(r.ends):
 		return stateInProgress
-	case r.code != "":
-		return stateFailure
 	default:
-		return stateSuccess
+		return r.last
 	}
 }
 
@@ -90,9 +91,17 @@ func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, 
 		stuck:   uri != p.text || behavior.timeoutsOverflow && (timeout > math.MaxInt32/60_000 || timeout < -sinceYear1),
 		lost:    !p.canonical(),
 		expires: now.Add(minutes(timeout)),
+		last:    backupState(outcome.State),
 		code:    outcome.Code,
 		message: outcome.Message,
 		storage: storage,
+	}
+	switch {
+	case r.last != "":
+	case r.code != "":
+		r.last = stateFailure
+	default:
+		r.last = stateSuccess
 	}
 	r.timeoutAt = r.expires
 	if dequeued := now.Add(min(first.Sub(now), maxDequeue)); dequeued.After(r.expires) {
@@ -104,7 +113,7 @@ func (p spelling) requestBackup(now time.Time, timeout int64, storage *Storage, 
 		p.latest = make(map[string]*onDemandBackup)
 	}
 	p.latest[p.text] = r
-	if !r.stuck && r.reachesNode() && r.code == "" {
+	if !r.stuck && r.reachesNode() && r.last == stateSuccess {
 		p.pending = append(p.pending, r)
 		slices.SortStableFunc(p.pending, func(a, b *onDemandBackup) int { return a.ends.Compare(b.ends) })
 	}

@@ -36,8 +36,8 @@ type behavior struct {
 	// 6.0. The backup service of 6.4 appends the ID to "fabric:/" unchanged and finds no such service.
 	tildeIsSlash bool `doc:"'~' separates the parts of a service name"`
 
-	// managedIdentity: the storage kind ManagedIdentityAzureBlobStore exists. It is newer than 6.4.
-	managedIdentity bool `doc:"ManagedIdentityAzureBlobStore is a kind of storage"`
+	// newKinds: storages may be of a kind that is newer than 6.4, such as ManagedIdentityAzureBlobStore.
+	newKinds bool `doc:"ManagedIdentityAzureBlobStore is a kind of storage"`
 
 	// laterVersions: any api-version from 6.4 on is accepted. The backup service of 6.4 has no upper
 	// bound; the documentation allows nothing above the version of the runtime.
@@ -119,8 +119,8 @@ const (
 	// without a body in [ProfileRuntime], as for a service that does not exist.
 	QuirkNoBackupService
 
-	// QuirkManagedIdentity makes a cluster accept storages of the kind ManagedIdentityAzureBlobStore, as
-	// clusters after 6.4 do. It is on by default in [ProfileDocumented].
+	// QuirkManagedIdentity makes a cluster accept storages of kinds that came after 6.4, such as
+	// ManagedIdentityAzureBlobStore. It is on by default in [ProfileDocumented].
 	QuirkManagedIdentity
 )
 
@@ -138,7 +138,7 @@ func (b *behavior) set(q Quirk, on bool) {
 	case QuirkNoBackupService:
 		b.noBackupService = on
 	case QuirkManagedIdentity:
-		b.managedIdentity = on
+		b.newKinds = on
 	default:
 		panic("sfbackuptest: there is no Quirk(" + strconv.Itoa(int(q)) + ")")
 	}
@@ -169,7 +169,7 @@ func (p Profile) behavior() *behavior {
 	case ProfileDocumented:
 		return &behavior{
 			tildeIsSlash:     true,
-			managedIdentity:  true,
+			newKinds:         true,
 			chunkedBodies:    true,
 			fabricErrorsOnly: true,
 			epochNames:       epochNames,

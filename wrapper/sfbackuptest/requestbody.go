@@ -7,23 +7,12 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/servicefabric-go/backup/internal/document"
 )
 
-// storageKinds has the members that the backup service checks, by the value of StorageKind.
-var storageKinds = map[string]struct{ required, optional []string }{
-	"AzureBlobStore": {required: []string{"ConnectionString", "ContainerName"}},
-	"FileShare": {
-		required: []string{"Path"},
-		optional: []string{"PrimaryUserName", "PrimaryPassword", "SecondaryUserName", "SecondaryPassword"},
-	},
-	"DsmsAzureBlobStore": {required: []string{"StorageCredentialsSourceLocation", "ContainerName"}},
-	managedIdentityKind: {
-		required: []string{"ManagedIdentityType", "BlobServiceUri", "ContainerName"},
-		optional: []string{"ManagedIdentityClientId"},
-	},
-}
-
-const managedIdentityKind = "ManagedIdentityAzureBlobStore"
+// runtimeKinds are the kinds of storage that the service of 6.4 knows.
+var runtimeKinds = []string{"AzureBlobStore", "FileShare", "DsmsAzureBlobStore"}
 
 // bodyArgument is the name of the body in the messages.
 const bodyArgument = "backupStorage"
@@ -109,7 +98,7 @@ func (b *binder) jsonStorage(body string) (named bool) {
 	if storage == nil {
 		return false
 	}
-	for _, field := range storageKinds[storage.member("StorageKind", exactly).text].required {
+	for _, field := range document.BackupStorageDescription[storage.member("StorageKind", exactly).text].Required {
 		if strings.TrimSpace(storage.member(field, strings.EqualFold).text) == "" {
 			b.fail(bodyArgument+".BackupStorage."+field, "The "+field+" field is required.")
 		}
@@ -124,17 +113,17 @@ func (b *binder) convertStorage(name string, v jsonValue) *jsonValue {
 	}
 	// StorageKind is the only member whose name must match exactly.
 	kindName := v.member("StorageKind", exactly).text
-	kind, known := storageKinds[kindName]
-	isManagedIdentity := kindName == managedIdentityKind
-	if v.kind != jsonObject || !known || isManagedIdentity && !b.behavior.managedIdentity {
+	kind, known := document.BackupStorageDescription[kindName]
+	known = known && (b.behavior.newKinds || slices.Contains(runtimeKinds, kindName))
+	if v.kind != jsonObject || !known {
 		b.fail(bodyArgument+"."+name, anError)
 		return nil
 	}
 	for _, m := range v.members {
 		isField := func(field string) bool { return strings.EqualFold(field, m.name) }
 		switch {
-		case isField("ManagedIdentityType") && isManagedIdentity && !slices.Contains([]string{"VMSS", "Cluster"}, m.value.text),
-			m.value.kind >= jsonArray && (isField("FriendlyName") || slices.ContainsFunc(kind.required, isField) || slices.ContainsFunc(kind.optional, isField)):
+		case isField("ManagedIdentityType") && b.behavior.newKinds && !slices.Contains(document.ManagedIdentityType[1:], m.value.text),
+			m.value.kind >= jsonArray && slices.ContainsFunc(slices.Concat(kind.Required, kind.Optional), isField):
 			// The service reads a storage by itself, so that its name is missing in the path.
 			b.fail(bodyArgument+"."+m.name, anError)
 		}

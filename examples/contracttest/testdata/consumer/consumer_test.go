@@ -17,6 +17,9 @@ import (
 
 var validator *contract.Validator
 
+// used are the operations of the client.
+var used = []string{"BackupPartition", "GetPartitionBackupList", "GetPartitionBackupProgress", "GetServiceBackupList"}
+
 func TestMain(m *testing.M) {
 	v, err := contract.New(openapi.Runtime)
 	if err != nil {
@@ -30,7 +33,7 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	for _, missing := range validator.Coverage().Missing() {
-		if missing.Kind == contract.CoverageOperation {
+		if missing.Kind == contract.CoverageOperation && slices.Contains(used, missing.Name) {
 			fmt.Println("not tested:", missing.Name)
 			code = 1
 		}
