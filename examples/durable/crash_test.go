@@ -49,7 +49,8 @@ const (
 // pace is that of the tests: their backups are short, and lost workers are soon noticed.
 var pace = durable.Pace{Heartbeat: 3 * time.Second, MinPoll: 300 * time.Millisecond, MaxPoll: 2 * time.Second, Observe: 10 * time.Second}
 
-// The test binary is also the worker that is killed.
+// The test binary is also the worker that is killed. Workers and engine are processes of their own, so the time of
+// these tests is real: no bubble of testing/synctest can hold them.
 func TestMain(m *testing.M) {
 	if engine := os.Getenv("DURABLE_TEMPORAL"); engine != "" {
 		if err := runWorker(engine, os.Getenv("DURABLE_NAMESPACE"), os.Getenv("DURABLE_ENDPOINT")); err != nil {

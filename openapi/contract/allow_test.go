@@ -206,3 +206,34 @@ func TestForTestHandler(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The cost of a violation does not depend on allowances of other places.
+func TestAllowancesOfOtherPlacesCostNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
+	v := newValidator(t, openapi.Runtime)
+	body := `{"X":` + strings.Repeat("[", 100) + `{"a":1` + strings.Repeat(`,"a":1`, 1000) + `}` + strings.Repeat("]", 100) + `}`
+	req, resp := readExchange(t, withResponse(progressOf, ok(body)))
+	allocs := func(v *contract.Validator) float64 {
+		return testing.AllocsPerRun(5, func() {
+			resp.Body = io.NopCloser(strings.NewReader(body))
+			_ = v.CheckResponse(req, resp)
+		})
+	}
+	plain, allowing := allocs(v), allocs(v.Allow("*", "", contract.RuleDuplicate).Allow("*", "query.x", contract.RuleDuplicate))
+	if allowing > plain+100 {
+		t.Errorf("%.0f allocations instead of %.0f", allowing, plain)
+	}
+}
+
+// What Unused returns can be read by AllowFrom.
+func TestUnusedCanBeAllowed(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Runtime)
+	want := v.Allow("*", "/a b", contract.RuleProperty).Allow("*", "/#c", contract.RuleProperty).Unused()
+	read, err := v.AllowFrom(strings.NewReader(strings.Join(want, "\n") + " # known\n#all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read.Unused(); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}

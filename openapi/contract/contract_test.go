@@ -1,7 +1,11 @@
 package contract_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -462,5 +466,40 @@ func TestOtherDocument(t *testing.T) {
 		if got := strings.Join(lines(v.CheckResponse(req, resp)), "\n"); got != want {
 			t.Errorf("%q: got %s", response, got)
 		}
+	}
+}
+
+// A request of a client without a method is a GET.
+func TestRequestWithoutMethod(t *testing.T) {
+	t.Parallel()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://h"+progressURL, nil)
+	req.Method = ""
+	if err := newValidator(t, openapi.Runtime).CheckRequest(req); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAcceptsAnyEncoding(t *testing.T) {
+	t.Parallel()
+	req, resp := readExchange(t, withResponse(listOf, ok("")))
+	req.Header.Set("Accept-Encoding", "*")
+	resp.Header.Set("Content-Encoding", "gzip")
+	resp.Body = io.NopCloser(bytes.NewReader(gzipped("{}")))
+	if err := newValidator(t, openapi.Runtime).CheckResponse(req, resp); err != nil {
+		t.Error(err)
+	}
+}
+
+// Duplicate properties are found at their place, whatever the kind of the union is.
+func TestDuplicatesBesideAnInvalidKind(t *testing.T) {
+	t.Parallel()
+	err := checkBody(t, newValidator(t, openapi.Runtime), `{"Items":[{"PartitionInformation":{"ServicePartitionKind":{"a":1,"a":1},"Id":1,"Id":2}}]}`)
+	var got []string
+	for _, v := range contract.Violations(err) {
+		got = append(got, v.Location+" "+string(v.Rule))
+	}
+	const in = "/Items/0/PartitionInformation"
+	if want := []string{in + "/Id duplicate-key", in + "/ServicePartitionKind discriminator", in + "/ServicePartitionKind/a duplicate-key"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }

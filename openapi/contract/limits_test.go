@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -411,5 +412,31 @@ func TestRecordingThatChecksNothing(t *testing.T) {
 		entry(`"postData":{"mimeType":"application/json","text":"{\"X\":1}"}`, ``) + `]}}`))
 	if got := contract.Violations(err); len(got) != 1 || got[0].Exchange != 3 || !strings.HasPrefix(err.Error(), "exchange 1: not a valid entry with a method and a URL\n") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// No limit at all is a limit as well, and the body stays.
+func TestBodyWithoutLimit(t *testing.T) {
+	t.Parallel()
+	v := newValidator(t, openapi.Runtime).WithBodyLimit(math.MaxInt64)
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, startURL, strings.NewReader(`{"Storage":1}`))
+	req.Header.Set("Content-Type", "application/json")
+	if got := lines(v.CheckRequest(req)); len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+	if body, _ := io.ReadAll(req.Body); string(body) != `{"Storage":1}` {
+		t.Errorf("the body became %q", body)
+	}
+}
+
+// A long name of a parameter costs what reading it costs.
+func TestLongParameterName(t *testing.T) { //nolint:paralleltest // it measures allocations
+	const size = 1 << 20
+	v := newValidator(t, openapi.Runtime)
+	x := hostileExchange{target: listOf + "&" + strings.Repeat("N", size) + "=1"}
+	var c cost
+	c.add(func() error { x.check(v); return nil })
+	if c.bytes > 16*size {
+		t.Errorf("a name of %d bytes allocates %d", size, c.bytes)
 	}
 }
